@@ -1,0 +1,200 @@
+//! Owns a customer inside a zone: open-loop requests to the region's API, and to an echo as control, counted in
+//! windows. Sans-IO, like the machine. Refuses to judge.
+//!
+//! Open loop: requests leave at their intended times whether or not earlier ones were answered, and latency counts
+//! from the intended time, so that a stall is seen by every request that it held up (no coordinated omission).
+
+mod window;
+
+use crate::config::{CanaryConfig, Target, nanos};
+use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
+use crate::machine::target::Picker;
+use crate::machine::timer::{TimerKind, Timers};
+use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
+use crate::wire::{Ask, Note};
+use fixtures::graph::{Breaker, Routing};
+use fixtures::name::InstanceName;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use window::Windows;
+
+/// A customer's own breaker: a common client library's defaults in small.
+const BREAKER: Breaker = Breaker { failures: 2, open_for: Duration::from_secs(1) };
+/// Addresses that a customer tries for one request where the connection itself fails, as resolvers' clients do.
+const ADDRESSES_MAX: usize = 3;
+
+/// The canary of a zone.
+#[derive(Debug)]
+pub struct Canary {
+    config: CanaryConfig,
+    streams: [Stream; 2],
+    exchange: Exchange,
+    timers: Timers,
+    pending: BTreeMap<RequestId, Pending>,
+    next_id: u64,
+}
+
+/// One stream of requests: to the region, or to the echo.
+#[derive(Debug)]
+struct Stream {
+    operation: String,
+    picker: Picker,
+    next_at: Nanos,
+    windows: Windows,
+}
+
+#[derive(Debug)]
+struct Pending {
+    stream: usize,
+    intended: Nanos,
+    deadline: Nanos,
+    window: u64,
+    tried: Vec<usize>,
+}
+
+impl Canary {
+    /// A canary that has not started yet.
+    pub fn new(config: CanaryConfig) -> Self {
+        let echo = Target { name: InstanceName("echo".to_owned()), zone: config.zone.clone(), address: config.echo };
+        let length = nanos(config.window);
+        let stream = |control, operation: &str, targets: &[Target]| Stream {
+            operation: operation.to_owned(),
+            picker: Picker::new(targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0),
+            next_at: 0,
+            windows: Windows::new(control, length),
+        };
+        let streams = [stream(false, &config.operation, &config.entry), stream(true, "serve", &[echo])];
+        let (exchange, timers) = (Exchange::default(), Timers::default());
+        Self { config, streams, exchange, timers, pending: BTreeMap::new(), next_id: 0 }
+    }
+
+    fn start(&mut self, now: Nanos) {
+        let mut rng = fastrand::Rng::with_seed(self.config.seed);
+        for stream in &mut self.streams {
+            stream.windows.start(now);
+            stream.next_at = now + rng.u64(0..=self.config.interval_ns);
+        }
+        self.arm(now);
+    }
+
+    /// One timer serves both streams and the ends of their windows; request 0 is never used.
+    fn arm(&mut self, now: Nanos) {
+        let times = self.streams.iter().map(|stream| stream.next_at.min(stream.windows.next_end(now)));
+        if let Some(at) = times.min() {
+            self.timers.set(at, TimerKind::Job(RequestId(0)));
+        }
+    }
+
+    fn wake(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        while let Some(kind) = self.timers.pop_due(now) {
+            if let TimerKind::Attempt(attempt) = kind {
+                if let Some(ended) = self.exchange.time_out(attempt, out) {
+                    self.ended(now, ended, out);
+                }
+            } else {
+                self.send_due(now, out);
+                self.arm(now);
+            }
+        }
+        self.flush(now, out);
+    }
+
+    fn send_due(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        for index in 0..self.streams.len() {
+            while self.streams[index].next_at <= now {
+                let stream = &mut self.streams[index];
+                let intended = stream.next_at;
+                stream.next_at += self.config.interval_ns;
+                let window = stream.windows.sent(intended);
+                self.next_id += 1;
+                let id = RequestId(self.next_id);
+                let deadline = intended + nanos(self.config.timeout);
+                self.pending.insert(id, Pending { stream: index, intended, deadline, window, tried: Vec::new() });
+                self.attempt(now, id, out);
+            }
+        }
+    }
+
+    fn attempt(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        let stream = &mut self.streams[pending.stream];
+        let timeout = pending.deadline.saturating_sub(now);
+        let Some(target) = stream.picker.pick(now, &pending.tried).filter(|_| timeout > 0) else {
+            return self.count(id, now, Err("timeout".to_owned()));
+        };
+        pending.tried.push(target);
+        let to = stream.picker.target(target).address;
+        let ask = Ask::Work { operation: stream.operation.clone(), write: None };
+        let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
+        self.exchange.send(now, sending, &mut self.timers, out);
+    }
+
+    fn ended(&mut self, now: Nanos, ended: Ended, out: &mut Vec<Output>) {
+        let Purpose::Call { id } = ended.purpose else { return };
+        let Some(pending) = self.pending.get(&id) else { return };
+        let picker = &mut self.streams[pending.stream].picker;
+        match ended.result {
+            Ok(reply) => {
+                picker.succeeded(ended.target);
+                let result = match reply.cause() {
+                    Some(cause) => Err(cause),
+                    None => Ok(!reply.degraded.is_empty()),
+                };
+                self.count(id, now, result);
+            }
+            Err(silence) => {
+                picker.failed(ended.target, now);
+                let connection = matches!(silence, Silence::Refused | Silence::Unreachable);
+                if connection && pending.tried.len() < ADDRESSES_MAX {
+                    self.attempt(now, id, out);
+                } else {
+                    self.count(id, now, Err(silence.word().to_owned()));
+                }
+            }
+        }
+    }
+
+    /// Enters the end of a request in its window: in full, degraded, or failed with its cause.
+    fn count(&mut self, id: RequestId, now: Nanos, result: Result<bool, String>) {
+        if let Some(pending) = self.pending.remove(&id) {
+            let latency = now.saturating_sub(pending.intended);
+            self.streams[pending.stream].windows.ended(pending.window, latency, result);
+        }
+    }
+
+    fn flush(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        for stream in &mut self.streams {
+            out.extend(stream.windows.complete(now).into_iter().map(|note: Note| Output::Note(note)));
+        }
+    }
+
+    fn answer(&mut self, now: Nanos, attempt: AttemptId, input: Input, out: &mut Vec<Output>) {
+        let Input::Answer { outcome, conn, .. } = input else { return };
+        if let Some(ended) = self.exchange.answer(attempt, outcome, conn, out) {
+            self.timers.cancel(TimerKind::Attempt(attempt));
+            self.ended(now, ended, out);
+        }
+        self.flush(now, out);
+    }
+}
+
+impl Actor for Canary {
+    fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Start { .. } => self.start(now),
+            Input::Wake => self.wake(now, out),
+            Input::Answer { attempt, .. } => self.answer(now, attempt, input, out),
+            Input::Closed { conn } => self.exchange.forget(conn),
+            // Nobody asks a canary, and it stores nothing.
+            Input::Request { .. } | Input::Gone { .. } | Input::Appended { .. } => {}
+        }
+    }
+
+    fn next_wake(&self) -> Option<Nanos> {
+        self.timers.next()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { attempts: self.exchange.sent(), ..Counters::default() }
+    }
+}

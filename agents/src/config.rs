@@ -1,0 +1,244 @@
+//! Owns what a host and its processes are told, as one JSON file per host in the image. Refuses to know where
+//! addresses come from: the world that makes the region gives one per instance.
+
+use crate::wire::From;
+use fixtures::graph::{
+    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Routing, Service, State, Strength, WhenMissing,
+};
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use fixtures::placement::Placement;
+use fixtures::topology::Topology;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One host: what its first process needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostConfig {
+    /// Its name.
+    pub host: HostName,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// Where notes go.
+    pub witness: SocketAddr,
+    /// The file whose shared lock is the gate.
+    pub gate: String,
+    /// Folder on the zone's state volume that belongs to this host.
+    pub state_dir: String,
+    /// From power to the start of the first service.
+    pub boot: Duration,
+    /// Its services, and the canary where it has one.
+    pub processes: Vec<Process>,
+}
+
+/// One process on a host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Process {
+    /// A mock service.
+    Instance(InstanceConfig),
+    /// A customer.
+    Canary(CanaryConfig),
+}
+
+/// One instance of a mock service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceConfig {
+    /// Who it is, as notes say it.
+    pub from: From,
+    /// Its name.
+    pub name: InstanceName,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Seeds its jitter.
+    pub seed: u64,
+    /// Operations it offers.
+    pub operations: Vec<String>,
+    /// Nanoseconds between two requests that it can carry; zero is unlimited.
+    pub interval_ns: u64,
+    /// Requests that may wait.
+    pub queue: u32,
+    /// What an operation costs by itself.
+    pub work: Duration,
+    /// Needs.
+    pub needs: Vec<NeedConfig>,
+    /// Calls.
+    pub calls: Vec<CallConfig>,
+    /// What it remembers.
+    pub state: State,
+    /// When a write is acknowledged.
+    pub acknowledge: Acknowledge,
+    /// How deep `/readyz` looks.
+    pub health: Health,
+}
+
+/// One need, with the instances that can grant it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NeedConfig {
+    /// Its kind.
+    pub kind: String,
+    /// The service that grants it.
+    pub from: ServiceName,
+    /// Limit of asks.
+    pub attempts: Attempts,
+    /// Wait or exit.
+    pub when_missing: WhenMissing,
+    /// Bound of one ask.
+    pub timeout: Duration,
+    /// Pause between asks.
+    pub backoff: Backoff,
+    /// Who can grant it.
+    pub targets: Vec<Target>,
+}
+
+/// One call, with the instances that can answer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallConfig {
+    /// The dependency.
+    pub to: ServiceName,
+    /// The operation there.
+    pub operation: String,
+    /// Our operations that make it.
+    pub during: Vec<String>,
+    /// Hard or soft.
+    pub strength: Strength,
+    /// Bound of one attempt.
+    pub timeout: Duration,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Pause between attempts.
+    pub backoff: Backoff,
+    /// Circuit breaker per instance.
+    pub breaker: Option<Breaker>,
+    /// Order of instances.
+    pub routing: Routing,
+    /// Whether a write travels along.
+    pub carries_writes: bool,
+    /// Who can answer it.
+    pub targets: Vec<Target>,
+}
+
+/// One instance that can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// Its address.
+    pub address: SocketAddr,
+}
+
+/// The canary of a zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryConfig {
+    /// Who it is, as notes say it.
+    pub from: From,
+    /// Its zone.
+    pub zone: ZoneName,
+    /// Seeds the phase of its traffic.
+    pub seed: u64,
+    /// Nanoseconds between two requests.
+    pub interval_ns: u64,
+    /// When it gives up on a request.
+    pub timeout: Duration,
+    /// Length of a window.
+    pub window: Duration,
+    /// The operation it asks for.
+    pub operation: String,
+    /// The region's API as the generated name resolves in this zone.
+    pub entry: Vec<Target>,
+    /// The echo without dependencies, for the control canary.
+    pub echo: SocketAddr,
+}
+
+/// Resolves names to targets: the part of the placement that configurations need.
+#[derive(Debug, Clone, Copy)]
+pub struct Region<'a> {
+    /// Zones.
+    pub topology: &'a Topology,
+    /// Services.
+    pub graph: &'a Graph,
+    /// Instances.
+    pub placement: &'a Placement,
+    /// Address of each instance, in placement order.
+    pub addresses: &'a [SocketAddr],
+}
+
+impl Region<'_> {
+    /// The instances that the endpoint name of `callee` stands for, seen from `zone`.
+    pub fn targets(&self, zone: &ZoneName, callee: &ServiceName) -> Vec<Target> {
+        let indices = self.placement.targets(self.topology, self.graph, zone, callee);
+        let target = |index: usize| {
+            let instance = &self.placement.instances[index];
+            Target { name: instance.name.clone(), zone: instance.zone.clone(), address: self.addresses[index] }
+        };
+        indices.into_iter().map(target).collect()
+    }
+
+    /// The configuration of one instance (by its place in the placement).
+    ///
+    /// # Panics
+    /// Where the placement names a service that its own graph lacks: only a bug in the placement could.
+    pub fn instance(&self, index: usize, seed: u64) -> InstanceConfig {
+        let instance = &self.placement.instances[index];
+        let service = self.graph.service(&instance.service).expect("the placement was made from this graph");
+        let zone = &instance.zone;
+        InstanceConfig {
+            from: From {
+                zone: zone.clone(),
+                host: self.placement.hosts[instance.host].name.clone(),
+                service: Some(service.name.clone()),
+                instance: Some(instance.name.clone()),
+            },
+            name: instance.name.clone(),
+            zone: zone.clone(),
+            listen: self.addresses[index],
+            seed,
+            operations: service.operations.iter().map(ToString::to_string).collect(),
+            interval_ns: service.capacity.map_or(0, |rate| nanos(rate.interval())),
+            queue: service.queue,
+            work: service.work,
+            needs: service.needs.iter().map(|need| self.need(zone, need)).collect(),
+            calls: self.calls(zone, service),
+            state: service.state,
+            acknowledge: service.acknowledge,
+            health: service.health,
+        }
+    }
+
+    fn need(&self, zone: &ZoneName, need: &Need) -> NeedConfig {
+        NeedConfig {
+            kind: need.kind.to_string(),
+            from: need.from.clone(),
+            attempts: need.attempts,
+            when_missing: need.when_missing,
+            timeout: need.timeout,
+            backoff: need.backoff,
+            targets: self.targets(zone, &need.from),
+        }
+    }
+
+    fn calls(&self, zone: &ZoneName, service: &Service) -> Vec<CallConfig> {
+        let config = |call: &fixtures::graph::Call| CallConfig {
+            to: call.to.clone(),
+            operation: call.operation.to_string(),
+            during: call.during.iter().map(ToString::to_string).collect(),
+            strength: call.strength,
+            timeout: call.timeout,
+            attempts: call.attempts,
+            backoff: call.backoff,
+            breaker: call.breaker,
+            routing: call.routing,
+            carries_writes: call.carries_writes,
+            targets: self.targets(zone, &call.to),
+        };
+        service.calls.iter().map(config).collect()
+    }
+}
+
+/// Nanoseconds as the machines count them; 584 years are enough.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

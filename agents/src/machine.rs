@@ -1,0 +1,307 @@
+//! Owns the behaviour of one instance of a mock service, as one sans-IO state machine: `(now, Input) -> Outputs`.
+//! Refuses to know clocks, sockets and files: a runtime inside a container drives it, and so does a simulator.
+//!
+//! ```text
+//!            every need acquired                    hard call fails: typed error, next call tries again
+//!  starting ----------------------> serving --------------------------------------------------------.
+//!   |  ^ jittered back-off             ^  |                                                          |
+//!   |  '--- can I start? no            |  '-----------------------------------------------------------'
+//!   '--> exit (when-missing = exit; the host's supervisor starts it again)
+//! ```
+//!
+//! It owns everything that can be got wrong: needs ([`need`]), choice of instance and breakers ([`target`]),
+//! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, and what
+//! is remembered. The runtime owns bytes, handshakes and fsync.
+
+pub mod exchange;
+pub mod job;
+pub mod need;
+pub mod target;
+pub mod timer;
+
+use crate::config::InstanceConfig;
+use crate::wire::{Ask, Failure, Note, Reply};
+use exchange::{Exchange, Purpose};
+use fixtures::graph::State;
+use job::{Edge, Job};
+use need::NeedState;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use timer::{TimerKind, Timers};
+
+/// Nanoseconds on a monotonic clock whose zero does not matter.
+pub type Nanos = u64;
+
+/// A request that somebody sent to this instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// One attempt of this instance to ask another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub u64);
+
+/// A connection that the runtime holds open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// What happens to an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The process has started; `entries` is what its state file held.
+    Start {
+        /// Keys and values, oldest first.
+        entries: Vec<(String, String)>,
+    },
+    /// The time of [`Machine::next_wake`] has come.
+    Wake,
+    /// Somebody asks.
+    Request {
+        /// Chosen by the runtime, never reused.
+        id: RequestId,
+        /// What.
+        ask: Ask,
+        /// How long the caller waits, in nanoseconds; `None` where it did not say.
+        remaining: Option<Nanos>,
+    },
+    /// The caller has gone away.
+    Gone {
+        /// The request.
+        id: RequestId,
+    },
+    /// An attempt has come to an end.
+    Answer {
+        /// Which.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+        /// The connection, where it can be used again.
+        conn: Option<ConnId>,
+    },
+    /// An idle connection was closed by the other side.
+    Closed {
+        /// Which.
+        conn: ConnId,
+    },
+    /// An append has come to an end.
+    Appended {
+        /// The request whose write it was.
+        id: RequestId,
+        /// Whether it is stored.
+        ok: bool,
+    },
+}
+
+/// How an attempt ended, as far as bytes go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer came.
+    Reply(Reply),
+    /// The connection was refused.
+    Refused,
+    /// No route, or the address is not there.
+    Unreachable,
+    /// The connection ended before the answer.
+    Broken,
+}
+
+/// What the runtime is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Begin to accept requests.
+    Listen,
+    /// Ask another instance.
+    Send {
+        /// Comes back in [`Input::Answer`].
+        attempt: AttemptId,
+        /// Whom.
+        to: SocketAddr,
+        /// On this connection; `None` opens one.
+        conn: Option<ConnId>,
+        /// What.
+        ask: Ask,
+        /// How long the attempt may take, in nanoseconds.
+        timeout: Nanos,
+    },
+    /// Drop an attempt: its time is up or nobody waits for it. No answer is expected.
+    Abandon {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Answer a request.
+    Respond {
+        /// Which.
+        id: RequestId,
+        /// The answer.
+        reply: Reply,
+    },
+    /// Append to the state file; [`Input::Appended`] follows.
+    Append {
+        /// The request whose write it is.
+        id: RequestId,
+        /// Key.
+        key: String,
+        /// Value.
+        value: String,
+        /// Whether it must be synced to the disk before the answer.
+        sync: bool,
+    },
+    /// Tell the witness, best effort.
+    Note(Note),
+    /// End the process with this exit status.
+    Exit(i32),
+}
+
+/// Whatever a runtime or a simulator can drive: an instance, or a canary.
+pub trait Actor {
+    /// One step; outputs are appended in the order in which they are to be performed.
+    fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>);
+    /// When it wants [`Input::Wake`], if at all.
+    fn next_wake(&self) -> Option<Nanos>;
+    /// Requests so far.
+    fn counters(&self) -> Counters;
+}
+
+/// Requests so far, by how they ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Answered in full.
+    pub ok: u64,
+    /// Answered without a soft dependency.
+    pub degraded: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Attempts sent to others.
+    pub attempts: u64,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub struct Machine {
+    config: InstanceConfig,
+    rng: fastrand::Rng,
+    timers: Timers,
+    exchange: Exchange,
+    needs: Vec<NeedState>,
+    edges: Vec<Edge>,
+    jobs: BTreeMap<RequestId, Job>,
+    store: BTreeMap<String, String>,
+    serving: bool,
+    /// When the next request may begin, where capacity is limited.
+    next_free: Nanos,
+    counters: Counters,
+}
+
+impl Machine {
+    /// An instance that has not started yet.
+    pub fn new(config: InstanceConfig) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(config.seed),
+            timers: Timers::default(),
+            exchange: Exchange::default(),
+            needs: config.needs.iter().map(NeedState::new).collect(),
+            edges: config.calls.iter().map(|call| Edge::new(call, &config.zone)).collect(),
+            jobs: BTreeMap::new(),
+            store: BTreeMap::new(),
+            serving: false,
+            next_free: 0,
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Whether it has its needs and answers.
+    pub fn is_serving(&self) -> bool {
+        self.serving
+    }
+
+    fn start(&mut self, now: Nanos, entries: Vec<(String, String)>, out: &mut Vec<Output>) {
+        self.store.extend(entries);
+        out.push(Output::Note(Note::Starting));
+        for index in 0..self.needs.len() {
+            self.ask_for_need(now, index, out);
+        }
+        self.serve_if_complete(out);
+    }
+
+    fn serve_if_complete(&mut self, out: &mut Vec<Output>) {
+        if !self.serving && self.needs.iter().all(NeedState::is_acquired) {
+            self.serving = true;
+            out.push(Output::Listen);
+            out.push(Output::Note(Note::Serving));
+        }
+    }
+
+    fn wake(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        while let Some(kind) = self.timers.pop_due(now) {
+            match kind {
+                TimerKind::Need(index) => self.ask_for_need(now, index, out),
+                TimerKind::Attempt(attempt) => self.attempt_timed_out(now, attempt, out),
+                TimerKind::Job(id) => self.advance(now, id, out),
+                TimerKind::CallNotes => self.note_calls(out),
+            }
+        }
+    }
+
+    fn request(&mut self, now: Nanos, id: RequestId, ask: Ask, remaining: Option<Nanos>, out: &mut Vec<Output>) {
+        let name = &self.config.name;
+        let reply = match ask {
+            Ask::Work { operation, write } => return self.admit(now, id, &operation, write, remaining, out),
+            Ask::Ready => return self.ready(now, id, remaining, out),
+            // A grant costs nothing here: the certificate itself is a later part of the region.
+            Ask::Need { .. } | Ask::Live => Reply::ok(name),
+            Ask::Read { key } => match self.store.get(&key) {
+                Some(value) => Reply { value: Some(value.clone()), ..Reply::ok(name) },
+                None => Reply::fail(name, Failure::NotFound),
+            },
+        };
+        out.push(Output::Respond { id, reply });
+    }
+
+    fn answer(&mut self, now: Nanos, attempt: AttemptId, outcome: Outcome, conn: Option<ConnId>, out: &mut Vec<Output>) {
+        if let Some(ended) = self.exchange.answer(attempt, outcome, conn, out) {
+            self.timers.cancel(TimerKind::Attempt(attempt));
+            self.attempt_ended(now, ended, out);
+        }
+    }
+
+    fn attempt_timed_out(&mut self, now: Nanos, attempt: AttemptId, out: &mut Vec<Output>) {
+        if let Some(ended) = self.exchange.time_out(attempt, out) {
+            self.attempt_ended(now, ended, out);
+        }
+    }
+
+    fn attempt_ended(&mut self, now: Nanos, ended: exchange::Ended, out: &mut Vec<Output>) {
+        match ended.purpose {
+            Purpose::Need(index) => self.need_answered(now, index, &ended, out),
+            Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
+        }
+    }
+
+    /// Whether a write that reaches this instance stays here.
+    fn keeps_writes(&self) -> bool {
+        !matches!(self.config.state, State::None)
+    }
+}
+
+impl Actor for Machine {
+    fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Start { entries } => self.start(now, entries, out),
+            Input::Wake => self.wake(now, out),
+            Input::Request { id, ask, remaining } => self.request(now, id, ask, remaining, out),
+            Input::Gone { id } => self.gone(id, out),
+            Input::Answer { attempt, outcome, conn } => self.answer(now, attempt, outcome, conn, out),
+            Input::Closed { conn } => self.exchange.forget(conn),
+            Input::Appended { id, ok } => self.appended(id, ok, out),
+        }
+    }
+
+    /// An idle instance wants none.
+    fn next_wake(&self) -> Option<Nanos> {
+        self.timers.next()
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { attempts: self.exchange.sent(), ..self.counters }
+    }
+}

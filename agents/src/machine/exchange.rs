@@ -1,0 +1,175 @@
+//! Owns attempts under way and connections kept for reuse. Refuses to know why something is asked.
+//!
+//! A kept connection can be dead without anybody having noticed (its other end lost power). An attempt that fails on
+//! a kept connection before any answer is therefore sent again at once on a new one, within the same time limit, and
+//! counts as one attempt.
+
+use super::timer::{TimerKind, Timers};
+use super::{AttemptId, ConnId, Nanos, Outcome, Output, RequestId};
+use crate::wire::{Ask, Reply};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Connections kept for one address at most.
+const IDLE_CONNS_MAX: usize = 8;
+
+/// Why an attempt was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To acquire the need with this index.
+    Need(usize),
+    /// To make a call for a request.
+    Call {
+        /// The request.
+        id: RequestId,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it was made.
+    pub purpose: Purpose,
+    /// Index of the target in its picker.
+    pub target: usize,
+    /// The answer, or why there was none.
+    pub result: Result<Reply, Silence>,
+}
+
+/// Why there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// In time.
+    Timeout,
+    /// The connection was refused.
+    Refused,
+    /// No route.
+    Unreachable,
+    /// The connection ended before the answer.
+    Broken,
+}
+
+impl Silence {
+    /// The word that counts it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Attempt {
+    purpose: Purpose,
+    target: usize,
+    to: SocketAddr,
+    ask: Ask,
+    timeout: Nanos,
+    reused: bool,
+}
+
+/// Attempts under way and idle connections.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    sent: u64,
+    open: BTreeMap<AttemptId, Attempt>,
+    idle: BTreeMap<SocketAddr, Vec<ConnId>>,
+}
+
+/// What to send.
+#[derive(Debug)]
+pub struct Sending {
+    /// Why.
+    pub purpose: Purpose,
+    /// Index of the target in its picker.
+    pub target: usize,
+    /// Its address.
+    pub to: SocketAddr,
+    /// What is asked.
+    pub ask: Ask,
+    /// Bound of the attempt.
+    pub timeout: Nanos,
+}
+
+impl Exchange {
+    /// Attempts sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends one attempt and sets its time limit.
+    pub fn send(&mut self, now: Nanos, sending: Sending, timers: &mut Timers, out: &mut Vec<Output>) {
+        self.sent += 1;
+        let attempt = AttemptId(self.sent);
+        let Sending { purpose, target, to, ask, timeout } = sending;
+        let conn = self.idle.get_mut(&to).and_then(Vec::pop);
+        timers.set(now.saturating_add(timeout), TimerKind::Attempt(attempt));
+        out.push(Output::Send { attempt, to, conn, ask: ask.clone(), timeout });
+        self.open.insert(attempt, Attempt { purpose, target, to, ask, timeout, reused: conn.is_some() });
+    }
+
+    /// An attempt came to an end; `None` where nobody waits for it, or where it goes on over a new connection.
+    pub fn answer(
+        &mut self,
+        id: AttemptId,
+        outcome: Outcome,
+        conn: Option<ConnId>,
+        out: &mut Vec<Output>,
+    ) -> Option<Ended> {
+        let mut attempt = self.open.remove(&id)?;
+        if let Some(conn) = conn {
+            let idle = self.idle.entry(attempt.to).or_default();
+            // The oldest goes: a burst must not leave its connections behind for ever.
+            if idle.len() >= IDLE_CONNS_MAX {
+                idle.remove(0);
+            }
+            idle.push(conn);
+        }
+        let result = match outcome {
+            Outcome::Reply(reply) => Ok(reply),
+            Outcome::Broken if attempt.reused => {
+                // What killed this one killed the others that were kept.
+                self.idle.remove(&attempt.to);
+                attempt.reused = false;
+                let (to, ask, timeout) = (attempt.to, attempt.ask.clone(), attempt.timeout);
+                out.push(Output::Send { attempt: id, to, conn: None, ask, timeout });
+                self.open.insert(id, attempt);
+                return None;
+            }
+            Outcome::Refused => Err(Silence::Refused),
+            Outcome::Unreachable => Err(Silence::Unreachable),
+            Outcome::Broken => Err(Silence::Broken),
+        };
+        Some(Ended { purpose: attempt.purpose, target: attempt.target, result })
+    }
+
+    /// An attempt's time is up.
+    pub fn time_out(&mut self, id: AttemptId, out: &mut Vec<Output>) -> Option<Ended> {
+        let attempt = self.open.remove(&id)?;
+        out.push(Output::Abandon { attempt: id });
+        // Connections to a silent peer are not worth keeping.
+        self.idle.remove(&attempt.to);
+        Some(Ended { purpose: attempt.purpose, target: attempt.target, result: Err(Silence::Timeout) })
+    }
+
+    /// Drops the attempts made for a request that nobody waits for.
+    pub fn abandon(&mut self, request: RequestId, timers: &mut Timers, out: &mut Vec<Output>) {
+        let mine = |attempt: &Attempt| matches!(attempt.purpose, Purpose::Call { id } if id == request);
+        let gone: Vec<AttemptId> = self.open.iter().filter(|(_, a)| mine(a)).map(|(&id, _)| id).collect();
+        for id in gone {
+            self.open.remove(&id);
+            timers.cancel(TimerKind::Attempt(id));
+            out.push(Output::Abandon { attempt: id });
+        }
+    }
+
+    /// An idle connection was closed.
+    pub fn forget(&mut self, conn: ConnId) {
+        for idle in self.idle.values_mut() {
+            idle.retain(|&kept| kept != conn);
+        }
+    }
+}

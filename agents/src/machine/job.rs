@@ -1,0 +1,254 @@
+//! Owns a request under way: admission, its calls one after the other with their retries, the deadline, degraded and
+//! failed answers, and the write at its end. Refuses to know how bytes travel.
+
+use super::exchange::{Ended, Purpose, Sending, Silence};
+use super::need::pause;
+use super::target::Picker;
+use super::timer::TimerKind;
+use super::{Machine, Nanos, Output, RequestId};
+use crate::config::{CallConfig, nanos};
+use crate::wire::{Ask, Failure, Note, Reply};
+use fixtures::graph::{Acknowledge, Health, State, Strength};
+use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a request may take whose caller did not say.
+const PATIENCE_NS: Nanos = 10_000_000_000;
+/// How often calls made are told to the witness.
+const CALL_NOTES_EVERY_NS: Nanos = 2_000_000_000;
+
+/// One dependency of this instance: how its instances answer, and what was not told of it yet.
+#[derive(Debug)]
+pub struct Edge {
+    picker: Picker,
+    untold_sent: u64,
+    untold_failed: BTreeMap<String, u64>,
+}
+
+impl Edge {
+    /// The edge of a caller in `zone`.
+    pub fn new(config: &CallConfig, zone: &ZoneName) -> Self {
+        let picker = Picker::new(&config.targets, config.breaker, config.routing, zone, 0);
+        Self { picker, untold_sent: 0, untold_failed: BTreeMap::new() }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub struct Job {
+    deadline: Nanos,
+    /// Indices of the calls to make, in order.
+    calls: Vec<usize>,
+    /// How many of them are done.
+    done: usize,
+    /// Attempts of the present call that failed, and where.
+    tried: Vec<usize>,
+    write: Option<(String, String)>,
+    degraded: BTreeSet<ServiceName>,
+    stored_at: Vec<InstanceName>,
+}
+
+impl Machine {
+    /// Takes a request in, or answers at once that there is no room.
+    pub(super) fn admit(
+        &mut self,
+        now: Nanos,
+        id: RequestId,
+        operation: &str,
+        write: Option<(String, String)>,
+        remaining: Option<Nanos>,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.config.operations.iter().any(|offered| offered == operation) {
+            return self.fail(id, Failure::Unknown, Vec::new(), out);
+        }
+        let begin = now.max(self.next_free);
+        let waiting = (begin - now).checked_div(self.config.interval_ns).unwrap_or(0);
+        if waiting > u64::from(self.config.queue) {
+            return self.fail(id, Failure::Overloaded, Vec::new(), out);
+        }
+        self.next_free = begin + self.config.interval_ns;
+        let during = |call: &CallConfig| call.during.iter().any(|name| name == operation);
+        let calls = self.calls_where(during);
+        self.begin(now, id, calls, write, remaining, out);
+        let ready_at = begin + nanos(self.config.work);
+        if ready_at > now {
+            self.timers.set(ready_at, TimerKind::Job(id));
+        } else {
+            self.advance(now, id, out);
+        }
+    }
+
+    /// Answers `/readyz`: at once, or (deep) after asking every hard dependency.
+    pub(super) fn ready(&mut self, now: Nanos, id: RequestId, remaining: Option<Nanos>, out: &mut Vec<Output>) {
+        let calls = match self.config.health {
+            Health::Shallow => Vec::new(),
+            Health::Deep => self.calls_where(|call| call.strength == Strength::Hard),
+        };
+        self.begin(now, id, calls, None, remaining, out);
+        self.advance(now, id, out);
+    }
+
+    fn calls_where(&self, wanted: impl Fn(&CallConfig) -> bool) -> Vec<usize> {
+        self.config.calls.iter().enumerate().filter(|(_, call)| wanted(call)).map(|(index, _)| index).collect()
+    }
+
+    fn begin(
+        &mut self,
+        now: Nanos,
+        id: RequestId,
+        calls: Vec<usize>,
+        write: Option<(String, String)>,
+        remaining: Option<Nanos>,
+        _out: &mut Vec<Output>,
+    ) {
+        let deadline = now.saturating_add(remaining.unwrap_or(PATIENCE_NS));
+        let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
+        self.jobs.insert(id, Job { deadline, calls, done: 0, tried: Vec::new(), write, degraded, stored_at });
+    }
+
+    /// Makes the next call of a request, or finishes it.
+    pub(super) fn advance(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        loop {
+            let Some(job) = self.jobs.get_mut(&id) else { return };
+            if now >= job.deadline {
+                return self.fail(id, Failure::Deadline, Vec::new(), out);
+            }
+            let Some(&call) = job.calls.get(job.done) else { return self.finish(id, out) };
+            let config = &self.config.calls[call];
+            let edge = &mut self.edges[call];
+            // A soft call has something to lose (time), a hard one has nothing: only the soft one heeds the breakers.
+            let skip = config.strength == Strength::Soft && edge.picker.all_open(now);
+            let target = if skip { None } else { edge.picker.pick(now, &job.tried) };
+            let Some(target) = target else {
+                if config.strength == Strength::Hard {
+                    return self.fail(id, Failure::DependencyMissing, vec![config.to.clone()], out);
+                }
+                job.degraded.insert(config.to.clone());
+                job.next_call();
+                continue;
+            };
+            job.tried.push(target);
+            edge.untold_sent += 1;
+            let write = if config.carries_writes { job.write.clone() } else { None };
+            let ask = Ask::Work { operation: config.operation.clone(), write };
+            let timeout = nanos(config.timeout).min(job.deadline - now);
+            let to = edge.picker.target(target).address;
+            let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
+            self.timers.set_if_absent(now + CALL_NOTES_EVERY_NS, TimerKind::CallNotes);
+            return self.exchange.send(now, sending, &mut self.timers, out);
+        }
+    }
+
+    /// One attempt of a request's present call came to an end.
+    pub(super) fn call_answered(&mut self, now: Nanos, id: RequestId, ended: Ended, out: &mut Vec<Output>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let Some(&call) = job.calls.get(job.done) else { return };
+        let (config, edge) = (&self.config.calls[call], &mut self.edges[call]);
+        let (cause, missing, again) = match ended.result {
+            Ok(reply) if reply.error.is_none() => {
+                edge.picker.succeeded(ended.target);
+                job.degraded.extend(reply.degraded);
+                job.stored_at.extend(reply.stored_at);
+                job.next_call();
+                return self.advance(now, id, out);
+            }
+            Ok(reply) => {
+                // It answers: that is no matter for its breaker. Another instance may have what this one lacks.
+                edge.picker.succeeded(ended.target);
+                let again = matches!(reply.error, Some(Failure::DependencyMissing | Failure::Storage));
+                (reply.cause().unwrap_or_default(), reply.missing, again)
+            }
+            Err(silence) => {
+                edge.picker.failed(ended.target, now);
+                (Silence::word(silence).to_owned(), Vec::new(), true)
+            }
+        };
+        *edge.untold_failed.entry(cause).or_default() += 1;
+        let attempts = u32::try_from(job.tried.len()).unwrap_or(u32::MAX);
+        if again && attempts < config.attempts {
+            let pause = pause(&config.backoff, attempts - 1, &mut self.rng);
+            self.timers.set(now.saturating_add(pause), TimerKind::Job(id));
+        } else if config.strength == Strength::Soft {
+            job.degraded.insert(config.to.clone());
+            job.next_call();
+            self.advance(now, id, out);
+        } else {
+            let chain = std::iter::once(config.to.clone()).chain(missing).collect();
+            self.fail(id, Failure::DependencyMissing, chain, out);
+        }
+    }
+
+    /// All calls are done: stores the write, if it stays here, and answers.
+    fn finish(&mut self, id: RequestId, out: &mut Vec<Output>) {
+        let keeps = self.keeps_writes();
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let write = if keeps { job.write.take() } else { None };
+        let Some((key, value)) = write else { return self.succeed(id, out) };
+        job.stored_at.push(self.config.name.clone());
+        self.store.insert(key.clone(), value.clone());
+        let after_sync = self.config.acknowledge == Acknowledge::AfterSync;
+        if self.config.state == State::Disk {
+            out.push(Output::Append { id, key, value, sync: after_sync });
+            if after_sync {
+                return;
+            }
+        }
+        self.succeed(id, out);
+    }
+
+    /// The write of a request is on disk, or could not be put there.
+    pub(super) fn appended(&mut self, id: RequestId, ok: bool, out: &mut Vec<Output>) {
+        if !self.jobs.contains_key(&id) {
+            return;
+        }
+        if ok { self.succeed(id, out) } else { self.fail(id, Failure::Storage, Vec::new(), out) }
+    }
+
+    fn succeed(&mut self, id: RequestId, out: &mut Vec<Output>) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let degraded: Vec<ServiceName> = job.degraded.into_iter().collect();
+        if degraded.is_empty() {
+            self.counters.ok += 1;
+        } else {
+            self.counters.degraded += 1;
+        }
+        let reply = Reply { degraded, stored_at: job.stored_at, ..Reply::ok(&self.config.name) };
+        out.push(Output::Respond { id, reply });
+    }
+
+    fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
+        self.jobs.remove(&id);
+        self.counters.failed += 1;
+        let reply = Reply { missing, ..Reply::fail(&self.config.name, failure) };
+        out.push(Output::Respond { id, reply });
+    }
+
+    /// The caller has gone: work for a request that nobody waits for is dropped.
+    pub(super) fn gone(&mut self, id: RequestId, out: &mut Vec<Output>) {
+        if self.jobs.remove(&id).is_some() {
+            self.timers.cancel(TimerKind::Job(id));
+            self.exchange.abandon(id, &mut self.timers, out);
+        }
+    }
+
+    /// Tells the witness of calls made since the last time.
+    pub(super) fn note_calls(&mut self, out: &mut Vec<Output>) {
+        for (edge, config) in self.edges.iter_mut().zip(&self.config.calls) {
+            if edge.untold_sent == 0 {
+                continue;
+            }
+            let sent = std::mem::take(&mut edge.untold_sent);
+            let failed = std::mem::take(&mut edge.untold_failed);
+            let hard = config.strength == Strength::Hard;
+            out.push(Output::Note(Note::Call { to: config.to.clone(), sent, failed, hard }));
+        }
+    }
+}
+
+impl Job {
+    fn next_call(&mut self) {
+        self.done += 1;
+        self.tried.clear();
+    }
+}

@@ -1,0 +1,60 @@
+//! Owns the timers of one instance: what is due when. Refuses to know what happens then.
+
+use super::{AttemptId, Nanos, RequestId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a timer is for; each has at most one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerKind {
+    /// Ask for this need again.
+    Need(usize),
+    /// This attempt's time is up.
+    Attempt(AttemptId),
+    /// This request goes on: after its own work, or after a back-off.
+    Job(RequestId),
+    /// Tell the witness of calls made.
+    CallNotes,
+}
+
+/// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing.
+#[derive(Debug, Default)]
+pub struct Timers {
+    due: BTreeSet<(Nanos, TimerKind)>,
+    when: BTreeMap<TimerKind, Nanos>,
+}
+
+impl Timers {
+    /// Sets a timer, instead of one of the same kind.
+    pub fn set(&mut self, at: Nanos, kind: TimerKind) {
+        self.cancel(kind);
+        self.due.insert((at, kind));
+        self.when.insert(kind, at);
+    }
+
+    /// Sets a timer unless there is one of the same kind.
+    pub fn set_if_absent(&mut self, at: Nanos, kind: TimerKind) {
+        if !self.when.contains_key(&kind) {
+            self.set(at, kind);
+        }
+    }
+
+    /// Removes a timer, if it is there.
+    pub fn cancel(&mut self, kind: TimerKind) {
+        if let Some(at) = self.when.remove(&kind) {
+            self.due.remove(&(at, kind));
+        }
+    }
+
+    /// The time of the next one.
+    pub fn next(&self) -> Option<Nanos> {
+        self.due.first().map(|&(at, _)| at)
+    }
+
+    /// Takes the next one that is due.
+    pub fn pop_due(&mut self, now: Nanos) -> Option<TimerKind> {
+        let &(at, kind) = self.due.first().filter(|(at, _)| *at <= now)?;
+        self.due.remove(&(at, kind));
+        self.when.remove(&kind);
+        Some(kind)
+    }
+}

@@ -1,0 +1,114 @@
+//! Owns connections to other instances: opens them, keeps them under a number, sends one attempt and reads its
+//! answer. Refuses to decide when to reuse, retry or give up.
+
+use crate::machine::{ConnId, Nanos, Outcome};
+use crate::wire::{Ask, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tokio::net::TcpStream;
+
+/// The longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+type Sender = SendRequest<Empty<Bytes>>;
+
+/// Open connections.
+#[derive(Debug, Default)]
+pub struct Client {
+    kept: RefCell<BTreeMap<ConnId, Sender>>,
+    next: Cell<u64>,
+}
+
+impl Client {
+    /// Sends one attempt, on a kept connection or a new one. The second part of the answer is the connection, where it
+    /// can be used again; `closed` is called when a kept one ends.
+    pub async fn ask(
+        &self,
+        to: SocketAddr,
+        conn: Option<ConnId>,
+        ask: &Ask,
+        remaining: Nanos,
+        closed: impl FnOnce(ConnId) + 'static,
+    ) -> (Outcome, Option<ConnId>) {
+        let kept = conn.and_then(|conn| Some((conn, self.kept.borrow_mut().remove(&conn)?)));
+        let (id, mut sender) = match kept {
+            Some(kept) => kept,
+            // The machine named a connection that has just gone: it treats that like any dead kept connection.
+            None if conn.is_some() => return (Outcome::Broken, None),
+            None => match self.open(to, closed).await {
+                Ok(opened) => opened,
+                Err(outcome) => return (outcome, None),
+            },
+        };
+        match exchange(&mut sender, to, ask, remaining).await {
+            Some(reply) if sender.ready().await.is_ok() => {
+                self.kept.borrow_mut().insert(id, sender);
+                (Outcome::Reply(reply), Some(id))
+            }
+            Some(reply) => (Outcome::Reply(reply), None),
+            None => (Outcome::Broken, None),
+        }
+    }
+
+    async fn open(&self, to: SocketAddr, closed: impl FnOnce(ConnId) + 'static) -> Result<(ConnId, Sender), Outcome> {
+        let stream = TcpStream::connect(to).await.map_err(|error| outcome_of(error.kind()))?;
+        stream.set_nodelay(true).map_err(|_| Outcome::Broken)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Outcome::Broken)?;
+        let id = ConnId(self.next.get());
+        self.next.set(id.0 + 1);
+        tokio::task::spawn_local(async move {
+            // An error here is the end of the connection; whoever waits for an answer on it learns it there.
+            let _ended = connection.await;
+            closed(id);
+        });
+        Ok((id, sender))
+    }
+
+    /// Drops a connection that the machine will not use again.
+    pub fn drop_conn(&self, conn: ConnId) {
+        self.kept.borrow_mut().remove(&conn);
+    }
+}
+
+fn outcome_of(kind: ErrorKind) -> Outcome {
+    match kind {
+        ErrorKind::ConnectionRefused => Outcome::Refused,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => {
+            Outcome::Unreachable
+        }
+        _ => Outcome::Broken,
+    }
+}
+
+async fn exchange(sender: &mut Sender, to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Reply> {
+    let response = sender.send_request(request(to, ask, remaining)?).await.ok()?;
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?;
+    serde_json::from_slice(&body.to_bytes()).ok()
+}
+
+fn request(to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<Bytes>>> {
+    let (method, path) = match ask {
+        Ask::Work { operation, .. } => (Method::POST, format!("/work/{operation}")),
+        Ask::Need { kind } => (Method::GET, format!("/need/{kind}")),
+        Ask::Read { key } => (Method::GET, format!("/state/{key}")),
+        Ask::Ready => (Method::GET, "/readyz".to_owned()),
+        Ask::Live => (Method::GET, "/livez".to_owned()),
+    };
+    let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
+    let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
+    if let Ask::Work { write: Some((key, value)), .. } = ask {
+        builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+    }
+    builder.body(Empty::new()).ok()
+}
+
+/// A client shared by the tasks of one thread.
+pub type SharedClient = Rc<Client>;

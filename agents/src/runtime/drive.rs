@@ -1,0 +1,225 @@
+//! Owns the loop around an actor: feeds it what happens, performs what it puts out, wakes it when it asked for it.
+//! Refuses to decide anything.
+
+use super::client::{Client, SharedClient};
+use super::clock::mono_ns;
+use super::disk::{self, Append};
+use super::reporter::Reporter;
+use super::server;
+use crate::canary::Canary;
+use crate::config::{HostConfig, InstanceConfig, Process};
+use crate::machine::{Actor, AttemptId, ConnId, Counters, Input, Machine, Nanos, Output, RequestId};
+use crate::wire::{Ask, Failure, Reply};
+use fixtures::graph::State;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+/// An actor with what surrounds it; all of it lives on one thread.
+#[derive(Debug)]
+pub(super) struct Driver<A> {
+    actor: RefCell<A>,
+    waiting: RefCell<BTreeMap<RequestId, oneshot::Sender<Reply>>>,
+    attempts: RefCell<BTreeMap<AttemptId, AbortHandle>>,
+    client: SharedClient,
+    reporter: Option<Reporter>,
+    disk: Option<Sender<Append>>,
+    rearm: Notify,
+    listen: Notify,
+    next_request: Cell<u64>,
+}
+
+impl<A: Actor + 'static> Driver<A> {
+    fn new(actor: A, reporter: Option<Reporter>, disk: Option<Sender<Append>>) -> Rc<Self> {
+        Rc::new(Self {
+            actor: RefCell::new(actor),
+            waiting: RefCell::default(),
+            attempts: RefCell::default(),
+            client: Rc::new(Client::default()),
+            reporter,
+            disk,
+            rearm: Notify::new(),
+            listen: Notify::new(),
+            next_request: Cell::new(1),
+        })
+    }
+
+    fn feed(self: &Rc<Self>, input: Input) {
+        let mut outputs = Vec::new();
+        let (before, after) = {
+            let mut actor = self.actor.borrow_mut();
+            let before = actor.next_wake();
+            actor.handle(mono_ns(), input, &mut outputs);
+            (before, actor.next_wake())
+        };
+        for output in outputs {
+            self.perform(output);
+        }
+        if before != after {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn perform(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Listen => self.listen.notify_one(),
+            Output::Send { attempt, to, conn, ask, timeout } => self.send(attempt, to, conn, ask, timeout),
+            Output::Abandon { attempt } => {
+                if let Some(task) = self.attempts.borrow_mut().remove(&attempt) {
+                    task.abort();
+                }
+            }
+            Output::Respond { id, reply } => {
+                if let Some(waiting) = self.waiting.borrow_mut().remove(&id) {
+                    // A caller who has gone does not want it any more.
+                    let _gone = waiting.send(reply);
+                }
+            }
+            Output::Append { id, key, value, sync } => self.append(Append { id, key, value, sync }),
+            Output::Note(note) => {
+                if let Some(reporter) = &self.reporter {
+                    reporter.note(note);
+                }
+            }
+            Output::Exit(status) => std::process::exit(status),
+        }
+    }
+
+    fn send(self: &Rc<Self>, attempt: AttemptId, to: SocketAddr, conn: Option<ConnId>, ask: Ask, timeout: Nanos) {
+        let driver = Rc::clone(self);
+        let task = tokio::task::spawn_local(async move {
+            let watcher = Rc::downgrade(&driver);
+            let closed = move |conn| {
+                if let Some(driver) = watcher.upgrade() {
+                    driver.client.drop_conn(conn);
+                    driver.feed(Input::Closed { conn });
+                }
+            };
+            let (outcome, conn) = driver.client.ask(to, conn, &ask, timeout, closed).await;
+            driver.attempts.borrow_mut().remove(&attempt);
+            driver.feed(Input::Answer { attempt, outcome, conn });
+        });
+        self.attempts.borrow_mut().insert(attempt, task.abort_handle());
+    }
+
+    fn append(self: &Rc<Self>, append: Append) {
+        let id = append.id;
+        let handed = self.disk.as_ref().is_some_and(|disk| disk.send(append).is_ok());
+        if !handed {
+            let driver = Rc::clone(self);
+            tokio::task::spawn_local(async move { driver.feed(Input::Appended { id, ok: false }) });
+        }
+    }
+
+    /// Puts a request to the actor and waits for its answer.
+    pub(super) async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Reply {
+        let id = RequestId(self.next_request.get());
+        self.next_request.set(id.0 + 1);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.borrow_mut().insert(id, sender);
+        let gone = Gone { driver: self, id };
+        self.feed(Input::Request { id, ask, remaining });
+        let reply = receiver.await;
+        std::mem::forget(gone);
+        reply.unwrap_or_else(|_| Reply { error: Some(Failure::Deadline), ..Reply::default() })
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.actor.borrow().counters()
+    }
+
+    async fn wake(self: Rc<Self>) {
+        loop {
+            let next = self.actor.borrow().next_wake();
+            let now = mono_ns();
+            match next {
+                Some(at) if at <= now => self.feed(Input::Wake),
+                Some(at) => {
+                    let sleep = tokio::time::sleep(Duration::from_nanos(at - now));
+                    tokio::select! { () = sleep => {} () = self.rearm.notified() => {} }
+                }
+                None => self.rearm.notified().await,
+            }
+        }
+    }
+}
+
+/// Tells the actor when a caller goes away before its answer: dropped with the request's future.
+struct Gone<'a, A: Actor + 'static> {
+    driver: &'a Rc<Driver<A>>,
+    id: RequestId,
+}
+
+impl<A: Actor + 'static> Drop for Gone<'_, A> {
+    fn drop(&mut self) {
+        self.driver.waiting.borrow_mut().remove(&self.id);
+        self.driver.feed(Input::Gone { id: self.id });
+    }
+}
+
+/// Runs one process of a host for ever.
+///
+/// # Errors
+/// Where the state file cannot be opened, or the address cannot be listened on: the supervisor starts it again.
+pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let local = tokio::task::LocalSet::new();
+    match process {
+        Process::Instance(config) => {
+            let reporter = Reporter::start(host.witness, config.from.clone())?;
+            local.block_on(&runtime, instance(config, Some(reporter), Path::new(&host.state_dir)))
+        }
+        Process::Canary(config) => {
+            let reporter = Reporter::start(host.witness, config.from.clone())?;
+            let driver = Driver::new(Canary::new(config.clone()), Some(reporter), None);
+            local.block_on(&runtime, async {
+                driver.feed(Input::Start { entries: Vec::new() });
+                driver.wake().await;
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Runs one instance for ever; `state_dir` holds its state file.
+///
+/// # Errors
+/// As [`run`].
+pub async fn instance(config: &InstanceConfig, reporter: Option<Reporter>, state_dir: &Path) -> std::io::Result<()> {
+    let (done, mut appended) = mpsc::unbounded_channel();
+    let (disk, entries) = if config.state == State::Disk {
+        let (file, entries) = disk::open(&state_dir.join(format!("{}.log", config.name)))?;
+        // The receiver lives as long as the process: a failed send means that it is ending.
+        let told = move |id, ok| done.send((id, ok)).unwrap_or_default();
+        (Some(disk::start(file, told)?), entries)
+    } else {
+        (None, Vec::new())
+    };
+    let driver = Driver::new(Machine::new(config.clone()), reporter, disk);
+    driver.feed(Input::Start { entries });
+    let listening = async {
+        driver.listen.notified().await;
+        // All addresses: the container's own fixed one is what others use, and tests use loopback.
+        let listener = TcpListener::bind(config.listen).await?;
+        server::accept(listener, Rc::clone(&driver)).await;
+        Ok(())
+    };
+    let writes = async {
+        while let Some((id, ok)) = appended.recv().await {
+            driver.feed(Input::Appended { id, ok });
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = listening => ended,
+        () = Rc::clone(&driver).wake() => Ok(()),
+        () = writes => Ok(()),
+    }
+}

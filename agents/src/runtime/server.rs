@@ -1,0 +1,105 @@
+//! Owns the listening side: reads requests into [`Ask`]s, writes [`Reply`]s, and shows `/metrics`. Refuses to decide
+//! any answer.
+
+use super::drive::Driver;
+use crate::machine::Actor;
+use crate::wire::{Ask, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use std::convert::Infallible;
+use std::rc::Rc;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Accepts for ever.
+pub(super) async fn accept<A: Actor + 'static>(listener: TcpListener, driver: Rc<Driver<A>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::task::spawn_local(serve(stream, Rc::clone(&driver)));
+            }
+            // Out of descriptors, most likely: those who are connected are served meanwhile.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn serve<A: Actor + 'static>(stream: TcpStream, driver: Rc<Driver<A>>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = service_fn(move |request| {
+        let driver = Rc::clone(&driver);
+        async move { Ok::<_, Infallible>(answer(request, driver).await) }
+    });
+    // An error here is a caller who went away; the machine was told when its request was dropped.
+    let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn answer<A: Actor + 'static>(request: Request<Incoming>, driver: Rc<Driver<A>>) -> Response<Full<Bytes>> {
+    if request.uri().path() == "/metrics" {
+        return respond(200, "text/plain; version=0.0.4", metrics(&driver));
+    }
+    let Some(ask) = ask_of(&request) else {
+        return respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec());
+    };
+    let remaining = header(&request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
+    let reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await;
+    // A reply is a plain tree of strings: it always serialises.
+    respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default())
+}
+
+fn header<'a>(request: &'a Request<Incoming>, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
+    let path = request.uri().path();
+    match path {
+        "/livez" => return Some(Ask::Live),
+        "/readyz" => return Some(Ask::Ready),
+        _ => {}
+    }
+    let (noun, name) = path.strip_prefix('/')?.split_once('/')?;
+    match noun {
+        "work" => {
+            let write = header(request, HEADER_WRITE).and_then(|write| write.split_once('='));
+            let write = write.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            Some(Ask::Work { operation: name.to_owned(), write })
+        }
+        "need" => Some(Ask::Need { kind: name.to_owned() }),
+        "state" => Some(Ask::Read { key: name.to_owned() }),
+        _ => None,
+    }
+}
+
+fn respond(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let builder = Response::builder().status(status).header("content-type", content_type);
+    // Status and header are constants of this file: they are always valid.
+    builder.body(Full::new(Bytes::from(body))).unwrap_or_default()
+}
+
+/// The text of `/metrics`, made when it is asked for: an idle agent keeps no registry.
+fn metrics<A: Actor + 'static>(driver: &Driver<A>) -> Vec<u8> {
+    let counters = driver.counters();
+    let registry = Registry::new();
+    let mut text = Vec::new();
+    let requests = IntCounterVec::new(
+        Opts::new("blackstart_agent_requests_total", "Requests answered, by outcome."),
+        &["outcome"],
+    );
+    let attempts = IntGauge::new("blackstart_agent_attempts", "Attempts sent to other instances since the start.");
+    let (Ok(requests), Ok(attempts)) = (requests, attempts) else { return text };
+    for (outcome, count) in [("ok", counters.ok), ("degraded", counters.degraded), ("failed", counters.failed)] {
+        requests.with_label_values(&[outcome]).inc_by(count);
+    }
+    attempts.set(i64::try_from(counters.attempts).unwrap_or(i64::MAX));
+    let registered = registry.register(Box::new(requests)).and_then(|()| registry.register(Box::new(attempts)));
+    if registered.and_then(|()| TextEncoder::new().encode(&registry.gather(), &mut text)).is_err() {
+        text.clear();
+    }
+    text
+}

@@ -1,0 +1,82 @@
+//! Owns a host's first process: waits at the gate for power, boots, starts the host's services and restarts one that
+//! exits, as a real host's init does. Refuses to know what the services do.
+//!
+//! The gate is a lock on a file that all hosts see: the hand holds it exclusively while the host is dark and lets go of
+//! it to give power. A blocked `flock` costs nothing and is released for all hosts within a few milliseconds, whatever
+//! the engine's own start rate is.
+
+use crate::config::{HostConfig, Process, nanos};
+use crate::runtime::clock::mono_ns;
+use crate::runtime::reporter::Reporter;
+use crate::wire::{From, Note};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// First pause before a restart; doubles up to sixteen times this. An init's common default (100 ms) with a cap that
+/// keeps a recovering region from waiting for its supervisors.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// A process that ran for longer than this starts its pauses afresh.
+const RESTART_CALM: Duration = Duration::from_secs(5);
+
+/// Reads a host's configuration.
+///
+/// # Errors
+/// Where the file cannot be read, or is not one.
+pub fn read(path: &Path) -> std::io::Result<HostConfig> {
+    let mut text = String::new();
+    File::open(path)?.read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(std::io::Error::other)
+}
+
+/// Runs a host for ever. `executable` is this program; it is started as `EXECUTABLE agent CONFIG INDEX`.
+///
+/// # Errors
+/// Where the configuration or the gate cannot be read.
+pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
+    let config = read(path)?;
+    let from = From { zone: config.zone.clone(), host: config.host.clone(), service: None, instance: None };
+    let gate = File::open(&config.gate)?;
+    gate.lock_shared()?;
+    gate.unlock()?;
+    let reporter = Reporter::start(config.witness, from)?;
+    reporter.note(Note::Powered);
+    std::thread::sleep(config.boot);
+    std::thread::scope(|scope| {
+        for (index, process) in config.processes.iter().enumerate() {
+            let (reporter, name) = (reporter.clone(), name(process));
+            scope.spawn(move || supervise(executable, path, index, &name, &reporter));
+        }
+    });
+    Ok(())
+}
+
+fn name(process: &Process) -> String {
+    match process {
+        Process::Instance(config) => config.name.to_string(),
+        Process::Canary(config) => format!("canary-{}", config.zone),
+    }
+}
+
+fn supervise(executable: &Path, config: &Path, index: usize, name: &str, reporter: &Reporter) {
+    let mut pause = RESTART_PAUSE;
+    loop {
+        reporter.note(Note::ServiceStarted { process: name.to_owned() });
+        let began = mono_ns();
+        let status = Command::new(executable).arg("agent").arg(config).arg(index.to_string()).status();
+        let status = status.map_or_else(|error| format!("not started: {error}"), describe);
+        reporter.note(Note::ServiceExited { process: name.to_owned(), status });
+        if mono_ns() - began > nanos(RESTART_CALM) {
+            pause = RESTART_PAUSE;
+        }
+        // Jitter, so that hosts that lost the same thing at the same time do not come back in step.
+        std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0));
+        pause = (pause * 2).min(RESTART_PAUSE * 16);
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
+}

@@ -1,0 +1,226 @@
+//! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
+//!
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`.
+//! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
+//! connection to the witness; they are best effort, numbered, and never hold anything up.
+
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Request header: milliseconds that the caller still waits.
+pub const HEADER_REMAINING_MS: &str = "x-blackstart-remaining-ms";
+/// Request header: a customer's write, `KEY=VALUE`.
+pub const HEADER_WRITE: &str = "x-blackstart-write";
+
+/// What is asked of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Perform an operation; a write is stored by the services with state on its way.
+    Work {
+        /// The operation.
+        operation: String,
+        /// Key and value to store.
+        write: Option<(String, String)>,
+    },
+    /// Grant a need.
+    Need {
+        /// Its kind.
+        kind: String,
+    },
+    /// Read a key back.
+    Read {
+        /// The key.
+        key: String,
+    },
+    /// Is it ready?
+    Ready,
+    /// Is the process alive?
+    Live,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reply {
+    /// Absent on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// The instance that answers.
+    pub by: String,
+    /// Soft dependencies that were missing anywhere behind this answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<ServiceName>,
+    /// On failure: the chain of missing dependencies, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<ServiceName>,
+    /// Instances that stored the write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored_at: Vec<InstanceName>,
+    /// The value read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// Why a request failed: typed, so that a caller can decide, and fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// A hard dependency is missing; `missing` names it.
+    DependencyMissing,
+    /// The queue is full; another try makes it worse.
+    Overloaded,
+    /// The caller's time is up.
+    Deadline,
+    /// No such operation, need or path here.
+    Unknown,
+    /// The key is not here.
+    NotFound,
+    /// The write could not be stored.
+    Storage,
+}
+
+impl Reply {
+    /// A success.
+    pub fn ok(by: &InstanceName) -> Self {
+        Self { by: by.to_string(), ..Self::default() }
+    }
+
+    /// A failure.
+    pub fn fail(by: &InstanceName, error: Failure) -> Self {
+        Self { error: Some(error), ..Self::ok(by) }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self.error {
+            None => 200,
+            Some(Failure::Unknown | Failure::NotFound) => 404,
+            Some(Failure::Overloaded) => 429,
+            Some(Failure::Deadline) => 504,
+            Some(Failure::DependencyMissing | Failure::Storage) => 503,
+        }
+    }
+
+    /// A word for counting failures by cause: `missing:cache` names the last of the chain, where the trouble is.
+    pub fn cause(&self) -> Option<String> {
+        Some(match self.error? {
+            Failure::DependencyMissing => {
+                self.missing.last().map_or_else(|| "missing".to_owned(), |service| format!("missing:{service}"))
+            }
+            Failure::Overloaded => "overloaded".to_owned(),
+            Failure::Deadline => "deadline".to_owned(),
+            Failure::Unknown => "unknown".to_owned(),
+            Failure::NotFound => "not-found".to_owned(),
+            Failure::Storage => "storage".to_owned(),
+        })
+    }
+}
+
+/// One line to the witness.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The engine machine's monotonic clock, nanoseconds.
+    pub mono_ns: u64,
+    /// Number of the line since the process began.
+    pub seq: u64,
+    /// Lines dropped before this one, because the witness could not be reached or did not keep up.
+    pub dropped: u64,
+    /// Who.
+    pub from: From,
+    /// What.
+    pub note: Note,
+}
+
+/// Who sends a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct From {
+    /// The zone.
+    pub zone: ZoneName,
+    /// The host.
+    pub host: HostName,
+    /// The service, where it is an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// The instance, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceName>,
+}
+
+/// What a process tells of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "kebab-case")]
+pub enum Note {
+    /// The host's first process passed the gate.
+    Powered,
+    /// A service process was started on the host.
+    ServiceStarted {
+        /// Which.
+        process: String,
+    },
+    /// A service process ended.
+    ServiceExited {
+        /// Which.
+        process: String,
+        /// Its exit status, in words.
+        status: String,
+    },
+    /// The instance began to ask for its needs.
+    Starting,
+    /// The instance has its needs and answers.
+    Serving,
+    /// A need was asked for.
+    Need {
+        /// Its kind.
+        need: String,
+        /// The service that grants it.
+        from: ServiceName,
+        /// `waiting`, `acquired` or `gave-up`.
+        outcome: NeedOutcome,
+        /// Asks so far.
+        attempts: u32,
+    },
+    /// Calls to one dependency since the last such note.
+    Call {
+        /// The dependency.
+        to: ServiceName,
+        /// Attempts sent.
+        sent: u64,
+        /// Attempts failed, by cause.
+        failed: BTreeMap<String, u64>,
+        /// Hard or soft.
+        hard: bool,
+    },
+    /// One window of a canary.
+    Canary {
+        /// True for the control canary.
+        control: bool,
+        /// Number of the window.
+        seq: u64,
+        /// When it ended, on the engine machine's monotonic clock.
+        end_ns: u64,
+        /// Its length.
+        window_ns: u64,
+        /// Requests intended in it.
+        sent: u64,
+        /// Answered in full.
+        ok: u64,
+        /// Answered without a soft dependency.
+        degraded: u64,
+        /// Failed, by cause.
+        failed: BTreeMap<String, u64>,
+        /// Bucket upper bound in microseconds, count.
+        latency_us: Vec<(u64, u64)>,
+    },
+}
+
+/// How asking for a need went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NeedOutcome {
+    /// It will ask again.
+    Waiting,
+    /// It has it.
+    Acquired,
+    /// It will never ask again.
+    GaveUp,
+}

@@ -1,0 +1,155 @@
+//! Owns the command line's shape. Refuses to do anything.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Pulls the plug on whole availability zones of containerised services, gives the power back, touches nothing, and
+/// proves or disproves that everything came back by itself.
+#[derive(Debug, Parser)]
+#[command(name = "blackstart", version, max_term_width = 100, after_help = EXITS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// More on standard error: -v for decisions, -vv for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Nothing on standard error but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colours.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// The exit statuses, at the end of every help text.
+const EXITS: &str = "Exit status: 0 held · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · \
+64 bad input or usage · 130 interrupted, after everything was healed and removed";
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Hold one or more game days.
+    Run(RunArgs),
+    /// Validate scenarios, topologies and graphs: every problem at once, with file, line and column.
+    Check {
+        /// Files, or names of built-in ones; without any, everything that is built in.
+        files: Vec<String>,
+    },
+    /// Print what a run would do, to which hosts, and what it would not touch; changes nothing.
+    Plan {
+        /// A file, or the name of a built-in scenario.
+        scenario: String,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Render a run's record again.
+    Report {
+        /// The run's folder, or its record.json.
+        run: PathBuf,
+        /// What to render.
+        #[arg(long, value_enum, default_value_t = Document::Table)]
+        format: Document,
+    },
+    /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
+    Clean {
+        /// Only these runs.
+        runs: Vec<String>,
+        /// Only tell what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List what is built in: scenarios, topologies, graphs, invariants.
+    List,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Files, or names of built-in scenarios (`blackstart list`).
+    #[arg(required = true)]
+    pub scenarios: Vec<String>,
+    /// The world to run in; `auto` takes Docker.
+    #[arg(long, value_enum, default_value_t = WorldName::Auto)]
+    pub world: WorldName,
+    /// Decides every random choice; without it one is drawn, printed and recorded.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the runs' folders go.
+    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
+    pub out: PathBuf,
+    /// What standard output shows: a table, or the record as JSON and nothing else.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Leave the region of a completed run standing, to look around; `blackstart clean` removes it.
+    #[arg(long)]
+    pub keep: bool,
+    /// An executable of blackstart for the engine's machine, where this one is none.
+    #[arg(long, value_name = "FILE", conflicts_with = "agent_image")]
+    pub agent: Option<PathBuf>,
+    /// An image of the engine that has blackstart at /blackstart.
+    #[arg(long, value_name = "NAME")]
+    pub agent_image: Option<String>,
+    /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
+    #[arg(long)]
+    pub no_rights: bool,
+}
+
+/// Worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorldName {
+    /// Docker where an engine answers.
+    Auto,
+    /// Real containers.
+    Docker,
+}
+
+/// Forms of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Documents that a record can be rendered to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// The table at the end of a run.
+    Table,
+    /// The Correction of Error document.
+    Coe,
+    /// JUnit XML.
+    Junit,
+    /// The record itself.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Whether to use colours on a stream that is (or is no) terminal.
+    pub fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}

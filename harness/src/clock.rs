@@ -1,0 +1,91 @@
+//! Owns the one door to time: the run's monotonic clock, its UTC, and the mapping of the engine machine's clocks onto
+//! it. Refuses to know what is timed.
+
+use crate::controller::Nanos;
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+/// The clock of one run.
+#[derive(Debug)]
+pub struct Clock {
+    started: Instant,
+    started_utc: Timestamp,
+    /// The engine machine's monotonic clock minus ours; it may be another machine.
+    mono_offset_ns: AtomicI64,
+    /// The engine machine's wall clock minus its monotonic clock.
+    wall_offset_ns: AtomicI64,
+}
+
+impl Clock {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            started_utc: Timestamp::now(),
+            mono_offset_ns: AtomicI64::new(0),
+            wall_offset_ns: AtomicI64::new(0),
+        }
+    }
+
+    /// Nanoseconds since the start.
+    pub fn now(&self) -> Nanos {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// When the run started (RFC 3339, milliseconds).
+    pub fn started_utc(&self) -> String {
+        self.utc(0)
+    }
+
+    /// UTC of a moment of the run. Monotonic: a step of the wall clock in the middle does not bend the timeline.
+    pub fn utc(&self, t_ns: Nanos) -> String {
+        let after = jiff::SignedDuration::from_nanos(i64::try_from(t_ns).unwrap_or(i64::MAX));
+        let moment = self.started_utc.checked_add(after).unwrap_or(self.started_utc);
+        format!("{moment:.3}")
+    }
+
+    /// Sets the mapping from one exchange: asked at `asked`, answered with these clocks at `answered`.
+    pub fn calibrate(&self, asked: Nanos, answered: Nanos, mono_ns: u64, wall_ns: u64) {
+        let middle = i64::try_from(asked.midpoint(answered)).unwrap_or_default();
+        let (mono, wall) = (i64::try_from(mono_ns).unwrap_or_default(), i64::try_from(wall_ns).unwrap_or_default());
+        self.mono_offset_ns.store(mono - middle, Ordering::Relaxed);
+        self.wall_offset_ns.store(wall - mono, Ordering::Relaxed);
+    }
+
+    /// A moment of the engine machine's monotonic clock, on the run's clock.
+    pub fn of_mono(&self, mono_ns: u64) -> Nanos {
+        let mono = i64::try_from(mono_ns).unwrap_or_default();
+        u64::try_from(mono - self.mono_offset_ns.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// A moment of the run, on the engine machine's monotonic clock.
+    pub fn to_mono(&self, t_ns: Nanos) -> u64 {
+        let t = i64::try_from(t_ns).unwrap_or_default();
+        u64::try_from(t + self.mono_offset_ns.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// A moment of the engine machine's wall clock, on the run's clock.
+    pub fn of_wall(&self, wall_ns: u64) -> Nanos {
+        let wall = i64::try_from(wall_ns).unwrap_or_default();
+        self.of_mono(u64::try_from(wall - self.wall_offset_ns.load(Ordering::Relaxed)).unwrap_or_default())
+    }
+}
+
+/// A run's id: sorts by time, and ends in six hexadecimal digits that keep two of one second apart.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn run_id() -> String {
+    let now = Timestamp::now();
+    let entropy = now.as_nanosecond() ^ (i128::from(std::process::id()) << 20);
+    let digits = entropy.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+    let short = u32::from_be_bytes([0, digits[9], digits[10], digits[11]]);
+    format!("{}-{short:06x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// A seed for a run that was given none.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn fresh_seed() -> u64 {
+    // Six digits are enough to tell runs apart, and short enough to type.
+    u64::try_from(Timestamp::now().as_nanosecond().rem_euclid(1_000_000)).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! Owns what each command does, one file each, and how an error becomes an exit status. Refuses to parse arguments.
+
+pub mod check;
+pub mod clean;
+pub mod inside;
+pub mod list;
+pub mod plan;
+pub mod report;
+pub mod run;
+
+use crate::cli::{Cli, Command};
+use crate::exit;
+use crate::load::BadInput;
+use anyhow::Result;
+use std::io::{IsTerminal, Write};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Does what the command line says; the only place where an error meets the terminal.
+pub fn dispatch(cli: Cli) -> u8 {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, _) => LevelFilter::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).without_time().init();
+    let out = cli.color.on(std::io::stdout().is_terminal());
+    let err = cli.color.on(std::io::stderr().is_terminal());
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args, cli.quiet, out, err),
+        Command::Check { files } => check::run(&files, err),
+        Command::Plan { scenario, format } => plan::run(&scenario, format, err),
+        Command::Report { run, format } => report::run(&run, format, out),
+        Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
+        Command::List => list::run(),
+        Command::Completions { shell } => list::completions(shell),
+    };
+    result.unwrap_or_else(|error| status_of(&error))
+}
+
+fn status_of(error: &anyhow::Error) -> u8 {
+    if let Some(bad) = error.downcast_ref::<BadInput>() {
+        // Ready to print, with its own `error:` at each problem.
+        write_err(&bad.text);
+        return exit::USAGE;
+    }
+    if let Some(error) = error.downcast_ref::<std::io::Error>()
+        && error.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        // Whoever read our output has seen enough.
+        return exit::OK;
+    }
+    write_err(&format!("error: {error:#}\n"));
+    exit::HARNESS
+}
+
+fn write_err(text: &str) {
+    // Nobody left to tell.
+    let _gone = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints a result on standard output.
+///
+/// # Errors
+/// Where standard output is gone.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}

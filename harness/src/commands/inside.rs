@@ -1,0 +1,38 @@
+//! Owns the hidden commands with which this executable is a host, an agent, the witness and the hand inside a
+//! container. They bypass the command line's parser: sixty agents should not each carry it in memory.
+
+use std::path::{Path, PathBuf};
+
+/// Runs a hidden command, if the arguments are one; returns its exit status.
+pub fn dispatch(arguments: &[String]) -> Option<u8> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match words.as_slice() {
+        ["host", config] => agents::supervisor::run(Path::new(config), &executable()),
+        ["agent", config, index] => agent(config, index),
+        ["witness"] => crate::witness::run(),
+        ["hand"] => crate::hand::run(),
+        ["enter", program, rest @ ..] => {
+            let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
+            Err(crate::hand::links::enter(program, &rest))
+        }
+        _ => return None,
+    };
+    match ended {
+        Ok(()) => Some(0),
+        Err(error) => {
+            eprintln!("{}: {error}", words.join(" "));
+            Some(1)
+        }
+    }
+}
+
+fn executable() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from(crate::world::docker::image::EXECUTABLE))
+}
+
+fn agent(config: &str, index: &str) -> std::io::Result<()> {
+    let host = agents::supervisor::read(Path::new(config))?;
+    let process = index.parse::<usize>().ok().and_then(|index| host.processes.get(index));
+    let process = process.ok_or_else(|| std::io::Error::other("the host has no such process"))?;
+    agents::runtime::drive::run(&host, process)
+}

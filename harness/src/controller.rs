@@ -1,0 +1,318 @@
+//! Owns the course of a game day as one synchronous state machine: `(now, Input) -> Commands`. Refuses to know
+//! clocks, containers and files, so that the same controller runs in every world.
+//!
+//! ```text
+//! provision -> settle -> baseline -> { outage -> recovery -> quiet }* -> read-back -> teardown
+//!      |          |         |             any phase: interrupt, failure             ^
+//!      '----------'---------'------------------------------------------------------'
+//! ```
+//!
+//! - [`course`]: which phase follows which, and when
+//! - [`watch`]: what the world sees: lives, effects of faults, interventions
+
+mod course;
+mod watch;
+
+use fixtures::name::{HostName, InstanceName};
+use fixtures::placement::Placement;
+use scenarios::event::{By, Detail, Life, Phase, Place};
+use scenarios::plan::Plan;
+use scenarios::scenario::Scenario;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Nanoseconds since the run began.
+pub type Nanos = u64;
+
+/// What happens to the controller.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The run begins.
+    Begin,
+    /// The act under way has come to its end.
+    Done(Result<Done, String>),
+    /// Something was observed that goes into the record as it is.
+    Seen {
+        /// When.
+        t_ns: Nanos,
+        /// Who saw it.
+        by: By,
+        /// Where.
+        place: Place,
+        /// What.
+        detail: Detail,
+    },
+    /// A probe of the witness whose outcome differs from the one before.
+    Probe {
+        /// When.
+        t_ns: Nanos,
+        /// The instance, by its place in the placement.
+        instance: usize,
+        /// What came back.
+        report: Report,
+    },
+    /// The witness has probed every instance once more; these answered in some way.
+    Round {
+        /// When the round ended.
+        t_ns: Nanos,
+        /// Instances, by their place in the placement.
+        answering: Vec<usize>,
+    },
+    /// The engine's event stream shows an act on a host.
+    Engine {
+        /// When.
+        t_ns: Nanos,
+        /// The host.
+        host: HostName,
+        /// `start`, `die`, `oom`, `exec_create` …
+        action: String,
+    },
+    /// The time of [`Controller::next_wake`] has come.
+    Wake,
+    /// Somebody wants the run to end.
+    Interrupt,
+    /// A part of the harness is gone.
+    Lost {
+        /// Which, and why.
+        why: String,
+    },
+}
+
+/// What a probe brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How it stands, as far as an outsider can tell: silent is [`Life::Starting`] here.
+    pub life: Life,
+    /// It answered in full but for soft dependencies.
+    pub degraded: bool,
+    /// Dependencies that its answer names.
+    pub missing: Vec<fixtures::name::ServiceName>,
+    /// Why it is not active; empty where it is.
+    pub cause: String,
+    /// How long the probe took, in microseconds.
+    pub took_us: u64,
+}
+
+/// Acts of a world; one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Do {
+    /// Make the region; every host waits without power.
+    Provision,
+    /// Give hosts power, all at once.
+    PowerOn(Vec<HostName>),
+    /// Take power from hosts, all at once.
+    PowerOff(Vec<HostName>),
+    /// Read the ledger back.
+    ReadBack,
+    /// Remove everything.
+    Teardown,
+}
+
+/// How an act ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The region is there, dark.
+    Provisioned,
+    /// Hosts have power.
+    Lit {
+        /// When the last gate opened.
+        t_ns: Nanos,
+        /// From the first gate to the last.
+        skew_ns: u64,
+        /// How.
+        method: String,
+    },
+    /// Hosts are dark.
+    Dark {
+        /// When the last process died.
+        t_ns: Nanos,
+        /// From the first death to the last.
+        skew_ns: u64,
+        /// How.
+        method: String,
+        /// Hosts seen dead.
+        dead: Vec<HostName>,
+    },
+    /// The ledger was read back; its lines came as [`Input::Seen`].
+    ReadBack,
+    /// Everything was removed, but for this.
+    TornDown {
+        /// Kind and name.
+        residue: Vec<(String, String)>,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Write an event.
+    Log {
+        /// When it was seen.
+        t_ns: Nanos,
+        /// Who saw it.
+        by: By,
+        /// Where.
+        place: Place,
+        /// What.
+        detail: Detail,
+        /// Whether it must be on the disk before anything else is done.
+        synced: bool,
+    },
+    /// Begin an act.
+    Do(Do),
+    /// End the act under way as soon as that is safe; its end still comes as [`Input::Done`].
+    Cancel,
+    /// The run is over.
+    End(Ending),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// As planned.
+    Completed,
+    /// Somebody wanted it to.
+    Interrupted,
+    /// The harness failed.
+    Failed(String),
+}
+
+/// The controller of one run.
+#[derive(Debug)]
+pub struct Controller {
+    scenario: Scenario,
+    plan: Plan,
+    placement: Placement,
+    keep: bool,
+    stage: Stage,
+    busy: Option<Do>,
+    /// How each instance stands, as probed from outside.
+    lives: BTreeMap<InstanceName, Known>,
+    /// Hosts that must be dark.
+    dark: BTreeSet<HostName>,
+    /// Hosts seen dead.
+    dead: BTreeSet<HostName>,
+    /// Faults in force: name, and complete rounds of the witness since.
+    live_faults: BTreeMap<String, u32>,
+    /// When the region, or the part of it that was dark, got power last.
+    lit_at: Nanos,
+    ending: Option<Ending>,
+    wake: Option<Nanos>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    life: Life,
+    degraded: bool,
+    missing: Vec<fixtures::name::ServiceName>,
+}
+
+/// Where in its course a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Provision,
+    Settle { limit: Nanos },
+    Baseline { until: Nanos },
+    Round { round: usize, begun: Nanos, step: usize, recovering: bool },
+    Quiet { round: usize, until: Nanos, last: bool },
+    ReadBack,
+    Teardown,
+    Ended,
+}
+
+impl Controller {
+    /// A controller for one run. With `keep`, a run that completes leaves its region standing.
+    pub fn new(scenario: Scenario, plan: Plan, placement: Placement, keep: bool) -> Self {
+        let off = Known { life: Life::Off, degraded: false, missing: Vec::new() };
+        let lives = placement.instances.iter().map(|instance| (instance.name.clone(), off.clone())).collect();
+        let dark = placement.hosts.iter().map(|host| host.name.clone()).collect();
+        Self {
+            scenario,
+            plan,
+            placement,
+            keep,
+            stage: Stage::Idle,
+            busy: None,
+            lives,
+            dark,
+            dead: BTreeSet::new(),
+            live_faults: BTreeMap::new(),
+            lit_at: 0,
+            ending: None,
+            wake: None,
+        }
+    }
+
+    /// When it wants [`Input::Wake`], if at all.
+    pub fn next_wake(&self) -> Option<Nanos> {
+        self.wake
+    }
+
+    /// One step; commands are appended in the order in which they are to be performed.
+    pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Command>) {
+        match input {
+            Input::Begin => self.begin(now, out),
+            Input::Done(result) => self.done(now, result, out),
+            Input::Seen { t_ns, by, place, detail } => out.push(Command::Log { t_ns, by, place, detail, synced: false }),
+            Input::Probe { t_ns, instance, report } => self.probed(t_ns, instance, report, out),
+            Input::Round { t_ns, answering } => self.round_probed(t_ns, &answering, out),
+            Input::Engine { t_ns, host, action } => self.engine_saw(t_ns, host, &action, out),
+            Input::Wake => {}
+            Input::Interrupt => self.stop(now, Ending::Interrupted, out),
+            Input::Lost { why } => self.fail(now, why, out),
+        }
+        self.go_on(now, out);
+    }
+
+    fn log(&self, t_ns: Nanos, detail: Detail, out: &mut Vec<Command>) {
+        let (by, place) = (By::Controller, Place::default());
+        out.push(Command::Log { t_ns, by, place, detail, synced: false });
+    }
+
+    fn enter(&self, now: Nanos, phase: Phase, round: usize, out: &mut Vec<Command>) {
+        self.log(now, Detail::Phase { phase, round }, out);
+    }
+
+    fn act(&mut self, act: Do, out: &mut Vec<Command>) {
+        self.busy = Some(act.clone());
+        out.push(Command::Do(act));
+    }
+
+    fn fail(&mut self, now: Nanos, why: String, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::Teardown | Stage::Ended) {
+            return;
+        }
+        let caveat = Detail::Caveat { code: "harness-failed".to_owned(), text: why.clone() };
+        self.log(now, caveat, out);
+        self.stop(now, Ending::Failed(why), out);
+    }
+
+    /// Ends the run early: whatever is under way is ended first, then everything is removed.
+    fn stop(&mut self, now: Nanos, ending: Ending, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::Teardown | Stage::Ended) {
+            return;
+        }
+        self.ending.get_or_insert(ending);
+        if self.busy.is_some() {
+            out.push(Command::Cancel);
+        } else {
+            self.tear_down(now, out);
+        }
+    }
+
+    fn tear_down(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        self.stage = Stage::Teardown;
+        self.enter(now, Phase::Teardown, 0, out);
+        if self.keep && self.ending.is_none() {
+            self.end(out);
+        } else {
+            self.act(Do::Teardown, out);
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Command>) {
+        self.stage = Stage::Ended;
+        self.wake = None;
+        out.push(Command::End(self.ending.clone().unwrap_or(Ending::Completed)));
+    }
+}

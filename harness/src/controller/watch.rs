@@ -1,0 +1,182 @@
+//! Owns what the world shows: how each instance stands, whether faults are in force, who acted on hosts. Refuses to
+//! decide when a phase ends ([`super::course`]).
+
+use super::{Command, Controller, Known, Nanos, Report, Stage};
+use fixtures::name::{HostName, InstanceName};
+use scenarios::event::{By, Detail, HostChange, Life, Place};
+use std::collections::BTreeSet;
+
+/// Acts of an engine on a container that are an intervention when they come between power-on and active. `die` and
+/// `oom` happen to a host rather than being done to it; they are told apart.
+const INTERVENTIONS: [&str; 13] = [
+    "start",
+    "restart",
+    "stop",
+    "kill",
+    "pause",
+    "unpause",
+    "update",
+    "rename",
+    "exec_create",
+    "exec_start",
+    "archive-path",
+    "extract-to-dir",
+    "destroy",
+];
+
+/// Rounds of the witness that must have begun and ended after the kill before one counts as proof: the round under way
+/// at the kill has answers from before it.
+const ROUNDS_BEFORE_PROOF: u32 = 2;
+
+impl Controller {
+    fn place(&self, instance: usize) -> Option<(Place, HostName)> {
+        let instance = self.placement.instances.get(instance)?;
+        let host = self.placement.hosts.get(instance.host)?.name.clone();
+        let place = Place {
+            zone: Some(instance.zone.clone()),
+            host: Some(host.clone()),
+            service: Some(instance.service.clone()),
+            instance: Some(instance.name.clone()),
+        };
+        Some((place, host))
+    }
+
+    fn instances_on(&self, hosts: &[HostName]) -> Vec<usize> {
+        let on = |index: &usize| self.place(*index).is_some_and(|(_, host)| hosts.contains(&host));
+        (0..self.placement.instances.len()).filter(on).collect()
+    }
+
+    /// A probe of the witness whose outcome differs from the one before.
+    pub(super) fn probed(&mut self, t_ns: Nanos, instance: usize, report: Report, out: &mut Vec<Command>) {
+        let Some((place, host)) = self.place(instance) else { return };
+        let dark = self.dark.contains(&host);
+        let life = if report.life == Life::Starting && dark { Life::Off } else { report.life };
+        let Report { degraded, missing, cause, took_us, .. } = report;
+        let detail = Detail::Probe { outcome: life, cause, took_us };
+        out.push(Command::Log { t_ns, by: By::Witness, place, detail, synced: false });
+        self.set_life(t_ns, By::Witness, instance, Known { life, degraded, missing }, out);
+    }
+
+    fn set_life(&mut self, t_ns: Nanos, by: By, instance: usize, known: Known, out: &mut Vec<Command>) {
+        let Some((place, _)) = self.place(instance) else { return };
+        let Some(name) = place.instance.clone() else { return };
+        if self.lives.get(&name) == Some(&known) {
+            return;
+        }
+        let detail = Detail::State { to: known.life, degraded: known.degraded, missing: known.missing.clone() };
+        out.push(Command::Log { t_ns, by, place, detail, synced: false });
+        self.lives.insert(name, known);
+    }
+
+    /// Hosts got power.
+    pub(super) fn powered(&mut self, t_ns: Nanos, hosts: &[HostName], out: &mut Vec<Command>) {
+        for host in hosts {
+            self.dark.remove(host);
+            self.dead.remove(host);
+        }
+        let known = Known { life: Life::Starting, degraded: false, missing: Vec::new() };
+        for instance in self.instances_on(hosts) {
+            self.set_life(t_ns, By::Hand, instance, known.clone(), out);
+        }
+    }
+
+    /// Hosts lost power.
+    pub(super) fn unpowered(
+        &mut self,
+        t_ns: Nanos,
+        hosts: &[HostName],
+        dead: impl IntoIterator<Item = HostName>,
+        out: &mut Vec<Command>,
+    ) {
+        self.dark.extend(hosts.iter().cloned());
+        self.dead.extend(dead);
+        let known = Known { life: Life::Off, degraded: false, missing: Vec::new() };
+        for instance in self.instances_on(hosts) {
+            self.set_life(t_ns, By::Hand, instance, known.clone(), out);
+        }
+    }
+
+    /// Whether every instance whose host has power is active.
+    pub(super) fn all_powered_active(&self) -> bool {
+        self.placement.instances.iter().all(|instance| {
+            let dark = self.dark.contains(&self.placement.hosts[instance.host].name);
+            dark || self.lives.get(&instance.name).is_some_and(|known| known.life == Life::Active)
+        })
+    }
+
+    /// The witness has looked at every instance: tells for each fault in force whether it still is.
+    pub(super) fn round_probed(&mut self, t_ns: Nanos, answering: &[usize], out: &mut Vec<Command>) {
+        let Stage::Round { round, .. } = self.stage else { return };
+        let mut proved = Vec::new();
+        for (fault, rounds) in &mut self.live_faults {
+            *rounds += 1;
+            if *rounds >= ROUNDS_BEFORE_PROOF {
+                proved.push(fault.clone());
+            }
+        }
+        for fault in proved {
+            let Some(step) = self.plan.rounds[round].steps.iter().find(|step| step.fault == fault) else { continue };
+            let hosts: BTreeSet<&HostName> = step.hosts.iter().collect();
+            let dead = hosts.iter().filter(|host| self.dead.contains(**host)).count();
+            let answers = |index: &&usize| self.place(**index).is_some_and(|(_, host)| hosts.contains(&host));
+            let name = |index: &usize| self.placement.instances[*index].name.clone();
+            let answering: Vec<InstanceName> = answering.iter().filter(answers).map(name).collect();
+            let (holds, expected) = (dead == hosts.len() && answering.is_empty(), hosts.len());
+            let detail = Detail::FaultEffect { fault, holds, expected, dead, answering };
+            out.push(Command::Log { t_ns, by: By::Witness, place: Place::default(), detail, synced: false });
+        }
+    }
+
+    /// The engine's event stream shows an act on a host.
+    pub(super) fn engine_saw(&mut self, t_ns: Nanos, host: HostName, action: &str, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::Provision | Stage::Teardown | Stage::Ended | Stage::Idle) {
+            return;
+        }
+        let zone = self.placement.hosts.iter().find(|known| known.name == host).map(|host| host.zone.clone());
+        let place = Place { zone, host: Some(host.clone()), ..Place::default() };
+        let mut log = |detail| {
+            out.push(Command::Log { t_ns, by: By::Engine, place: place.clone(), detail, synced: false });
+        };
+        // `exec_create: ls -l` is the act `exec_create`.
+        let action = action.split(':').next().unwrap_or_default();
+        match action {
+            "die" => {
+                log(Detail::Host { change: HostChange::Dead, note: String::new() });
+                if self.dark.contains(&host) || self.is_killing(&host) {
+                    self.dead.insert(host);
+                } else {
+                    let text = format!("host {host} died although no fault was aimed at it");
+                    log(Detail::Caveat { code: "unplanned-death".to_owned(), text });
+                }
+            }
+            "oom" => {
+                log(Detail::Host { change: HostChange::OutOfMemory, note: String::new() });
+                let text = format!("the engine's kernel killed a process of host {host} for want of memory");
+                log(Detail::Caveat { code: "oom".to_owned(), text });
+            }
+            "start" if self.dark.contains(&host) && !self.is_lighting(&host) => {
+                // Somebody brought a dark host back: the fault has ended early.
+                self.dead.remove(&host);
+                log(Detail::Intervention { action: action.to_owned() });
+            }
+            // Our own acts of a later step of the same round are none.
+            _ if self.is_lighting(&host) || self.is_killing(&host) => {}
+            _ if self.is_recovering() && t_ns >= self.lit_at && INTERVENTIONS.contains(&action) => {
+                log(Detail::Intervention { action: action.to_owned() });
+            }
+            _ => {}
+        }
+    }
+
+    fn is_recovering(&self) -> bool {
+        matches!(self.stage, Stage::Round { recovering: true, .. })
+    }
+
+    fn is_killing(&self, host: &HostName) -> bool {
+        matches!(&self.busy, Some(super::Do::PowerOff(hosts)) if hosts.contains(host))
+    }
+
+    fn is_lighting(&self, host: &HostName) -> bool {
+        matches!(&self.busy, Some(super::Do::PowerOn(hosts)) if hosts.contains(host))
+    }
+}

@@ -1,0 +1,44 @@
+//! Owns the documented exit statuses. Refuses to know why.
+
+use scenarios::verdict::Verdict;
+
+/// Everything held, or what was asked for was done.
+pub const OK: u8 = 0;
+/// An invariant was violated.
+pub const VIOLATED: u8 = 1;
+/// The harness failed, or left something behind.
+pub const HARNESS: u8 = 2;
+/// Nothing can be said.
+pub const INCONCLUSIVE: u8 = 3;
+/// Bad input or usage (`EX_USAGE` of BSD's sysexits).
+pub const USAGE: u8 = 64;
+/// Interrupted, after everything was healed and removed (128 + SIGINT).
+pub const INTERRUPTED: u8 = 130;
+
+/// The exit status of a verdict.
+pub fn of_verdict(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Held => OK,
+        Verdict::Violated => VIOLATED,
+        Verdict::Inconclusive | Verdict::NotJudged => INCONCLUSIVE,
+    }
+}
+
+/// Of several runs: interrupted before all, then a failed harness, violated, inconclusive, held.
+pub fn merge(statuses: impl IntoIterator<Item = u8>) -> u8 {
+    let rank = |status: &u8| [OK, INCONCLUSIVE, VIOLATED, HARNESS, USAGE, INTERRUPTED].iter().position(|s| s == status);
+    statuses.into_iter().max_by_key(rank).unwrap_or(OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violated_run_is_not_hidden_by_an_inconclusive_one() {
+        assert_eq!(merge([OK, INCONCLUSIVE, VIOLATED, OK]), VIOLATED);
+        assert_eq!(merge([VIOLATED, HARNESS]), HARNESS);
+        assert_eq!(merge([HARNESS, INTERRUPTED]), INTERRUPTED);
+        assert_eq!(merge([]), OK);
+    }
+}

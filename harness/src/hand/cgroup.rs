@@ -1,0 +1,84 @@
+//! Owns control groups as files: which processes are in one, killing and freezing it whole, removing it when it is
+//! empty. Refuses to know hosts and zones.
+//!
+//! The engine's own view is used (`/proc/1/root`), because a container sees only a part of the hierarchy.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+const HIERARCHIES: &str = "/proc/1/root/sys/fs/cgroup";
+
+/// The hierarchy that has `cgroup.kill`: the only one under v2, `unified` beside v1.
+pub(super) fn kill_root() -> Option<PathBuf> {
+    let candidates = [PathBuf::from(HIERARCHIES), Path::new(HIERARCHIES).join("unified")];
+    // The root group has no cgroup.kill: what tells a v2 hierarchy is cgroup.controllers, and the file appears in every
+    // child from kernel 5.14 on.
+    candidates.into_iter().find(|root| {
+        root.join("cgroup.controllers").exists()
+            && std::fs::read_dir(root).is_ok_and(|entries| {
+                entries.flatten().any(|entry| entry.path().join("cgroup.kill").exists())
+            })
+    })
+}
+
+/// The v1 freezer.
+pub(super) fn freezer_root() -> Option<PathBuf> {
+    Some(Path::new(HIERARCHIES).join("freezer")).filter(|root| root.join("cgroup.procs").exists())
+}
+
+/// A hierarchy in which the processes of every container can be listed.
+pub(super) fn listing_root() -> Option<PathBuf> {
+    kill_root().or_else(freezer_root)
+}
+
+/// Process ids in a group and the groups below it.
+pub(super) fn processes(group: &Path) -> Vec<i32> {
+    let mut found = Vec::new();
+    let mut folders = vec![group.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        found.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+        folders.extend(children(&folder));
+    }
+    found
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+}
+
+/// Kills every process in a group at once.
+pub(super) fn kill(group: &Path) -> std::io::Result<()> {
+    std::fs::write(group.join("cgroup.kill"), "1")
+}
+
+/// Freezes or thaws a v1 group.
+pub(super) fn freeze(group: &Path, frozen: bool) -> std::io::Result<()> {
+    std::fs::write(group.join("freezer.state"), if frozen { "FROZEN" } else { "THAWED" })
+}
+
+/// Removes a group and the groups below it from every hierarchy; returns those that are still there.
+pub(super) fn remove(group: &str) -> Vec<String> {
+    let group = group.trim_start_matches('/');
+    let mut left = Vec::new();
+    let mut roots = children(Path::new(HIERARCHIES));
+    roots.push(PathBuf::from(HIERARCHIES));
+    for root in roots {
+        let path = root.join(group);
+        if !group.is_empty() && path.is_dir() && !remove_tree(&path) {
+            left.push(path.display().to_string());
+        }
+    }
+    left
+}
+
+fn remove_tree(folder: &Path) -> bool {
+    for child in children(folder) {
+        remove_tree(&child);
+    }
+    match std::fs::remove_dir(folder) {
+        Ok(()) => true,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}

@@ -1,0 +1,76 @@
+//! Owns a run's folder while the run lasts: numbers events, writes them line by line, and syncs what must be on the
+//! disk before an act. Refuses to know what the events mean.
+
+use crate::clock::Clock;
+use crate::controller::Nanos;
+use anyhow::{Context, Result};
+use scenarios::event::{By, Detail, Event, EventId, Place};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The events of one run, in memory and in `events.jsonl`.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    file: File,
+    clock: Arc<Clock>,
+    events: Vec<Event>,
+}
+
+impl Journal {
+    /// Makes the run's folder below `out`.
+    ///
+    /// # Errors
+    /// Where it cannot be written: no permission, a full disk.
+    pub fn create(out: &Path, run: &str, clock: Arc<Clock>) -> Result<Self> {
+        let folder = out.join(run);
+        let told = || format!("the run's folder {} cannot be written; name another with --out", folder.display());
+        std::fs::create_dir_all(&folder).with_context(told)?;
+        let path = folder.join("events.jsonl");
+        let file = OpenOptions::new().create_new(true).append(true).open(&path).with_context(told)?;
+        Ok(Self { folder, file, clock, events: Vec::new() })
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Everything seen so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Writes one event.
+    ///
+    /// # Errors
+    /// Where the disk does not take it: the run cannot go on without its record.
+    pub fn write(&mut self, t_ns: Nanos, by: By, place: Place, detail: Detail, synced: bool) -> Result<&Event> {
+        let id = EventId(self.events.len() as u64 + 1);
+        let event = Event { id, t_ns, utc: self.clock.utc(t_ns), by, place, detail };
+        let mut line = reports::journal::to_line(&event);
+        if !line.ends_with('\n') {
+            line.push('\n');
+        }
+        self.file.write_all(line.as_bytes()).context("events.jsonl cannot be written")?;
+        if synced {
+            self.file.sync_data().context("events.jsonl cannot be synced")?;
+        }
+        self.events.push(event);
+        // Just pushed.
+        Ok(&self.events[self.events.len() - 1])
+    }
+
+    /// Writes another file of the run.
+    ///
+    /// # Errors
+    /// Where the disk does not take it.
+    pub fn add_file(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        let mut file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all())
+            .with_context(|| format!("{} cannot be written", path.display()))
+    }
+}

@@ -1,0 +1,20 @@
+//! Makes a game day happen.
+//!
+//! - [`controller`]: the course of a run, a synchronous state machine; start reading here
+//! - [`world`]: what a run happens in; [`world::docker`] is real containers
+//! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
+//! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod controller;
+pub mod exit;
+pub mod hand;
+pub mod journal;
+pub mod load;
+pub mod run;
+pub mod terminal;
+pub mod witness;
+pub mod world;

@@ -1,0 +1,213 @@
+//! Owns the reading of topologies, graphs and scenarios from files, and of the built-in ones. The only module that
+//! opens input files. Refuses to know what is done with them.
+
+use fixtures::decode::source_from_bytes;
+use fixtures::diagnostic::{Diagnostic, Severity, Source, render};
+use fixtures::graph::Graph;
+use fixtures::load::{load_graph, load_topology};
+use fixtures::placement::Placement;
+use fixtures::topology::Topology;
+use scenarios::plan::Plan;
+use scenarios::scenario::Scenario;
+use std::path::{Path, PathBuf};
+
+/// Input that cannot be used: everything wrong with it, ready to print.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct BadInput {
+    /// All problems.
+    pub text: String,
+}
+
+/// A scenario with the region that it asks for.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What happens.
+    pub scenario: Scenario,
+    /// Where.
+    pub topology: Topology,
+    /// To whom.
+    pub graph: Graph,
+    /// On which hosts.
+    pub placement: Placement,
+    /// When.
+    pub plan: Plan,
+    /// What a reader should know, ready to print; empty mostly.
+    pub warnings: String,
+}
+
+/// Kinds of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Scenario,
+    Topology,
+    Graph,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Scenario => "scenario",
+            Self::Topology => "topology",
+            Self::Graph => "graph",
+        }
+    }
+
+    fn builtin(self, name: &str) -> Option<Source> {
+        match self {
+            Self::Scenario => scenarios::builtin::scenario(name),
+            Self::Topology => fixtures::builtin::topology(name),
+            Self::Graph => fixtures::builtin::graph(name),
+        }
+    }
+
+    fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::Scenario => scenarios::builtin::scenario_names().collect(),
+            Self::Topology => fixtures::builtin::topology_names().collect(),
+            Self::Graph => fixtures::builtin::graph_names().collect(),
+        }
+    }
+}
+
+/// Collects problems over several sources.
+#[derive(Debug, Default)]
+struct Problems {
+    sources: Vec<Source>,
+    diagnostics: Vec<Diagnostic>,
+    color: bool,
+}
+
+impl Problems {
+    fn take<T>(&mut self, source: &Source, result: Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>) -> Option<T> {
+        self.sources.push(source.clone());
+        match result {
+            Ok((value, warnings)) => {
+                self.diagnostics.extend(warnings);
+                Some(value)
+            }
+            Err(errors) => {
+                self.diagnostics.extend(errors);
+                None
+            }
+        }
+    }
+
+    fn fatal(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    fn text(&self) -> String {
+        render(&self.diagnostics, &self.sources, self.color)
+    }
+
+    fn bad(self) -> BadInput {
+        BadInput { text: self.text() }
+    }
+}
+
+/// Reads a scenario and the region it asks for. A path on the command line wins over a built-in name.
+///
+/// # Errors
+/// Everything that is wrong with any of the files.
+pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
+    let mut problems = Problems { color, ..Problems::default() };
+    let source = find(Kind::Scenario, argument, None)?;
+    let Some(scenario) = problems.take(&source, scenarios::load::load_scenario(&source)) else {
+        return Err(problems.bad());
+    };
+    // Files that a scenario names lie beside it, or are built in.
+    let beside = Path::new(argument).parent().map(Path::to_path_buf);
+    let topology_source = find(Kind::Topology, scenario.topology.as_str(), beside.as_deref())?;
+    let graph_source = find(Kind::Graph, scenario.graph.as_str(), beside.as_deref())?;
+    let topology = problems.take(&topology_source, load_topology(&topology_source));
+    let graph = problems.take(&graph_source, load_graph(&graph_source));
+    let (Some(topology), Some(graph)) = (topology, graph) else { return Err(problems.bad()) };
+    problems.diagnostics.extend(scenarios::bind::bind(&scenario, &source, &topology, &graph));
+    let placement = Placement::new(&topology, &graph);
+    if problems.fatal() {
+        return Err(problems.bad());
+    }
+    let clashes = placement.problems();
+    if !clashes.is_empty() {
+        return Err(BadInput { text: format!("error: {}\n", clashes.join("\nerror: ")) });
+    }
+    let plan = scenarios::plan::plan(&scenario, &placement);
+    let warnings = problems.text();
+    Ok(Loaded { scenario, topology, graph, placement, plan, warnings })
+}
+
+/// Checks one file, whatever kind it is; returns warnings, ready to print.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
+    let kinds = [Kind::Scenario, Kind::Topology, Kind::Graph];
+    let kind = if is_path(argument) {
+        kind_of(&read(Path::new(argument))?)
+    } else {
+        kinds.into_iter().find(|kind| kind.builtin(argument).is_some()).unwrap_or(Kind::Scenario)
+    };
+    if kind == Kind::Scenario {
+        return scenario(argument, color).map(|loaded| loaded.warnings);
+    }
+    let mut problems = Problems { color, ..Problems::default() };
+    let source = find(kind, argument, None)?;
+    let fine = match kind {
+        Kind::Topology => problems.take(&source, load_topology(&source)).is_some(),
+        _ => problems.take(&source, load_graph(&source)).is_some(),
+    };
+    if fine { Ok(problems.text()) } else { Err(problems.bad()) }
+}
+
+/// Tells the kinds apart by the tables that only one of them has.
+fn kind_of(source: &Source) -> Kind {
+    let has = |line: &str| source.text.lines().any(|text| text.trim_start().starts_with(line));
+    if has("[[regions") || has("partition") {
+        Kind::Topology
+    } else if has("[[services") || has("entry") {
+        Kind::Graph
+    } else {
+        Kind::Scenario
+    }
+}
+
+fn is_path(argument: &str) -> bool {
+    argument.ends_with(".toml") || argument.contains('/') || Path::new(argument).is_file()
+}
+
+fn find(kind: Kind, name: &str, beside: Option<&Path>) -> Result<Source, BadInput> {
+    if beside.is_none() && is_path(name) {
+        return read(Path::new(name));
+    }
+    if let Some(folder) = beside {
+        let path: PathBuf = folder.join(format!("{name}.toml"));
+        if path.is_file() && folder != Path::new("") {
+            return read(&path);
+        }
+    }
+    kind.builtin(name).ok_or_else(|| unknown(kind, name, beside))
+}
+
+fn unknown(kind: Kind, name: &str, beside: Option<&Path>) -> BadInput {
+    let (word, names) = (kind.word(), kind.names());
+    let hint = fixtures::nearest::nearest(name, names.iter().copied());
+    let hint = hint.map(|near| format!("\nhelp: did you mean `{near}`?")).unwrap_or_default();
+    let place = beside.filter(|folder| *folder != Path::new("")).map(|folder| format!(" nor {name}.toml in {}", folder.display()));
+    let place = place.unwrap_or_default();
+    BadInput {
+        text: format!(
+            "error: there is no built-in {word} `{name}`{place}\nhelp: built-in: {}; a file is named by its path{hint}\n",
+            names.join(", ")
+        ),
+    }
+}
+
+fn read(path: &Path) -> Result<Source, BadInput> {
+    let bytes = std::fs::read(path).map_err(|error| BadInput {
+        text: format!("error: {} cannot be read: {error}\nhelp: give the path of a TOML file, or the name of a built-in one\n", path.display()),
+    })?;
+    let name = path.display().to_string();
+    source_from_bytes(&name, bytes)
+        .map_err(|diagnostic| BadInput { text: render(&[diagnostic], &[Source { name, text: String::new() }], false) })
+}

@@ -1,0 +1,16 @@
+//! Owns what a game day can run in. Refuses to decide anything: a world performs acts and tells what it sees.
+//!
+//! - [`docker`]: real containers
+
+pub mod docker;
+
+use crate::controller::Do;
+
+/// A world. Its observations and the ends of its acts arrive as [`crate::controller::Input`]s on the channel that it
+/// was made with.
+pub trait World {
+    /// Begins an act; exactly one [`crate::controller::Input::Done`] follows.
+    fn perform(&mut self, act: Do);
+    /// Asks that the act under way ends as soon as that is safe.
+    fn cancel(&mut self);
+}

@@ -1,0 +1,387 @@
+//! Owns the world of real containers: a region on an engine, one container for each host. Refuses to decide what
+//! happens in it.
+//!
+//! - [`engine`]: the engine's API, the only module that names bollard
+//! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of
+//! - [`provision`], [`power`], [`sweep`]: acts
+//! - [`link`], [`hand_link`], [`observe`]: talking with the hand and the witness
+
+pub mod engine;
+mod hand_link;
+pub mod image;
+mod link;
+pub mod names;
+mod observe;
+mod power;
+mod provision;
+pub mod region;
+pub mod subnet;
+pub mod sweep;
+
+use super::World;
+use crate::clock::Clock;
+use crate::controller::{Do, Done, Input};
+use crate::hand::protocol::{Answer, Rights, Task};
+use crate::witness::protocol::{Seen, Tell};
+use agents::wire::Note;
+use anyhow::{Context, Result, bail};
+use engine::{Engine, EngineInfo};
+use fixtures::graph::Graph;
+use fixtures::name::HostName;
+use fixtures::placement::Placement;
+use fixtures::topology::Topology;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use hand_link::Hand;
+use link::Speaker;
+use names::Names;
+use region::Layout;
+use scenarios::scenario::Traffic;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// What a person may choose.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// An executable for the engine's machine, where this one is none.
+    pub agent: Option<PathBuf>,
+    /// An image that has it.
+    pub agent_image: Option<String>,
+    /// Go without rights on the engine's machine, although they could be had.
+    pub no_rights: bool,
+}
+
+/// What all acts of one run share.
+pub struct Shared {
+    engine: Engine,
+    info: EngineInfo,
+    names: Names,
+    options: Options,
+    topology: Topology,
+    graph: Graph,
+    placement: Placement,
+    traffic: Traffic,
+    seed: u64,
+    clock: Arc<Clock>,
+    inputs: mpsc::Sender<Input>,
+    cancelled: watch::Receiver<bool>,
+    built: RwLock<Option<Arc<Built>>>,
+    tearing_down: AtomicBool,
+    on_progress: Box<dyn Fn(&str, usize) + Send + Sync>,
+}
+
+/// What provisioning made.
+struct Built {
+    hand: Hand,
+    rights: Rights,
+    layout: Layout,
+    routed: bool,
+    witness: RwLock<Option<Speaker>>,
+    containers: Mutex<BTreeMap<HostName, (usize, String)>>,
+    powered: Mutex<BTreeMap<HostName, u64>>,
+    powered_changed: Notify,
+    read_back: Notify,
+    lit: AtomicBool,
+}
+
+/// A region on an engine.
+pub struct DockerWorld {
+    shared: Arc<Shared>,
+    cancel: watch::Sender<bool>,
+}
+
+/// What a run is made of, for [`DockerWorld::new`].
+pub struct Parts {
+    /// The engine.
+    pub engine: Engine,
+    /// What it says of itself.
+    pub info: EngineInfo,
+    /// The run's id.
+    pub run: String,
+    /// Choices.
+    pub options: Options,
+    /// Zones.
+    pub topology: Topology,
+    /// Services.
+    pub graph: Graph,
+    /// Instances.
+    pub placement: Placement,
+    /// Traffic.
+    pub traffic: Traffic,
+    /// The seed.
+    pub seed: u64,
+    /// The run's clock.
+    pub clock: Arc<Clock>,
+    /// Called for each host that is there, with how many there will be.
+    pub on_progress: Box<dyn Fn(&str, usize) + Send + Sync>,
+}
+
+impl DockerWorld {
+    /// A world in which nothing was made yet; what it sees goes to `inputs`.
+    pub fn new(parts: Parts, inputs: mpsc::Sender<Input>) -> Self {
+        let (cancel, cancelled) = watch::channel(false);
+        let names = Names::new(&parts.run, parts.info.systemd_cgroups);
+        let Parts { engine, info, options, topology, graph, placement, traffic, seed, clock, on_progress, .. } = parts;
+        let (built, tearing_down) = (RwLock::new(None), AtomicBool::new(false));
+        let shared = Shared {
+            engine,
+            info,
+            names,
+            options,
+            topology,
+            graph,
+            placement,
+            traffic,
+            seed,
+            clock,
+            inputs,
+            cancelled,
+            built,
+            tearing_down,
+            on_progress,
+        };
+        Self { shared: Arc::new(shared), cancel }
+    }
+
+    /// How each right was had, for the record.
+    pub fn rights(&self) -> BTreeMap<String, String> {
+        self.shared.built().map(|built| built.rights_used()).unwrap_or_default()
+    }
+
+    /// Address of each host, for the record.
+    pub fn addresses(&self) -> BTreeMap<HostName, String> {
+        let Some(built) = self.shared.built() else { return BTreeMap::new() };
+        let hosts = built.layout.placement.hosts.iter();
+        hosts.map(|host| (host.name.clone(), built.layout.address(host).to_string())).collect()
+    }
+}
+
+/// Does something to every item, with so many under way at once, and ends at the first error.
+async fn at_once<T, R, F: Future<Output = Result<R>>>(limit: usize, items: Vec<T>, act: impl Fn(T) -> F) -> Result<Vec<R>> {
+    stream::iter(items).map(act).buffer_unordered(limit.max(1)).try_collect().await
+}
+
+impl World for DockerWorld {
+    fn perform(&mut self, act: Do) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let result = shared.perform(act).await.map_err(|error| format!("{error:#}"));
+            // The controller's loop has ended: nobody waits for this.
+            let _ended = shared.inputs.send(Input::Done(result)).await;
+        });
+    }
+
+    fn cancel(&mut self) {
+        // The receiver lives in `shared`.
+        let _kept = self.cancel.send(true);
+    }
+}
+
+impl Shared {
+    async fn perform(self: &Arc<Self>, act: Do) -> Result<Done> {
+        match act {
+            Do::Provision => provision::provision(self).await.map(|()| Done::Provisioned),
+            Do::PowerOn(hosts) => power::power_on(self, &self.need_built()?, &hosts).await,
+            Do::PowerOff(hosts) => power::power_off(self, &self.need_built()?, &hosts).await,
+            Do::ReadBack => self.read_back().await,
+            Do::Teardown => self.tear_down().await,
+        }
+    }
+
+    fn image(&self) -> String {
+        self.options.agent_image.clone().unwrap_or_else(|| self.names.image())
+    }
+
+    fn progress(&self, what: &str, of: usize) {
+        (self.on_progress)(what, of);
+    }
+
+    fn built(&self) -> Option<Arc<Built>> {
+        self.built.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn need_built(&self) -> Result<Arc<Built>> {
+        self.built().context("the region was not made yet")
+    }
+
+    fn set_built(&self, built: Arc<Built>) {
+        *self.built.write().unwrap_or_else(PoisonError::into_inner) = Some(built);
+    }
+
+    fn is_tearing_down(&self) -> bool {
+        self.tearing_down.load(Ordering::Relaxed)
+    }
+
+    /// Passes on the engine's events about hosts of this run.
+    fn follow_engine(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        let mut events = self.engine.events(&self.names.label());
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                let Some(host) = shared.names.host_of(&event.container) else { continue };
+                let (t_ns, host) = (shared.clock.of_wall(event.wall_ns), HostName(host.to_owned()));
+                let input = Input::Engine { t_ns, host, action: event.action };
+                if shared.inputs.send(input).await.is_err() {
+                    return;
+                }
+            }
+            shared.part_gone("the engine's event stream");
+        });
+    }
+
+    async fn read_back(&self) -> Result<Done> {
+        let built = self.need_built()?;
+        let done = built.read_back.notified();
+        built.tell_witness(&Tell::ReadBack).await?;
+        let mut cancelled = self.cancelled.clone();
+        tokio::select! {
+            () = done => Ok(Done::ReadBack),
+            _ = cancelled.wait_for(|cancelled| *cancelled) => bail!("cancelled"),
+            () = tokio::time::sleep(Duration::from_secs(120)) => bail!("the ledger could not be read back in 120 s"),
+        }
+    }
+
+    /// Removes everything; what is still there after that is the residue.
+    async fn tear_down(&self) -> Result<Done> {
+        self.tearing_down.store(true, Ordering::Relaxed);
+        let run = &self.names.run;
+        let hand = self.names.object("hand");
+        let built = self.built();
+        if let Some(built) = &built {
+            let targets = built.all_targets(self);
+            if built.rights.host_view {
+                // One write kills the whole region: removing dead containers takes the engine half as long. Where it
+                // fails, the engine kills each itself.
+                let _slower = built.hand.ask(Task::PowerOff { whole: Vec::new(), hosts: targets }).await;
+            }
+        }
+        let volumes_and_image = ["shared".to_owned()].into_iter().chain(
+            self.topology.zones().map(|(_, zone)| format!("state-{}", zone.name)),
+        );
+        let mut spare: BTreeSet<String> = volumes_and_image.map(|name| self.names.object(&name)).collect();
+        spare.extend([hand, self.image()]);
+        sweep::remove_run(&self.engine, run, &spare).await?;
+        let mut residue = Vec::new();
+        if let Some(built) = built {
+            match built.hand.ask(Task::Finish { cgroups: vec![self.names.cgroup_root()] }).await {
+                Ok(Answer::Left(left)) => residue.extend(left),
+                Ok(other) => residue.push(("hand".to_owned(), format!("answered {other:?} to the end"))),
+                Err(error) => residue.push(("hand".to_owned(), format!("{error:#}"))),
+            }
+        }
+        residue.extend(sweep::remove_run(&self.engine, run, &BTreeSet::new()).await?);
+        Ok(Done::TornDown { residue })
+    }
+}
+
+impl Built {
+    fn new(hand: Hand, rights: Rights, layout: Layout, routed: bool) -> Self {
+        Self {
+            hand,
+            rights,
+            layout,
+            routed,
+            witness: RwLock::default(),
+            containers: Mutex::default(),
+            powered: Mutex::default(),
+            powered_changed: Notify::new(),
+            read_back: Notify::new(),
+            lit: AtomicBool::new(false),
+        }
+    }
+
+    fn rights_used(&self) -> BTreeMap<String, String> {
+        let power = match &self.rights {
+            Rights { host_view: false, .. } => "engine (the hand sees no host processes)",
+            Rights { cgroup_kill, .. } if !cgroup_kill.is_empty() => "hand: cgroup.kill",
+            Rights { freezer, .. } if !freezer.is_empty() => "hand: freezer and SIGKILL",
+            Rights { .. } => "hand: SIGKILL",
+        };
+        let links = match &self.rights.links {
+            Ok(()) => "hand: a bridge for each zone, forwarding between them, no way out".to_owned(),
+            Err(why) => format!("one internal bridge for all zones ({why})"),
+        };
+        let gate = "hand: a lock for each host".to_owned();
+        BTreeMap::from([
+            ("power".to_owned(), power.to_owned()),
+            ("links".to_owned(), links),
+            ("gate".to_owned(), gate),
+        ])
+    }
+
+    /// The network with this number; where zones share one bridge, that one.
+    fn network(&self, shared: &Shared, number: usize) -> String {
+        shared.names.object(&format!("net-{}", if self.routed { number } else { 0 }))
+    }
+
+    fn created(&self, host: &HostName, zone: usize, id: String) {
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), (zone, id));
+    }
+
+    /// A host's zone number and container id.
+    fn container(&self, host: &HostName) -> Option<(usize, String)> {
+        self.containers.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+    }
+
+    fn all_targets(&self, shared: &Shared) -> Vec<crate::hand::protocol::Target> {
+        let containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = |(host, (zone, id)): (&HostName, &(usize, String))| crate::hand::protocol::Target {
+            host: host.to_string(),
+            cgroup: shared.names.cgroup_of(*zone, id),
+        };
+        containers.iter().map(target).collect()
+    }
+
+    fn set_witness(&self, speaker: Speaker) {
+        *self.witness.write().unwrap_or_else(PoisonError::into_inner) = Some(speaker);
+    }
+
+    async fn tell_witness(&self, tell: &Tell) -> Result<()> {
+        let speaker = self.witness.read().unwrap_or_else(PoisonError::into_inner).clone();
+        speaker.context("there is no witness yet")?.say(tell).await.context("the witness")
+    }
+
+    fn was_lit(&self) -> bool {
+        self.lit.load(Ordering::Relaxed)
+    }
+
+    fn set_lit(&self) {
+        self.lit.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes of the witness that acts wait for.
+    fn note(&self, seen: &Seen) {
+        match seen {
+            Seen::ReadBackDone => self.read_back.notify_one(),
+            Seen::Line(line) if line.note == Note::Powered => {
+                let mut powered = self.powered.lock().unwrap_or_else(PoisonError::into_inner);
+                powered.insert(line.from.host.clone(), line.mono_ns);
+                self.powered_changed.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_powered(&self) {
+        self.powered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// When each of these hosts passed its gate, as far as their notes arrive in time.
+    async fn await_powered(&self, hosts: &[HostName], wait: Duration) -> Vec<u64> {
+        let passed = || {
+            let powered = self.powered.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.iter().filter_map(|host| powered.get(host).copied()).collect::<Vec<u64>>()
+        };
+        let all = async {
+            while passed().len() < hosts.len() {
+                self.powered_changed.notified().await;
+            }
+        };
+        // A timeout leaves fewer notes than hosts, which the caller tells.
+        let _late = tokio::time::timeout(wait, all).await;
+        passed()
+    }
+}

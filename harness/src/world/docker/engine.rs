@@ -1,0 +1,559 @@
+//! Owns the engine's API: the only module that names bollard. Refuses to know what the containers are for.
+//!
+//! Every call has a bound in time: a hung engine ends a run, it does not hold it for ever. Paths are sent without a
+//! version, which every engine from API 1.41 on answers with its own; the contract test in `tests/it/engine.rs` holds
+//! bollard to that on the real engine.
+
+use anyhow::{Context, Result, anyhow, bail};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig,
+    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, KillContainerOptions,
+    ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions,
+    RemoveImageOptions, StartContainerOptions,
+};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc;
+
+/// The oldest API that has everything this harness uses (Docker 20.10).
+const API_OLDEST: (u32, u32) = (1, 41);
+/// Bound of one call in seconds: far above the slowest creation seen on a loaded machine, far below a person's patience.
+const CALL_TIMEOUT_S: u64 = 60;
+/// Where an engine is looked for when `DOCKER_HOST` says nothing.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// A connection to an engine. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    docker: Docker,
+}
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its version.
+    pub version: String,
+    /// Its newest API.
+    pub api: String,
+    /// Its kernel.
+    pub kernel: String,
+    /// Its architecture, as Rust names it.
+    pub architecture: String,
+    /// Whether cgroup parents are systemd slices.
+    pub systemd_cgroups: bool,
+    /// Whether it runs without root.
+    pub rootless: bool,
+}
+
+/// One volume in a container.
+#[derive(Debug, Clone)]
+pub struct VolumeMount {
+    /// Its name.
+    pub volume: String,
+    /// Where.
+    pub target: String,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+}
+
+/// A container to create.
+#[derive(Debug, Clone, Default)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: String,
+    /// Host name inside.
+    pub hostname: String,
+    /// Image.
+    pub image: String,
+    /// Command line.
+    pub command: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// `uid:gid`.
+    pub user: String,
+    /// Network and fixed address.
+    pub network: Option<(String, String)>,
+    /// Volumes.
+    pub volumes: Vec<VolumeMount>,
+    /// Parent of its control group; empty is the engine's own.
+    pub cgroup_parent: String,
+    /// Bytes of memory; zero is no limit.
+    pub memory_bytes: i64,
+    /// Processes and threads; zero is no limit.
+    pub pids: i64,
+    /// All rights, in the host's process ids, network and control groups: the hand alone.
+    pub privileged: bool,
+    /// Whether the caller talks to it over standard input and output.
+    pub attach: bool,
+}
+
+/// One line of the engine's event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineEvent {
+    /// `start`, `die`, `exec_create` …
+    pub action: String,
+    /// The container's name.
+    pub container: String,
+    /// Wall clock of the engine's machine, in nanoseconds.
+    pub wall_ns: u64,
+}
+
+/// Standard input and output of a container.
+pub struct Attached {
+    /// What it writes, by the piece.
+    pub output: Pin<Box<dyn Stream<Item = Result<Vec<u8>>> + Send>>,
+    /// What it reads.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+impl Engine {
+    /// Connects and checks that the engine answers and is new enough.
+    ///
+    /// # Errors
+    /// No engine, no permission, an engine too old: each with what to do.
+    pub async fn connect() -> Result<(Self, EngineInfo)> {
+        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let docker = match &host {
+            Some(host) if host.starts_with("tcp://") || host.starts_with("http://") => {
+                Docker::connect_with_http(host, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION)
+            }
+            Some(host) if host.starts_with("unix://") => {
+                Docker::connect_with_unix(host, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION)
+            }
+            Some(host) => bail!(
+                "DOCKER_HOST is `{host}`, which is neither unix:// nor tcp://; for an engine behind ssh, forward its \
+                 socket (`ssh -L /tmp/engine.sock:/var/run/docker.sock MACHINE`) and set DOCKER_HOST=unix:///tmp/engine.sock"
+            ),
+            None => Docker::connect_with_unix(DEFAULT_SOCKET, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION),
+        };
+        let address = host.unwrap_or_else(|| format!("unix://{DEFAULT_SOCKET}"));
+        let docker = docker.map_err(|error| no_engine(&address, &error))?;
+        let engine = Self { docker };
+        let info = engine.info(&address).await?;
+        Ok((engine, info))
+    }
+
+    /// Connects from the hand, which sees the engine machine's own files.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub async fn connect_from_hand() -> Result<(Self, EngineInfo)> {
+        let address = "unix:///proc/1/root/run/docker.sock";
+        let docker = Docker::connect_with_unix(address, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION);
+        let engine = Self { docker: docker.map_err(|error| no_engine(address, &error))? };
+        let info = engine.info(address).await?;
+        Ok((engine, info))
+    }
+
+    async fn info(&self, address: &str) -> Result<EngineInfo> {
+        let version = self.docker.version().await.map_err(|error| no_engine(address, &error))?;
+        let api = version.api_version.unwrap_or_default();
+        let parsed = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        if parsed.is_none_or(|found: (u32, u32)| found < API_OLDEST) {
+            let (major, minor) = API_OLDEST;
+            bail!(
+                "the container engine at {address} speaks API {api}; {major}.{minor} (Docker 20.10) is the oldest that \
+                 blackstart can use. Upgrade the engine, or point DOCKER_HOST at a newer one"
+            );
+        }
+        let info = self.docker.info().await.map_err(|error| no_engine(address, &error))?;
+        let security = info.security_options.unwrap_or_default();
+        let driver = info.cgroup_driver.map(|driver| driver.to_string()).unwrap_or_default();
+        Ok(EngineInfo {
+            version: version.version.unwrap_or_default(),
+            api,
+            kernel: info.kernel_version.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+            systemd_cgroups: driver == "systemd",
+            rootless: security.iter().any(|option| option.contains("rootless")),
+        })
+    }
+
+    /// Makes an image out of a tar of its root folder.
+    ///
+    /// # Errors
+    /// Where the engine refuses it, a full disk included.
+    pub async fn import_image(&self, name: &str, labels: &BTreeMap<String, String>, tar: Vec<u8>) -> Result<()> {
+        let (repo, tag) = name.split_once(':').unwrap_or((name, "latest"));
+        let changes = labels.iter().map(|(key, value)| format!("LABEL {key}={value}")).collect();
+        let options = CreateImageOptions {
+            from_src: Some("-".to_owned()),
+            repo: Some(repo.to_owned()),
+            tag: Some(tag.to_owned()),
+            changes,
+            ..CreateImageOptions::default()
+        };
+        let stream = self.docker.create_image(Some(options), Some(bollard::body_full(tar.into())), None);
+        let _progress: Vec<_> = stream.try_collect().await.map_err(explain).context("the image could not be imported")?;
+        Ok(())
+    }
+
+    /// Makes a bridge network with a fixed subnet; `internal` ones have no way to any other.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; [`is_overlap`] tells a taken subnet.
+    pub async fn create_network(&self, spec: NetworkSpec<'_>) -> Result<()> {
+        let options = BTreeMap::from([
+            ("com.docker.network.bridge.name", spec.bridge.to_owned()),
+            ("com.docker.network.bridge.enable_ip_masquerade", "false".to_owned()),
+        ]);
+        let request = NetworkCreateRequest {
+            name: spec.name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            internal: Some(spec.internal),
+            ipam: Some(Ipam {
+                config: Some(vec![IpamConfig {
+                    subnet: Some(spec.subnet.to_owned()),
+                    gateway: Some(spec.gateway.to_owned()),
+                    ..IpamConfig::default()
+                }]),
+                ..Ipam::default()
+            }),
+            options: Some(options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            labels: Some(hashed(spec.labels)),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.docker.create_network(request).await.map_err(explain);
+        made.with_context(|| format!("network {} could not be made", spec.name))?;
+        Ok(())
+    }
+
+    /// Makes a local volume.
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+        let name_option = Some(name.to_owned());
+        let request = VolumeCreateRequest { name: name_option, labels: Some(hashed(labels)), ..Default::default() };
+        let made = self.docker.create_volume(request).await.map_err(explain);
+        made.with_context(|| format!("volume {name} could not be made"))?;
+        Ok(())
+    }
+
+    /// Creates a container and returns its id.
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<String> {
+        let options = CreateContainerOptions { name: Some(spec.name.clone()), ..CreateContainerOptions::default() };
+        let made = self.docker.create_container(Some(options), body(spec)).await.map_err(explain);
+        Ok(made.with_context(|| format!("container {} could not be created", spec.name))?.id)
+    }
+
+    /// Starts a container.
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn start(&self, name: &str) -> Result<()> {
+        let started = self.docker.start_container(name, None::<StartContainerOptions>).await.map_err(explain);
+        started.with_context(|| format!("container {name} could not be started"))
+    }
+
+    /// Kills a container's first process.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; a container that does not run is none.
+    pub async fn kill(&self, name: &str) -> Result<()> {
+        let options = KillContainerOptions { signal: "SIGKILL".to_owned() };
+        absent_is_fine(self.docker.kill_container(name, Some(options)).await, "kill", name)
+    }
+
+    /// Removes a container, running or not, with its anonymous volumes.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is not there is none.
+    pub async fn remove_container(&self, name: &str) -> Result<()> {
+        let options = RemoveContainerOptions { v: true, force: true, link: false };
+        absent_is_fine(self.docker.remove_container(name, Some(options)).await, "remove container", name)
+    }
+
+    /// Removes a network.
+    ///
+    /// # Errors
+    /// As [`Engine::remove_container`].
+    pub async fn remove_network(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.remove_network(name).await, "remove network", name)
+    }
+
+    /// Removes a volume.
+    ///
+    /// # Errors
+    /// As [`Engine::remove_container`].
+    pub async fn remove_volume(&self, name: &str) -> Result<()> {
+        let removed = self.docker.remove_volume(name, None::<bollard::query_parameters::RemoveVolumeOptions>).await;
+        absent_is_fine(removed, "remove volume", name)
+    }
+
+    /// Removes an image.
+    ///
+    /// # Errors
+    /// As [`Engine::remove_container`].
+    pub async fn remove_image(&self, name: &str) -> Result<()> {
+        let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
+        let removed = self.docker.remove_image(name, Some(options), None).await.map(|_| ());
+        absent_is_fine(removed, "remove image", name)
+    }
+
+    /// Connects to a container's standard input and output; call it before [`Engine::start`].
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn attach(&self, name: &str) -> Result<Attached> {
+        let options = AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() };
+        let attached = self.docker.attach_container(name, Some(options)).await.map_err(explain);
+        let attached = attached.with_context(|| format!("container {name} could not be attached to"))?;
+        let output = attached.output.map(|piece| match piece {
+            Ok(LogOutput::StdErr { message }) => {
+                tracing::debug!("{}", String::from_utf8_lossy(&message).trim_end());
+                Ok(Vec::new())
+            }
+            Ok(piece) => Ok(piece.into_bytes().to_vec()),
+            Err(error) => Err(explain(error)),
+        });
+        Ok(Attached { output: Box::pin(output), input: attached.input })
+    }
+
+    /// Events of containers with this label, from now on; the stream ends with the connection or its reader.
+    pub fn events(&self, label: &str) -> mpsc::Receiver<EngineEvent> {
+        let filters = HashMap::from([
+            ("label".to_owned(), vec![label.to_owned()]),
+            ("type".to_owned(), vec!["container".to_owned()]),
+        ]);
+        let options = EventsOptions { filters: Some(filters), ..EventsOptions::default() };
+        let (sender, receiver) = mpsc::channel(1024);
+        let docker = self.docker.clone();
+        tokio::spawn(async move {
+            let mut events = Box::pin(docker.events(Some(options)));
+            while let Some(Ok(event)) = events.next().await {
+                let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+                let event = EngineEvent {
+                    action: event.action.unwrap_or_default(),
+                    container: attributes.get("name").cloned().unwrap_or_default(),
+                    wall_ns: event.time_nano.and_then(|ns| u64::try_from(ns).ok()).unwrap_or_default(),
+                };
+                if sender.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+
+    /// Names and labels of what carries `label`, by kind.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn find(&self, kind: ObjectKind, label: &str) -> Result<Vec<Found>> {
+        let filters = Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+        let found = match kind {
+            ObjectKind::Container => {
+                let options = ListContainersOptions { all: true, filters, ..Default::default() };
+                let list = self.docker.list_containers(Some(options)).await.map_err(explain)?;
+                let name = |names: Option<Vec<String>>| names.and_then(|names| names.into_iter().next());
+                let found = |row: bollard::models::ContainerSummary| {
+                    let running = row.state.is_some_and(|state| state.to_string() == "running");
+                    let name = name(row.names).unwrap_or_default().trim_start_matches('/').to_owned();
+                    Found::new(name, row.labels, running)
+                };
+                list.into_iter().map(found).collect()
+            }
+            ObjectKind::Network => {
+                let options = ListNetworksOptions { filters };
+                let list = self.docker.list_networks(Some(options)).await.map_err(explain)?;
+                list.into_iter().map(|row| Found::new(row.name.unwrap_or_default(), row.labels, false)).collect()
+            }
+            ObjectKind::Volume => {
+                let options = ListVolumesOptions { filters };
+                let list = self.docker.list_volumes(Some(options)).await.map_err(explain)?;
+                let volumes = list.volumes.unwrap_or_default();
+                volumes.into_iter().map(|row| Found::new(row.name, Some(row.labels), false)).collect()
+            }
+            ObjectKind::Image => {
+                let options = ListImagesOptions { all: false, filters, ..Default::default() };
+                let list = self.docker.list_images(Some(options)).await.map_err(explain)?;
+                let name = |tags: Vec<String>, id: String| tags.into_iter().next().unwrap_or(id);
+                list.into_iter().map(|row| Found::new(name(row.repo_tags, row.id), Some(row.labels), false)).collect()
+            }
+        };
+        Ok(found)
+    }
+}
+
+/// A network to create.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkSpec<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Name of the bridge interface (at most 15 characters).
+    pub bridge: &'a str,
+    /// `a.b.c.d/n`.
+    pub subnet: &'a str,
+    /// Address of the bridge.
+    pub gateway: &'a str,
+    /// Whether it has no way to any other network.
+    pub internal: bool,
+    /// Labels.
+    pub labels: &'a BTreeMap<String, String>,
+}
+
+/// Kinds of objects that an engine keeps, in the order in which they can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// A container.
+    Container,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+    /// An image.
+    Image,
+}
+
+impl ObjectKind {
+    /// All kinds, in the order in which they can be removed.
+    pub const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
+        }
+    }
+}
+
+/// An object with a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is a container that runs.
+    pub running: bool,
+}
+
+impl Found {
+    fn new(name: String, labels: Option<HashMap<String, String>>, running: bool) -> Self {
+        Self { name, labels: labels.unwrap_or_default().into_iter().collect(), running }
+    }
+}
+
+/// Whether a network could not be made because its subnet is taken.
+pub fn is_overlap(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("overlaps")
+}
+
+fn hashed(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
+    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+    let endpoint = |address: &String| EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig { ipv4_address: Some(address.clone()), ..Default::default() }),
+        ..EndpointSettings::default()
+    };
+    let networking = spec.network.as_ref().map(|(network, address)| NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(network.clone(), endpoint(address))])),
+    });
+    ContainerCreateBody {
+        hostname: Some(spec.hostname.clone()),
+        user: Some(spec.user.clone()),
+        image: Some(spec.image.clone()),
+        entrypoint: Some(spec.command.clone()),
+        env: Some(vec!["LD_LIBRARY_PATH=/lib".to_owned()]),
+        labels: Some(hashed(&spec.labels)),
+        attach_stdin: Some(spec.attach),
+        attach_stdout: Some(spec.attach),
+        attach_stderr: Some(spec.attach),
+        open_stdin: Some(spec.attach),
+        stdin_once: Some(spec.attach),
+        host_config: Some(host_config(spec)),
+        networking_config: networking,
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(spec: &ContainerSpec) -> HostConfig {
+    let mount = |volume: &VolumeMount| Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.volume.clone()),
+        target: Some(volume.target.clone()),
+        read_only: Some(volume.read_only),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        ..Mount::default()
+    };
+    let network_mode = match &spec.network {
+        Some((network, _)) => network.clone(),
+        None if spec.privileged => "host".to_owned(),
+        None => "none".to_owned(),
+    };
+    // What is attached is read as it comes; a log file of it would only fill the engine's disk.
+    let log = if spec.attach { "none" } else { "json-file" };
+    let log_options = if spec.attach { vec![] } else { vec![("max-size".to_owned(), "256k".to_owned())] };
+    HostConfig {
+        network_mode: Some(network_mode),
+        mounts: Some(spec.volumes.iter().map(mount).collect()),
+        cgroup_parent: Some(spec.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
+        memory: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
+        memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
+        pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
+        privileged: Some(spec.privileged),
+        pid_mode: spec.privileged.then(|| "host".to_owned()),
+        cap_drop: (!spec.privileged).then(|| vec!["ALL".to_owned()]),
+        security_opt: (!spec.privileged).then(|| vec!["no-new-privileges".to_owned()]),
+        readonly_rootfs: Some(true),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some(log.to_owned()),
+            config: Some(log_options.into_iter().collect()),
+        }),
+        ..HostConfig::default()
+    }
+}
+
+/// An object that is gone, or a container that does not run, is what removing and killing want.
+fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<()> {
+    match result {
+        Err(Error::DockerResponseServerError { status_code: 404 | 304, .. }) | Ok(()) => Ok(()),
+        Err(Error::DockerResponseServerError { status_code: 409, message })
+            if message.contains("not running") || message.contains("already in progress") =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(explain(error)).with_context(|| format!("could not {verb} {name}")),
+    }
+}
+
+/// Bollard's errors in words that help: a full disk says so.
+fn explain(error: Error) -> anyhow::Error {
+    let text = error.to_string();
+    if text.contains("no space left on device") {
+        return anyhow!("{text}\nthe engine's disk is full: `docker system df` tells what takes the room");
+    }
+    anyhow::Error::new(error)
+}
+
+fn no_engine(address: &str, error: &Error) -> anyhow::Error {
+    let text = error.to_string();
+    if text.to_lowercase().contains("permission denied") || text.contains("os error 13") {
+        return anyhow!(
+            "no permission to use the container engine at {address}. Join its group (`sudo usermod -aG docker $USER`, \
+             then log in again), or run as root"
+        );
+    }
+    anyhow!(
+        "no container engine answers at {address} ({text}). A game day runs in real containers: start Docker \
+         (`sudo systemctl start docker`), install it (Debian: `apt-get install docker.io`), or point DOCKER_HOST at an \
+         engine (unix:// or tcp://)"
+    )
+}

@@ -1,0 +1,75 @@
+//! Owns the controller's side of the conversation with the hand: orders with their answers, and the heartbeat that
+//! keeps the lease. Refuses to know what the orders mean.
+
+use super::link::{Speaker, converse};
+use crate::hand::protocol::{Answer, Order, Task, Word};
+use anyhow::{Result, anyhow, bail};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long the hand bears silence before it acts alone: long enough for a laptop's engine to stall, short enough that
+/// a crashed controller leaves nothing for 15 s.
+pub(super) const LEASE: Duration = Duration::from_secs(8);
+const BEAT: Duration = Duration::from_millis(1000);
+/// Bound of one order; killing and opening gates wait for deaths and for hosts to be at their gates.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+type Waiting = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Result<Answer, String>>>>>;
+
+/// The hand, from outside.
+#[derive(Debug, Clone)]
+pub(super) struct Hand {
+    speaker: Speaker,
+    waiting: Waiting,
+    next: Arc<AtomicU64>,
+}
+
+impl Hand {
+    /// Takes over an attached container; `gone` is called when it ends.
+    pub(super) fn new(attached: super::engine::Attached, gone: impl FnOnce() + Send + 'static) -> Self {
+        let (speaker, mut words) = converse::<Word>(attached);
+        let waiting = Waiting::default();
+        let answered = Arc::clone(&waiting);
+        tokio::spawn(async move {
+            while let Some(word) = words.recv().await {
+                let asked = answered.lock().unwrap_or_else(PoisonError::into_inner).remove(&word.id);
+                if let Some(asked) = asked {
+                    // Whoever asked may have given up meanwhile.
+                    let _gave_up = asked.send(word.result);
+                }
+            }
+            answered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            gone();
+        });
+        Self { speaker, waiting, next: Arc::new(AtomicU64::new(1)) }
+    }
+
+    /// Keeps the lease until the hand is gone.
+    pub(super) fn keep_lease(&self) {
+        let hand = self.clone();
+        tokio::spawn(async move {
+            while hand.ask(Task::Beat).await.is_ok() {
+                tokio::time::sleep(BEAT).await;
+            }
+        });
+    }
+
+    /// Gives an order and waits for its answer.
+    ///
+    /// # Errors
+    /// Where the hand is gone, silent, or could not do it.
+    pub(super) async fn ask(&self, task: Task) -> Result<Answer> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        self.speaker.say(&Order { id, task }).await?;
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(Ok(result)) => result.map_err(|why| anyhow!("the hand: {why}")),
+            Ok(Err(_)) => bail!("the hand is gone"),
+            Err(_) => bail!("the hand did not answer in {} s", ANSWER_TIMEOUT.as_secs()),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Owns the translation of what the witness and the engine tell into the controller's inputs: their clocks into the
+//! run's, their words into the vocabulary of events. Refuses to judge.
+
+use crate::clock::Clock;
+use crate::controller::{Input, Report};
+use crate::witness::protocol::{Outcome, Seen};
+use agents::wire::{Line, NeedOutcome as AgentNeed, Note};
+use fixtures::name::{InstanceName, ServiceName};
+use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, Place, WriteOutcome};
+use std::collections::BTreeMap;
+
+/// Translates, and watches the numbers of lines and windows for gaps.
+#[derive(Debug, Default)]
+pub(super) struct Observer {
+    next_window: BTreeMap<(String, bool), u64>,
+    dropped: u64,
+}
+
+impl Observer {
+    /// Inputs for one message of the witness.
+    pub(super) fn translate(&mut self, clock: &Clock, seen: Seen) -> Vec<Input> {
+        match seen {
+            Seen::Line(line) => self.line(clock, line),
+            Seen::Probe { probe, outcome, mono_ns, took_us } => {
+                let report = report(outcome, took_us);
+                vec![Input::Probe { t_ns: clock.of_mono(mono_ns), instance: probe, report }]
+            }
+            Seen::Round { mono_ns, answering } => vec![Input::Round { t_ns: clock.of_mono(mono_ns), answering }],
+            Seen::Acknowledged { key, stored_at, mono_ns } => {
+                let stored_at = stored_at.into_iter().map(InstanceName).collect();
+                vec![write(clock, key, WriteOutcome::Acknowledged, stored_at, mono_ns)]
+            }
+            Seen::ReadBack { key, from, there, mono_ns } => {
+                let outcome = match there {
+                    Some(true) => WriteOutcome::ReadBack,
+                    Some(false) => WriteOutcome::Lost,
+                    None => WriteOutcome::Unreadable,
+                };
+                vec![write(clock, key, outcome, vec![InstanceName(from)], mono_ns)]
+            }
+            Seen::Pong { .. } | Seen::ReadBackDone => Vec::new(),
+        }
+    }
+
+    fn line(&mut self, clock: &Clock, line: Line) -> Vec<Input> {
+        let t_ns = clock.of_mono(line.mono_ns);
+        let from = line.from;
+        let place = Place {
+            zone: Some(from.zone),
+            host: Some(from.host),
+            service: from.service,
+            instance: from.instance,
+        };
+        let mut inputs = Vec::new();
+        if line.dropped > 0 {
+            self.dropped += line.dropped;
+            let text = format!("{} notes of agents were dropped before they reached the witness", self.dropped);
+            inputs.push(caveat(t_ns, "dropped-notes", text));
+        }
+        let (by, t_ns, detail) = match line.note {
+            Note::Canary { control, seq, end_ns, window_ns, sent, ok, degraded, failed, latency_us } => {
+                inputs.extend(self.gap(t_ns, &place, control, seq));
+                let detail = Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us };
+                (By::Canary, clock.of_mono(end_ns), detail)
+            }
+            note => (By::Own, t_ns, own(note)),
+        };
+        inputs.push(Input::Seen { t_ns, by, place, detail });
+        inputs
+    }
+
+    /// A window that never arrived makes what was measured incomplete. A canary that starts again starts at zero.
+    fn gap(&mut self, t_ns: u64, place: &Place, control: bool, seq: u64) -> Option<Input> {
+        let zone = place.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+        let expected = self.next_window.insert((zone.clone(), control), seq + 1).unwrap_or(0);
+        if seq == expected || seq == 0 {
+            return None;
+        }
+        Some(caveat(t_ns, "lost-windows", format!("windows {expected} to {} of the canary in {zone} never arrived", seq - 1)))
+    }
+}
+
+fn caveat(t_ns: u64, code: &str, text: String) -> Input {
+    let detail = Detail::Caveat { code: code.to_owned(), text };
+    Input::Seen { t_ns, by: By::Controller, place: Place::default(), detail }
+}
+
+fn write(clock: &Clock, key: String, outcome: WriteOutcome, stored_at: Vec<InstanceName>, mono_ns: u64) -> Input {
+    let detail = Detail::Write { key, outcome, stored_at };
+    Input::Seen { t_ns: clock.of_mono(mono_ns), by: By::Witness, place: Place::default(), detail }
+}
+
+fn report(outcome: Outcome, took_us: u64) -> Report {
+    let services = |names: Vec<String>| names.into_iter().filter_map(|name| ServiceName::new(name).ok()).collect();
+    let (life, degraded, missing, cause) = match outcome {
+        Outcome::Silent(cause) => (Life::Starting, false, Vec::new(), cause),
+        Outcome::Failing { cause, missing } => (Life::Serving, false, services(missing), cause),
+        Outcome::Degraded(missing) => (Life::Serving, true, services(missing), "degraded".to_owned()),
+        Outcome::Active => (Life::Active, false, Vec::new(), String::new()),
+    };
+    Report { life, degraded, missing, cause, took_us }
+}
+
+fn own(note: Note) -> Detail {
+    match note {
+        Note::Powered => Detail::Host { change: HostChange::Powered, note: String::new() },
+        Note::ServiceStarted { process } => Detail::Host { change: HostChange::ServiceStarted, note: process },
+        Note::ServiceExited { process, status } => {
+            Detail::Host { change: HostChange::ServiceExited, note: format!("{process}: {status}") }
+        }
+        Note::Starting => state(Life::Starting),
+        Note::Serving => state(Life::Serving),
+        Note::Need { need, from, outcome, attempts } => {
+            let outcome = match outcome {
+                AgentNeed::Waiting => NeedOutcome::Waiting,
+                AgentNeed::Acquired => NeedOutcome::Acquired,
+                AgentNeed::GaveUp => NeedOutcome::GaveUp,
+            };
+            Detail::Need { need, from, outcome, attempts }
+        }
+        Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
+        Note::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, .. } => {
+            Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us }
+        }
+    }
+}
+
+fn state(to: Life) -> Detail {
+    Detail::State { to, degraded: false, missing: Vec::new() }
+}

@@ -1,0 +1,99 @@
+//! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
+
+use super::provision::STARTS_AT_ONCE;
+use super::{Built, Shared, at_once};
+use crate::controller::Done;
+use crate::hand::protocol::{Answer, Dark, Target, Task};
+use anyhow::{Result, bail};
+use fixtures::name::HostName;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long hosts may take to tell that they passed their gates. It only bounds the measurement of skew: a region whose
+/// notes do not get through is judged all the same.
+const POWERED_NOTES_WAIT: Duration = Duration::from_secs(3);
+
+/// Kills every process of these hosts at once.
+pub(super) async fn power_off(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
+    let dark = if built.rights.host_view {
+        by_hand(shared, built, hosts).await?
+    } else {
+        by_engine(shared, hosts).await?
+    };
+    let gates = hosts.iter().map(ToString::to_string).collect();
+    built.hand.ask(Task::CloseGates { gates }).await?;
+    Ok(Done::Dark {
+        t_ns: shared.clock.of_mono(dark.last_ns),
+        skew_ns: dark.last_ns.saturating_sub(dark.first_ns),
+        method: dark.method,
+        dead: dark.dead.into_iter().map(HostName).collect(),
+    })
+}
+
+async fn by_hand(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<Dark> {
+    let wanted: BTreeSet<&HostName> = hosts.iter().collect();
+    let target = |host: &HostName| {
+        let (zone, id) = built.container(host)?;
+        Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
+    };
+    let targets: Vec<Target> = hosts.iter().filter_map(target).collect();
+    // Zones that lose every host die by one write each; a part of a zone dies host by host.
+    let zones: BTreeSet<usize> = hosts.iter().filter_map(|host| Some(built.container(host)?.0)).collect();
+    let whole_zone = |zone: &usize| {
+        let mut mates = built.layout.placement.hosts.iter().filter(|host| built.layout.zone_number(&host.zone) == *zone);
+        mates.all(|host| wanted.contains(&host.name))
+    };
+    let whole = if zones.iter().all(whole_zone) {
+        zones.iter().map(|&zone| shared.names.cgroup_path(zone)).collect()
+    } else {
+        Vec::new()
+    };
+    match built.hand.ask(Task::PowerOff { whole, hosts: targets }).await? {
+        Answer::Dark(dark) => Ok(dark),
+        other => bail!("the hand answered {other:?} to a power-off"),
+    }
+}
+
+/// Without rights: the engine kills them, as many at once as it will.
+async fn by_engine(shared: &Shared, hosts: &[HostName]) -> Result<Dark> {
+    let deaths = at_once(hosts.len(), hosts.to_vec(), |host| async move {
+        shared.engine.kill(&shared.names.object(&format!("host-{host}"))).await?;
+        Ok(agents::runtime::clock::mono_ns())
+    });
+    let deaths: Vec<u64> = deaths.await?;
+    // The engine's answers are timed here, so the controller's own clock is mapped to the engine machine's.
+    let here = agents::runtime::clock::mono_ns();
+    let there = shared.clock.to_mono(shared.clock.now());
+    let map = |ns: u64| there.saturating_sub(here.saturating_sub(ns));
+    let first_ns = deaths.iter().copied().min().map(map).unwrap_or(there);
+    let last_ns = deaths.iter().copied().max().map(map).unwrap_or(there);
+    let dead = hosts.iter().map(ToString::to_string).collect();
+    Ok(Dark { method: "engine".to_owned(), dead, processes: hosts.len(), first_ns, last_ns })
+}
+
+/// Starts what is not running (it waits at its gate), then opens all gates at once.
+pub(super) async fn power_on(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
+    if built.was_lit() {
+        at_once(STARTS_AT_ONCE, hosts.to_vec(), |host| async move {
+            shared.going_on()?;
+            shared.engine.start(&shared.names.object(&format!("host-{host}"))).await
+        })
+        .await?;
+    }
+    built.forget_powered();
+    let gates = hosts.iter().map(ToString::to_string).collect();
+    let (first_ns, last_ns) = match built.hand.ask(Task::OpenGates { gates }).await? {
+        Answer::Open { first_ns, last_ns } => (first_ns, last_ns),
+        other => bail!("the hand answered {other:?} to a power-on"),
+    };
+    built.set_lit();
+    let passed = built.await_powered(hosts, POWERED_NOTES_WAIT).await;
+    let (method, last) = if passed.len() == hosts.len() {
+        ("gate", passed.into_iter().max().unwrap_or(last_ns))
+    } else {
+        ("gate (skew of the hand alone: not every host's note arrived)", last_ns)
+    };
+    let skew_ns = last.max(last_ns).saturating_sub(first_ns);
+    Ok(Done::Lit { t_ns: shared.clock.of_mono(last_ns), skew_ns, method: method.to_owned() })
+}

@@ -1,0 +1,108 @@
+//! Owns removing what runs made, found by label alone. Refuses to touch anything without the label, and (for `clean`)
+//! any run whose hand still runs.
+
+use super::engine::{Engine, ObjectKind};
+use super::names::{LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use anyhow::{Result, bail};
+use futures_util::{StreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Removals under way at once. Removing is mostly the engine's own work; more than this only queues there.
+const REMOVALS_AT_ONCE: usize = 8;
+/// How often a removal is tried: an engine lets go of a network or volume a moment after its last container is gone.
+const TRIES: u32 = 5;
+
+/// What is there of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remains {
+    /// Names by kind.
+    pub objects: BTreeMap<&'static str, Vec<String>>,
+    /// Whether its hand still runs: its lease is alive.
+    pub alive: bool,
+}
+
+/// What is there of every run.
+///
+/// # Errors
+/// Where the engine does not answer.
+pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
+    let mut runs: BTreeMap<String, Remains> = BTreeMap::new();
+    for kind in ObjectKind::ALL {
+        for found in engine.find(kind, LABEL_RUN).await? {
+            let Some(run) = found.labels.get(LABEL_RUN) else { continue };
+            let remains = runs.entry(run.clone()).or_default();
+            let is_hand = found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND);
+            remains.alive |= is_hand && found.running;
+            remains.objects.entry(kind.word()).or_default().push(found.name);
+        }
+    }
+    Ok(runs)
+}
+
+/// Removes everything of a run but what `spare` names; returns what could not be removed, with the reason.
+///
+/// # Errors
+/// Where the engine does not answer at all.
+pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) -> Result<Vec<(String, String)>> {
+    let label = format!("{LABEL_RUN}={run}");
+    let mut left = Vec::new();
+    for kind in ObjectKind::ALL {
+        let found = engine.find(kind, &label).await?;
+        let names = found.into_iter().map(|found| found.name).filter(|name| !spare.contains(name));
+        let removals = stream::iter(names).map(|name| remove(engine, kind, name)).buffer_unordered(REMOVALS_AT_ONCE);
+        left.extend(removals.filter_map(std::future::ready).collect::<Vec<_>>().await);
+    }
+    Ok(left)
+}
+
+async fn remove(engine: &Engine, kind: ObjectKind, name: String) -> Option<(String, String)> {
+    let mut last = None;
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+        }
+        let removed = match kind {
+            ObjectKind::Container => engine.remove_container(&name).await,
+            ObjectKind::Network => engine.remove_network(&name).await,
+            ObjectKind::Volume => engine.remove_volume(&name).await,
+            ObjectKind::Image => engine.remove_image(&name).await,
+        };
+        match removed {
+            Ok(()) => return None,
+            Err(error) => last = Some(error),
+        }
+    }
+    let why = last.map(|error| format!("{error:#}")).unwrap_or_default();
+    Some((kind.word().to_owned(), format!("{name} ({why})")))
+}
+
+/// What the hand does when nobody else will: removes its run, but for itself and what it stands on.
+///
+/// # Errors
+/// Where the engine's socket cannot be reached from here, or something could not be removed.
+pub fn from_hand(run: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (engine, _) = Engine::connect_from_hand().await?;
+        let label = format!("{LABEL_RUN}={run}");
+        let all = engine.find(ObjectKind::Container, &label).await?;
+        let is_hand = |role: Option<&String>| role.is_some_and(|role| role == ROLE_HAND);
+        let mut spare: BTreeSet<String> =
+            all.into_iter().filter(|found| is_hand(found.labels.get(LABEL_ROLE))).map(|found| found.name).collect();
+        // Its own volumes and image are in use for as long as it runs; `blackstart clean` removes them.
+        for kind in [ObjectKind::Volume, ObjectKind::Image] {
+            spare.extend(engine.find(kind, &label).await?.into_iter().map(|found| found.name));
+        }
+        let left = remove_run(&engine, run, &spare).await?;
+        if left.is_empty() { Ok(()) } else { bail!("still there: {left:?}") }
+    })
+}
+
+/// Removes everything of a dead run, the rules and control groups of its hand included, where this process may.
+///
+/// # Errors
+/// As [`remove_run`].
+pub async fn clean_run(engine: &Engine, run: &str) -> Result<Vec<(String, String)>> {
+    remove_run(engine, run, &BTreeSet::new()).await
+}

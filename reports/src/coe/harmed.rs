@@ -1,0 +1,177 @@
+//! Owns summary and impact of a correction of error: who was hurt, when, for how long, in numbers. Refuses to value harm
+//! in money or reputation.
+
+use super::{blank, cite};
+use crate::harm::{self, Episode};
+use crate::record::Record;
+use crate::text::{code, count, length, length_ms, markdown, share};
+use scenarios::event::{Act, Detail, Event, WriteOutcome};
+use scenarios::judgement::Availability;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Stands alone: a reader of nothing else knows what happened and what changes.
+pub(super) fn summary(record: &Record, episodes: &[Episode]) -> String {
+    let mut sentences = vec![format!(
+        "In run {} of the game day {} (world {}), {}.",
+        code(&record.run),
+        markdown(&record.scenario),
+        markdown(&record.world),
+        violated(record)
+    )];
+    sentences.push(who_and_when(episodes));
+    if record.measurements.lost_acknowledged_writes > 0 {
+        let lost = count(record.measurements.lost_acknowledged_writes, "acknowledged write");
+        sentences.push(format!("At the end {lost} could not be read back with the value written."));
+    }
+    let causes = record.findings.iter().filter(|finding| finding.consequence_of.is_none());
+    for finding in causes.clone() {
+        let sure = if finding.confirmed { "Confirmed" } else { "Suspected" };
+        sentences.push(format!("{sure} cause: {} {}", markdown(&finding.text), evidence_of(finding)));
+    }
+    let settings: Vec<String> = causes.filter_map(|finding| finding.setting.as_deref()).map(code).collect();
+    sentences.push(if settings.is_empty() {
+        format!("What changes: {}", blank("the change that the team decides on"))
+    } else {
+        format!("What changes: the setting {}.", settings.join(", "))
+    });
+    sentences.join("\n")
+}
+
+fn evidence_of(finding: &scenarios::judgement::Finding) -> String {
+    let all: Vec<_> = finding.chain.iter().flat_map(|link| link.evidence.iter().copied()).collect();
+    cite(&all)
+}
+
+fn violated(record: &Record) -> String {
+    let ids = record.invariants.iter().filter(|result| result.verdict == scenarios::verdict::Verdict::Violated);
+    let ids: Vec<String> = ids.map(|result| markdown(&result.id)).collect();
+    match ids.len() {
+        0 => "no invariant was violated".to_owned(),
+        1 => format!("invariant {} was violated", ids.join("")),
+        _ => format!("the invariants {} were violated", ids.join(", ")),
+    }
+}
+
+fn who_and_when(episodes: &[Episode]) -> String {
+    let ends = episodes.iter().map(|episode| &episode.last).max_by_key(|window| window.t_ns);
+    let (Some(first), Some(last)) = (episodes.first(), ends) else {
+        return "No customer request of a canary failed.".to_owned();
+    };
+    let mut zones: Vec<&str> = episodes.iter().map(|episode| episode.zone.as_str()).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    let failed: u64 = episodes.iter().fold(0, |sum, episode| sum.saturating_add(episode.failed));
+    let sent: u64 = episodes.iter().fold(0, |sum, episode| sum.saturating_add(episode.sent));
+    let harm_ns = last.t_ns.saturating_sub(first.first.t_ns).saturating_add(first.first.window_ns);
+    let over = if episodes.iter().all(|episode| episode.back.is_some()) {
+        "Every zone was answered again before the run ended."
+    } else {
+        "It had not ended when the run did."
+    };
+    format!(
+        "Customers in {} were hurt, in canary windows that ended from {} to {} ({} with the first window itself): \
+         {failed} of {sent} requests failed [{}, {}]. {over}",
+        zones.join(", "),
+        markdown(&first.first.utc),
+        markdown(&last.utc),
+        length(harm_ns),
+        first.first.id,
+        last.id
+    )
+}
+
+/// Impact in numbers, each with the events it is counted from.
+pub(super) fn impact(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
+    let mut out = traffic_table(record, events);
+    out.push_str("\n| customers in | first failing window | last failing window | length | failed of sent | answered again | events |\n");
+    out.push_str("|---|---|---|---|---|---|---|\n");
+    for episode in episodes {
+        let back = episode.back.as_ref().map_or_else(|| "not seen".to_owned(), |back| markdown(&back.utc));
+        let mut ids = vec![episode.first.id, episode.last.id];
+        ids.extend(episode.back.as_ref().map(|back| back.id));
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} of {} | {back} | {} |\n",
+            episode.zone,
+            markdown(&episode.first.utc),
+            markdown(&episode.last.utc),
+            length(episode.length_ns()),
+            episode.failed,
+            episode.sent,
+            cite(&ids)
+        ));
+    }
+    out.push('\n');
+    out.push_str(&writes(record, events));
+    out.push_str(&returns(record, events));
+    out.push_str(&format!("- Money, reputation: {}\n", blank("what the harm would have cost real customers")));
+    out
+}
+
+/// Returns from the dark, of instances whose host was seen to get power back.
+fn returns(record: &Record, events: &[Event]) -> String {
+    let mut powered = BTreeSet::new();
+    let mut power_ons = Vec::new();
+    for event in harm::by_time(events) {
+        if let Detail::StepDone { act: Act::Heal, hosts, .. } = &event.detail {
+            powered.extend(hosts);
+            power_ons.push(event.id);
+        }
+    }
+    let lost_power: Vec<_> = record.instances.iter().filter(|row| powered.contains(&row.host)).collect();
+    let never = lost_power.iter().filter(|row| row.restart_to_active_ms.is_none()).count();
+    let all = lost_power.len();
+    let since = cite(&power_ons);
+    let mut out =
+        format!("- Instances that lost power and were not seen active again: {never} of {all}, since {since}.\n");
+    if let Some(ms) = record.measurements.restart_to_active_ms {
+        out.push_str(&format!("- Slowest return from power-on to active: {}, since {since}.\n", length_ms(ms)));
+    }
+    out
+}
+
+/// Phases in the order of a run, which is not that of the alphabet.
+fn in_order(phases: &BTreeMap<String, Availability>) -> Vec<(&String, &Availability)> {
+    const ORDER: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
+    let mut rows: Vec<_> = phases.iter().collect();
+    rows.sort_by_key(|(phase, _)| ORDER.iter().position(|known| known == phase).unwrap_or(ORDER.len()));
+    rows
+}
+
+fn traffic_table(record: &Record, events: &[Event]) -> String {
+    let windows = harm::windows_by_zone(events);
+    let mut out = String::from(
+        "| zone | phase | sent | in full | degraded | failed, by cause | answered | p99 | counted from |\n",
+    );
+    out.push_str("|---|---|---|---|---|---|---|---|---|\n");
+    for (zone, phases) in &record.measurements.availability {
+        let from =
+            windows.get(zone).map_or_else(|| "no event".to_owned(), |(a, b)| format!("canary windows {a} to {b}"));
+        for (phase, figures) in in_order(phases) {
+            let failed: Vec<String> =
+                figures.failed.iter().map(|(cause, number)| format!("{number} {}", markdown(cause))).collect();
+            let failed = if failed.is_empty() { "0".to_owned() } else { failed.join(", ") };
+            let p99 = figures.p99_ms.map_or_else(|| "–".to_owned(), length_ms);
+            out.push_str(&format!(
+                "| {zone} | {} | {} | {} | {} | {failed} | {} | {p99} | {from} |\n",
+                markdown(phase),
+                figures.sent,
+                figures.ok,
+                figures.degraded,
+                share(figures.share)
+            ));
+        }
+    }
+    out
+}
+
+fn writes(record: &Record, events: &[Event]) -> String {
+    let gone = events.iter().filter(|event| {
+        matches!(event.detail, Detail::Write { outcome: WriteOutcome::Lost | WriteOutcome::Unreadable, .. })
+    });
+    let gone: Vec<_> = gone.map(|event| event.id).collect();
+    let evidence = if gone.is_empty() { "no `write` event says otherwise".to_owned() } else { cite(&gone) };
+    format!(
+        "- Writes acknowledged: {}; of those lost or not readable at the end: {} ({evidence}).\n",
+        record.measurements.acknowledged_writes, record.measurements.lost_acknowledged_writes
+    )
+}

@@ -1,0 +1,111 @@
+//! Owns the incident questions of a correction of error: what the events answer, and a named blank for each question
+//! that they do not. Refuses to guess what people did or knew.
+
+use super::{blank, cite};
+use crate::harm::{self, Episode};
+use crate::record::Record;
+use crate::text::{code, length, markdown};
+use scenarios::event::{Act, By, Detail, Event, NeedOutcome};
+
+/// Four blocks.
+pub(super) fn render(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
+    let by_time = harm::by_time(events);
+    let blocks = [
+        ("Detection", detection(&by_time, episodes)),
+        ("Diagnosis", diagnosis(&by_time)),
+        ("Mitigation", mitigation(record, &by_time, episodes)),
+        ("Prevention", prevention(record)),
+    ];
+    blocks.iter().map(|(name, lines)| format!("### {name}\n\n- {}\n\n", lines.join("\n- "))).collect()
+}
+
+/// The first act of this verb that was done.
+fn first_done<'a>(events: &[&'a Event], wanted: Act) -> Option<&'a Event> {
+    let done = |event: &&&Event| matches!(&event.detail, Detail::StepDone { act, .. } if *act == wanted);
+    events.iter().find(done).copied()
+}
+
+fn detection(events: &[&Event], episodes: &[Episode]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let fault = first_done(events, Act::Inject);
+    let after = fault.and_then(|fault| episodes.iter().find(|episode| episode.first.t_ns >= fault.t_ns));
+    lines.push(match (fault, after) {
+        (Some(fault), Some(episode)) => format!(
+            "From the fault to the end of the first window in which a customer (in {}) failed: {} {}",
+            episode.zone,
+            length(episode.first.t_ns.saturating_sub(fault.t_ns)),
+            cite(&[fault.id, episode.first.id])
+        ),
+        (Some(fault), None) => format!("No customer's request failed after the fault {}", cite(&[fault.id])),
+        (None, _) => "No event shows a fault that was injected.".to_owned(),
+    });
+    lines.push("The harness's own canaries saw it; the region's own alarms are not observed.".to_owned());
+    lines.push(blank("which alarm of the region's own told of it, and when"));
+    lines.push(blank("why no alarm existed, where none did"));
+    lines.push(blank("how the time to detect could be halved"));
+    lines
+}
+
+fn diagnosis(events: &[&Event]) -> Vec<String> {
+    let mut lines = Vec::new();
+    // What an instance says of itself explains, and decides nothing: the line says who said it.
+    let told = events.iter().find_map(|event| match &event.detail {
+        Detail::Need { need, from, outcome, .. } if event.by == By::Own && *outcome != NeedOutcome::Acquired => {
+            let who = event.place.instance.as_ref().map_or("an instance", |name| name.as_str());
+            Some((event.id, format!("{} said that it lacked {} from `{from}`", markdown(who), code(need))))
+        }
+        _ => None,
+    });
+    lines.push(match told {
+        Some((id, text)) => format!("First self-report that names a missing need: {text} {}", cite(&[id])),
+        None => "No instance reported a missing need of its own.".to_owned(),
+    });
+    lines.push(blank("what responders looked at first, and what made the diagnosis hard"));
+    lines
+}
+
+fn mitigation(record: &Record, events: &[&Event], episodes: &[Episode]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let acts: Vec<_> = record.interventions.iter().map(|row| row.evidence).collect();
+    lines.push(match acts.len() {
+        0 => "Nobody acted on a host between power-on and active: no intervention was observed.".to_owned(),
+        number => format!("Interventions between power-on and active: {number} {}", cite(&acts)),
+    });
+    let last_heal = events.iter().rev().find(|event| matches!(event.detail, Detail::StepDone { act: Act::Heal, .. }));
+    for episode in episodes {
+        let (Some(heal), zone) = (last_heal, &episode.zone) else { break };
+        lines.push(match &episode.back {
+            Some(back) if back.t_ns >= heal.t_ns => format!(
+                "Customers in {zone} were answered again {} after the last heal {}",
+                length(back.t_ns - heal.t_ns),
+                cite(&[heal.id, back.id])
+            ),
+            Some(back) => {
+                format!("Customers in {zone} were answered again before the last heal {}", cite(&[back.id, heal.id]))
+            }
+            None => {
+                format!("Customers in {zone} still failed when last looked at {}", cite(&[heal.id, episode.last.id]))
+            }
+        });
+    }
+    lines.push(blank("which act would have ended the harm, and whether a runbook names it"));
+    lines.push(blank("how the time to mitigate could be halved"));
+    lines
+}
+
+fn prevention(record: &Record) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    lines.push(format!("The game day {} shows it each time: {}", code(&record.scenario), code(&record.replay)));
+    for finding in &record.findings {
+        if let Some(setting) = &finding.setting {
+            lines.push(format!(
+                "A review of {} before release shows what {} tests.",
+                code(setting),
+                markdown(&finding.invariant)
+            ));
+        }
+    }
+    lines.push(blank("which change brought this in, and why its tests did not show it"));
+    lines.push(blank("when the last operational readiness review of these services was, and what it asked"));
+    lines
+}

@@ -1,0 +1,221 @@
+//! Owns the timeline: which events of a run a person must see, and in which words; once as rows for the renderers, and
+//! once line by line while the run goes on. Refuses to judge, to lay out, and to write a row that no event shows.
+
+use crate::harm;
+use crate::record::Record;
+use crate::text::{clean, clean_to, count, length, list, moment};
+use fixtures::name::{HostName, InstanceName};
+use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, WriteOutcome};
+use std::collections::BTreeMap;
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Nanoseconds of the run.
+    pub t_ns: u64,
+    /// The same in UTC.
+    pub utc: String,
+    /// What happened: one line without controls.
+    pub text: String,
+    /// The event that shows it.
+    pub evidence: EventId,
+}
+
+impl Row {
+    fn at(event: &Event, text: String) -> Self {
+        Self { t_ns: event.t_ns, utc: clean_to(&event.utc, 40), text, evidence: event.id }
+    }
+}
+
+/// The rows of a run by time.
+pub fn rows(record: &Record, events: &[Event]) -> Vec<Row> {
+    let events_by_time = harm::by_time(events);
+    let mut effects: BTreeMap<&str, (bool, usize, usize)> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for event in &events_by_time {
+        if let Detail::FaultEffect { fault, holds, dead, answering, .. } = &event.detail {
+            // Looks are many; only one that differs from the look before says something.
+            let look = (*holds, *dead, answering.len());
+            if effects.insert(fault, look) == Some(look) {
+                continue;
+            }
+            rows.push(Row::at(event, effect(&event.detail)));
+        } else if let Some(text) = words(&event.detail, event) {
+            rows.push(Row::at(event, text));
+        }
+    }
+    harm_rows(events, &mut rows);
+    return_rows(record, &events_by_time, &mut rows);
+    rows.sort_by_key(|row| (row.t_ns, row.evidence));
+    rows
+}
+
+/// What a terminal shows of an event as it happens, its time first; `None` for noise. It remembers nothing, so a look at
+/// a fault is shown only where the fault does *not* hold.
+pub fn line(event: &Event) -> Option<String> {
+    let text = match &event.detail {
+        Detail::FaultEffect { holds: false, .. } => effect(&event.detail),
+        detail => words(detail, event)?,
+    };
+    Some(format!("{:>12}  {text}", moment(event.t_ns)))
+}
+
+/// The words for an event that matters by itself.
+fn words(detail: &Detail, event: &Event) -> Option<String> {
+    let text = match detail {
+        Detail::Phase { phase, round } => {
+            format!("{} begins (round {round})", phase_words(*phase))
+        }
+        Detail::StepIntent { step, fault, act, hosts } => {
+            format!("{} of {} is next: {} ({})", act_word(*act), clean(fault), count(hosts.len(), "host"), clean(step))
+        }
+        Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => format!(
+            "{} of {} done: {} by {}, first to last in {}",
+            act_word(*act),
+            clean(fault),
+            count(hosts.len(), "host"),
+            clean(method),
+            length(*skew_ns)
+        ),
+        Detail::Host { change: HostChange::OutOfMemory, note } => {
+            format!("out of memory on {}{}", place(event), aside(note))
+        }
+        Detail::Need { need, from, outcome: NeedOutcome::GaveUp, attempts } => format!(
+            "{} gave up {} from {from} for good after {}{}",
+            place(event),
+            clean(need),
+            count(*attempts, "ask"),
+            if event.by == By::Own { " (says the instance itself)" } else { "" }
+        ),
+        Detail::Write { key, outcome: WriteOutcome::Lost, .. } => {
+            format!("acknowledged write {} is lost", clean_to(key, 80))
+        }
+        Detail::Write { key, outcome: WriteOutcome::Unreadable, .. } => {
+            format!("acknowledged write {} could not be read back", clean_to(key, 80))
+        }
+        Detail::Intervention { action } => format!("intervention: {} on {}", clean(action), place(event)),
+        Detail::Invariant { invariant, verdict } => format!("{} {}", clean(invariant), verdict.word()),
+        Detail::Caveat { code, text } => format!("caveat {}: {}", clean(code), clean(text)),
+        Detail::Residue { object, name } => format!("left behind: {} {}", clean(object), clean(name)),
+        _ => return None,
+    };
+    Some(text)
+}
+
+/// A look at a fault.
+fn effect(detail: &Detail) -> String {
+    let Detail::FaultEffect { fault, holds, expected, dead, answering } = detail else { return String::new() };
+    let seen = format!("{dead} of {} dead", count(*expected, "host"));
+    match (holds, answering.is_empty()) {
+        (true, _) => format!("{} is in force: {seen}, nothing answers", clean(fault)),
+        (false, true) => format!("{} is not in force: {seen}", clean(fault)),
+        (false, false) => format!("{} is not in force: {seen}, answering: {}", clean(fault), list(answering)),
+    }
+}
+
+/// First failure of each zone's customers, and their return.
+fn harm_rows(events: &[Event], rows: &mut Vec<Row>) {
+    for episode in harm::episodes(events) {
+        let (zone, first, last) = (&episode.zone, &episode.first, &episode.last);
+        let row = |window: &harm::Window, text: String| Row {
+            t_ns: window.t_ns,
+            utc: clean_to(&window.utc, 40),
+            text,
+            evidence: window.id,
+        };
+        let cause = if first.cause.is_empty() { "no answer".to_owned() } else { clean(&first.cause) };
+        let text =
+            format!("customers in {zone}: first failures, {} of {} requests ({cause})", first.failed, first.sent);
+        rows.push(row(first, text));
+        match &episode.back {
+            Some(back) => rows.push(row(back, format!("customers in {zone}: every request answered again"))),
+            None => rows.push(row(last, format!("customers in {zone}: still failing when last looked at"))),
+        }
+    }
+}
+
+/// After each power-on, the last instance that became active, and those that never did.
+fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
+    for (index, heal) in events.iter().enumerate() {
+        let Detail::StepDone { act: Act::Heal, hosts, fault, .. } = &heal.detail else { continue };
+        let later = events.get(index + 1..).unwrap_or_default();
+        let until = later.iter().position(|event| matches!(event.detail, Detail::StepDone { act: Act::Inject, .. }));
+        let later = later.get(..until.unwrap_or(later.len())).unwrap_or_default();
+        let powered = instances_on(record, hosts);
+        let active: BTreeMap<&InstanceName, &Event> =
+            powered.iter().filter_map(|name| Some((*name, first_active(later, name)?))).collect();
+        let of = format!("{} of {}", active.len(), count(powered.len(), "instance"));
+        if let Some((name, event)) = active.iter().max_by_key(|(_, event)| (event.t_ns, event.id)) {
+            let took = length(event.t_ns.saturating_sub(heal.t_ns));
+            let text = format!(
+                "last to become active after {}: {}, {took} after power-on ({of})",
+                clean(fault),
+                clean(name.as_str())
+            );
+            rows.push(Row::at(event, text));
+        }
+        let never: Vec<&InstanceName> = powered.into_iter().filter(|name| !active.contains_key(name)).collect();
+        if !never.is_empty() {
+            let shown_by = never.iter().filter_map(|name| last_probe(later, name)).max_by_key(|event| event.t_ns);
+            let text = format!("not active by now since power-on of {}: {}", clean(fault), list(&never));
+            rows.push(Row::at(shown_by.unwrap_or(heal), text));
+        }
+    }
+}
+
+fn instances_on<'a>(record: &'a Record, hosts: &[HostName]) -> Vec<&'a InstanceName> {
+    record.instances.iter().filter(|row| hosts.contains(&row.host)).map(|row| &row.name).collect()
+}
+
+/// The witness's first sight of an active instance; what the instance says of itself only where no witness ever looked.
+fn first_active<'a>(events: &[&'a Event], name: &InstanceName) -> Option<&'a Event> {
+    let own = |event: &&&Event| event.place.instance.as_ref() == Some(name);
+    let probed = events.iter().filter(own).any(|event| matches!(event.detail, Detail::Probe { .. }));
+    let found = events.iter().filter(own).find(|event| match &event.detail {
+        Detail::Probe { outcome, .. } => *outcome == Life::Active,
+        Detail::State { to, .. } => !probed && *to == Life::Active,
+        _ => false,
+    });
+    found.copied()
+}
+
+fn last_probe<'a>(events: &[&'a Event], name: &InstanceName) -> Option<&'a Event> {
+    let mut from_last = events.iter().rev().filter(|event| event.place.instance.as_ref() == Some(name));
+    from_last.find(|event| matches!(event.detail, Detail::Probe { .. })).copied()
+}
+
+/// The narrowest place that an event names.
+fn place(event: &Event) -> String {
+    let place = &event.place;
+    let names = [
+        place.instance.as_ref().map(ToString::to_string),
+        place.host.as_ref().map(ToString::to_string),
+        place.service.as_ref().map(ToString::to_string),
+        place.zone.as_ref().map(ToString::to_string),
+    ];
+    names.into_iter().flatten().next().map_or_else(|| "an unnamed place".to_owned(), |name| clean_to(&name, 80))
+}
+
+fn aside(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!(" ({})", clean(note)) }
+}
+
+fn act_word(act: Act) -> &'static str {
+    match act {
+        Act::Inject => "inject",
+        Act::Heal => "heal",
+    }
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Provision => "provision",
+        Phase::Settle => "settle",
+        Phase::Baseline => "baseline",
+        Phase::Outage => "outage",
+        Phase::Recovery => "recovery",
+        Phase::Quiet => "quiet",
+        Phase::ReadBack => "read-back",
+        Phase::Teardown => "teardown",
+    }
+}

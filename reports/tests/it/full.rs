@@ -1,0 +1,111 @@
+//! Owns values in which every field is filled: a record, and one event of every kind. Refuses to be coherent; the
+//! committed samples are.
+
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use reports::record::{InterventionRow, Record, ResidueRow, from_json};
+use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::judgement::{Finding, Reason};
+use scenarios::verdict::Verdict;
+use std::collections::BTreeMap;
+
+pub(crate) const RECORD: &str = include_str!("../../samples/record.json");
+pub(crate) const EVENTS: &str = include_str!("../../samples/events.jsonl");
+
+pub(crate) fn zone(text: &str) -> ZoneName {
+    ZoneName::new(text).unwrap()
+}
+
+pub(crate) fn service(text: &str) -> ServiceName {
+    ServiceName::new(text).unwrap()
+}
+
+pub(crate) fn event(id: u64, t_ns: u64, detail: Detail) -> Event {
+    Event {
+        id: EventId(id),
+        t_ns,
+        utc: "2026-07-29T10:15:00.000Z".to_owned(),
+        by: By::Witness,
+        place: Place::default(),
+        detail,
+    }
+}
+
+/// The committed sample with every option filled and every list in use; `text` stands wherever text is free.
+pub(crate) fn record(text: &str) -> Record {
+    let mut record = from_json(RECORD).unwrap();
+    let reason = || Reason { code: text.to_owned(), text: text.to_owned(), evidence: vec![EventId(1)] };
+    let free = || text.to_owned();
+    (record.run, record.scenario, record.title) = (free(), free(), free());
+    (record.topology, record.graph, record.world, record.replay) = (free(), free(), free(), free());
+    record.versions = BTreeMap::from([(free(), free())]);
+    record.rights = BTreeMap::from([(free(), free())]);
+    record.inconclusive = vec![reason()];
+    record.caveats = vec![reason(), reason()];
+    record.residue = vec![ResidueRow { object: free(), name: free() }; 20];
+    record.interventions = vec![InterventionRow { host: HostName(free()), action: free(), evidence: EventId(3) }];
+    record.measurements.power_off_method = Some(free());
+    record.measurements.restart_to_active_ms_by_instance.insert(InstanceName(free()), 1e9);
+    record.instances[0].name = InstanceName(free());
+    for parameter in record.parameters.values_mut() {
+        parameter.value = free();
+    }
+    for figures in record.measurements.availability.values_mut().flat_map(BTreeMap::values_mut) {
+        figures.failed.insert(free(), 7);
+    }
+    for result in &mut record.invariants {
+        (result.reason, result.aspect) = (free(), Some(free()));
+        result.thresholds.insert(free(), free());
+    }
+    let finding = record.findings[0].clone();
+    record.findings.push(Finding { invariant: free(), setting: None, known: true, confirmed: true, ..finding });
+    for finding in &mut record.findings {
+        (finding.text, finding.consequence_of) = (free(), Some(free()));
+        finding.setting = finding.setting.as_ref().map(|_| free());
+        finding.affected = vec![InstanceName(free()); 12];
+        for link in &mut finding.chain {
+            (link.who, link.waits_for, link.how) = (free(), free(), free());
+        }
+    }
+    record
+}
+
+/// One event of every kind, with every field.
+pub(crate) fn events(text: &str) -> Vec<Event> {
+    let free = || text.to_owned();
+    let (hosts, instances) = (vec![HostName(free())], vec![InstanceName(free())]);
+    let failed = BTreeMap::from([(free(), 3)]);
+    let details = vec![
+        Detail::Phase { phase: Phase::Outage, round: 1 },
+        Detail::StepIntent { step: free(), fault: free(), act: Act::Inject, hosts: hosts.clone() },
+        Detail::StepDone { step: free(), fault: free(), act: Act::Heal, method: free(), skew_ns: 9, hosts },
+        Detail::FaultEffect { fault: free(), holds: false, expected: 2, dead: 1, answering: instances.clone() },
+        Detail::Host { change: HostChange::OutOfMemory, note: free() },
+        Detail::State { to: Life::Serving, degraded: true, missing: vec![service("cache")] },
+        Detail::Need { need: free(), from: service("cache"), outcome: NeedOutcome::GaveUp, attempts: 5 },
+        Detail::Call { to: service("cache"), sent: 4, failed: failed.clone(), hard: true },
+        Detail::Canary {
+            control: false,
+            seq: 1,
+            window_ns: 5,
+            sent: 4,
+            ok: 1,
+            degraded: 0,
+            failed,
+            latency_us: vec![(1000, 1)],
+        },
+        Detail::Probe { outcome: Life::Starting, cause: free(), took_us: 8 },
+        Detail::Write { key: free(), outcome: WriteOutcome::Lost, stored_at: instances },
+        Detail::Intervention { action: free() },
+        Detail::Invariant { invariant: free(), verdict: Verdict::Violated },
+        Detail::Caveat { code: free(), text: free() },
+        Detail::Residue { object: free(), name: free() },
+    ];
+    let place = Place {
+        zone: Some(zone("az1")),
+        host: Some(HostName(free())),
+        service: Some(service("app")),
+        instance: Some(InstanceName(free())),
+    };
+    let numbered = (1_u64..).zip(details);
+    numbered.map(|(id, detail)| Event { place: place.clone(), ..event(id, id * 1_000_000_000, detail) }).collect()
+}

@@ -1,0 +1,80 @@
+//! Owns the claim that text from outside does no harm: no control reaches a terminal or a file, no markup takes effect,
+//! nothing panics, and nothing grows without bound. Refuses to assume that names are short or friendly.
+
+use crate::full;
+use proptest::prelude::*;
+use reports::{coe, journal, junit, table, timeline};
+use unicode_width::UnicodeWidthStr;
+
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[track_caller]
+fn harmless(text: &str) {
+    let (record, events) = (full::record(text), full::events(text));
+    let table = table::render(&record, false);
+    for line in table.lines() {
+        assert!(line.width() <= table::COLUMNS, "{} columns: {line}", line.width());
+    }
+    let page = coe::render(&record, &events);
+    let xml = junit::render(&record);
+    let document = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error} in {xml}"));
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
+    assert_eq!(cases, record.invariants.len());
+    let live: String = events.iter().filter_map(timeline::line).map(|line| line + "\n").collect();
+    for (name, out) in [("table", &table), ("coe", &page), ("junit", &xml), ("live", &live)] {
+        assert_eq!(out.chars().find(|c| is_harmful(*c)), None, "in {name}");
+        assert!(out.len() < 400_000, "{name} has {} bytes", out.len());
+    }
+    let coloured = table::render(&record, true);
+    assert!(coloured.chars().all(|c| c == '\u{1b}' || !is_harmful(c)));
+    let lines: String = events.iter().map(|event| journal::to_line(event) + "\n").collect();
+    assert_eq!(journal::read(&lines).unwrap().events, events);
+}
+
+#[test]
+fn known_attacks_do_no_harm() {
+    let long = "x".repeat(10_000);
+    let wide = "電源".repeat(5_000);
+    let attacks = [
+        "",
+        " ",
+        "<script>alert(1)</script> & \"quotes\" 'single' ]]>",
+        "\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\r\n\t\0\u{85}",
+        "\u{202e}evil\u{202c} \u{2066}x\u{2069} \u{200f}שלום مرحبا",
+        "| a | b |\n\n# Heading\n- [link](javascript:x) `code` ```\n*b* _i_ ~~s~~ \\ {{summary}} ![i](x)",
+        "\u{fffe}\u{ffff}\u{feff}\u{e0041}👩‍👩‍👧 e\u{301}",
+        "`",
+        "violated",
+        &long,
+        &wide,
+    ];
+    attacks.into_iter().for_each(harmless);
+}
+
+#[test]
+fn markup_has_no_effect_in_markdown() {
+    let page = coe::render(&full::record("<img src=x> | [a](b) `c`\n# d"), &[]);
+    let outside_code = |line: &str| line.split('`').step_by(2).collect::<String>();
+    for line in page.lines() {
+        let bare = outside_code(&line.replace("\\`", "")).replace("\\<", "").replace("\\[", "");
+        assert!(!bare.contains("<img") && !bare.contains("[a]"), "{line}");
+        assert!(!line.starts_with("# d"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_does_no_harm(text in any::<String>()) {
+        harmless(&text);
+    }
+
+    #[test]
+    fn any_mix_of_specials_does_no_harm(text in r#"[<>&"'`|\\\[\]{}#*_~! \n\r\t\x00\x1b\u{202e}\u{2067}a-c电]{0,200}"#) {
+        harmless(&text);
+    }
+}

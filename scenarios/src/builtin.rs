@@ -1,0 +1,32 @@
+//! Owns the game days compiled into the program, so that it works from any folder. Refuses to prefer them to a path on
+//! the command line; that is decided elsewhere.
+
+use fixtures::diagnostic::Source;
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, concat!("built-in:game-days/", $name, ".toml"),
+            include_str!(concat!("../game-days/", $name, ".toml")))),*]
+    };
+}
+
+/// Name, name of the source, text.
+const SCENARIOS: &[(&str, &str, &str)] = built_in!(
+    "minimal",
+    "az-power-loss",
+    "each-zone-in-turn",
+    "region-black-start",
+    "github-2016",
+    "github-2016-repaired",
+);
+
+/// The built-in game day with this name.
+pub fn scenario(name: &str) -> Option<Source> {
+    let (_, source, text) = SCENARIOS.iter().find(|(known, ..)| *known == name)?;
+    Some(Source { name: (*source).to_owned(), text: (*text).to_owned() })
+}
+
+/// Names of all built-in game days.
+pub fn scenario_names() -> impl Iterator<Item = &'static str> {
+    SCENARIOS.iter().map(|(name, ..)| *name)
+}

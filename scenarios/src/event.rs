@@ -1,0 +1,340 @@
+//! Owns the vocabulary of what is observed in a run: one [`Event`] is one line of `events.jsonl`, and what every
+//! invariant is judged on. Refuses to know how anything was observed, or where the line is kept.
+//!
+//! Every event says who saw it. A verdict may not rest on [`By::Own`] alone: what an instance says of itself explains,
+//! what the witness and the canaries saw decides.
+
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Number of the event schema; a reader of a higher number refuses, a reader of a lower one converts.
+pub const EVENT_SCHEMA: u32 = 1;
+
+/// An event's id, unique in its run and ascending: `e17`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId(pub u64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}", self.0)
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.strip_prefix('e').and_then(|digits| digits.parse().ok());
+        number.map(Self).ok_or_else(|| format!("`{text}` is no event id such as `e17`"))
+    }
+}
+
+/// One observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Monotonic nanoseconds since the start of the run, on the clock of the machine where it was seen, mapped to the
+    /// controller's. Lines are in order of arrival, not of this time.
+    pub t_ns: u64,
+    /// The same moment in UTC (RFC 3339, milliseconds).
+    pub utc: String,
+    /// Who saw it.
+    pub by: By,
+    /// Where it was seen.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What was seen.
+    #[serde(flatten)]
+    pub detail: Detail,
+}
+
+/// Where something was seen; a field is absent where it has no meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// The zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneName>,
+    /// The host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// The service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// The instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceName>,
+}
+
+/// Who saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// The witness, outside every zone.
+    Witness,
+    /// A canary inside a zone, as a customer there.
+    Canary,
+    /// The instance or host itself.
+    #[serde(rename = "self")]
+    Own,
+    /// The container engine's event stream.
+    Engine,
+    /// The hand.
+    Hand,
+    /// The controller.
+    Controller,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Detail {
+    /// A phase of the run begins; the phase before it ends.
+    Phase {
+        /// Which.
+        phase: Phase,
+        /// Round of the plan (from 0) that it belongs to.
+        round: usize,
+    },
+    /// An act is about to happen; synced to disk before the act.
+    StepIntent {
+        /// The step's id in the plan.
+        step: String,
+        /// The fault's name.
+        fault: String,
+        /// Inject or heal.
+        act: Act,
+        /// The hosts it is aimed at.
+        hosts: Vec<HostName>,
+    },
+    /// The act is done. Its time is when it took effect: last death at power-off, gate opened at power-on.
+    StepDone {
+        /// The step's id in the plan.
+        step: String,
+        /// The fault's name.
+        fault: String,
+        /// Inject or heal.
+        act: Act,
+        /// How it was done, such as `cgroup.kill`.
+        method: String,
+        /// Nanoseconds from the first host's change to the last one's.
+        skew_ns: u64,
+        /// Hosts that changed.
+        hosts: Vec<HostName>,
+    },
+    /// A look at whether a fault is in force.
+    FaultEffect {
+        /// The fault's name.
+        fault: String,
+        /// Whether every host of it is dead and nothing in it answers.
+        holds: bool,
+        /// Hosts that should be dead.
+        expected: usize,
+        /// Hosts seen dead.
+        dead: usize,
+        /// Instances that answered although they should not.
+        answering: Vec<InstanceName>,
+    },
+    /// Something about a host.
+    Host {
+        /// What happened.
+        change: HostChange,
+        /// A free explanation, such as an exit status.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
+    },
+    /// An instance's life.
+    State {
+        /// The state it is now in.
+        to: Life,
+        /// Answers, and in full but for soft dependencies.
+        #[serde(default)]
+        degraded: bool,
+        /// Dependencies that its answer names as missing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<ServiceName>,
+    },
+    /// An instance asks for a need.
+    Need {
+        /// What it needs.
+        need: String,
+        /// The service that grants it.
+        from: ServiceName,
+        /// How it went.
+        outcome: NeedOutcome,
+        /// Asks so far.
+        attempts: u32,
+    },
+    /// Calls of one instance to one dependency since its last such event.
+    Call {
+        /// The dependency.
+        to: ServiceName,
+        /// Attempts sent.
+        sent: u64,
+        /// Attempts failed, by cause.
+        failed: BTreeMap<String, u64>,
+        /// Whether the dependency is hard.
+        hard: bool,
+    },
+    /// One window of a canary.
+    Canary {
+        /// True for the control canary, which calls an echo without dependencies.
+        control: bool,
+        /// Number of the window since the canary began; a gap is a lost window.
+        seq: u64,
+        /// Length of the window in nanoseconds; it ended at the event's time.
+        window_ns: u64,
+        /// Requests whose intended time lay in the window.
+        sent: u64,
+        /// Answered in full.
+        ok: u64,
+        /// Answered without a soft dependency.
+        degraded: u64,
+        /// Failed, by cause: `timeout`, `refused`, `missing:cache` …
+        failed: BTreeMap<String, u64>,
+        /// Latency from the *intended* send time (no coordinated omission): bucket upper bound in microseconds, count.
+        latency_us: Vec<(u64, u64)>,
+    },
+    /// A probe whose outcome differs from the one before, or one kept as a sample.
+    Probe {
+        /// What came back.
+        outcome: Life,
+        /// Why, where it is not active.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        cause: String,
+        /// How long it took, in microseconds.
+        took_us: u64,
+    },
+    /// A write of the ledger.
+    Write {
+        /// Its key.
+        key: String,
+        /// What became of it.
+        outcome: WriteOutcome,
+        /// The instances that acknowledged it as stored.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stored_at: Vec<InstanceName>,
+    },
+    /// Somebody acted on a host between power-on and active.
+    Intervention {
+        /// The act, in the engine's word: `start`, `exec_create`, `update` …
+        action: String,
+    },
+    /// An invariant has been judged.
+    Invariant {
+        /// Its id.
+        invariant: String,
+        /// The verdict.
+        verdict: crate::verdict::Verdict,
+    },
+    /// Something a reader must know before believing the result.
+    Caveat {
+        /// A short stable word for it.
+        code: String,
+        /// The sentence.
+        text: String,
+    },
+    /// Something of the run was still there at the end.
+    Residue {
+        /// `container`, `network`, `cgroup` …
+        object: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Phases of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The region is being made.
+    Provision,
+    /// First power-on until every instance is active.
+    Settle,
+    /// Quiet traffic before any fault.
+    Baseline,
+    /// A fault is in force and none of the round's was healed yet.
+    Outage,
+    /// From a heal until everything that has power is active, the limit, or the next heal.
+    Recovery,
+    /// After recovery, without faults.
+    Quiet,
+    /// The ledger is read back.
+    ReadBack,
+    /// Everything is removed.
+    Teardown,
+}
+
+/// A fault's two verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// The fault begins.
+    Inject,
+    /// The fault ends.
+    Heal,
+}
+
+/// What can happen to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostChange {
+    /// Its first process passed the gate: it has power.
+    Powered,
+    /// Its first process is dead.
+    Dead,
+    /// A service process was started.
+    ServiceStarted,
+    /// A service process ended and will be started again.
+    ServiceExited,
+    /// The engine killed something in it for want of memory.
+    OutOfMemory,
+}
+
+/// An instance's life (design: off → starting → serving → active).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Its host has no power.
+    Off,
+    /// It has power and does not answer.
+    Starting,
+    /// It answers, with errors or without a soft dependency.
+    Serving,
+    /// A request through it succeeds in full.
+    Active,
+}
+
+/// How asking for a need went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NeedOutcome {
+    /// Not yet: it will ask again.
+    Waiting,
+    /// It has it.
+    Acquired,
+    /// It will never ask again.
+    GaveUp,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteOutcome {
+    /// Acknowledged to the witness.
+    Acknowledged,
+    /// Read back with the value written.
+    ReadBack,
+    /// Acknowledged, and not there or with another value.
+    Lost,
+    /// Acknowledged, and its store did not answer when it was read back.
+    Unreadable,
+}

@@ -1,0 +1,236 @@
+//! A1, acknowledged means durable. Refuses to ask a store what it has; the ledger is the witness's.
+//!
+//! *Statement*: a write acknowledged to a customer is there after the power comes back.
+//!
+//! *Oracle*: every key that the witness has an acknowledgement for is read back with the value written. Limit: 0 lost;
+//! 0 unreadable from a store that is active.
+//!
+//! *Horizon*: aspect `process kill`: at least one write was stored on a host that lost power afterwards. Aspect
+//! `unsynced data lost`: no world drops what was not synced yet, so a kill of the process cannot tell a store that syncs
+//! from one that does not; never judged here.
+//!
+//! *Inconclusive*: an acknowledged write was never read back; or is unreadable because its store never came back, and S5
+//! says nothing of it.
+
+use super::finding::sorted;
+use super::{Entry, Outcome, Run, s5};
+use crate::event::{By, Detail, Event, EventId, WriteOutcome};
+use crate::judgement::{Finding, InvariantResult, Link};
+use crate::verdict::Verdict;
+use fixtures::graph::State;
+use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use std::collections::BTreeMap;
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "A1",
+    title: "acknowledged means durable",
+    statement: "Every write that was acknowledged before or during the outage is readable after it.",
+    judge,
+};
+
+/// Events kept as evidence of one result.
+const EVIDENCE_MAX: usize = 10;
+
+/// One key of the ledger.
+struct Entered<'e> {
+    key: &'e str,
+    acknowledged: &'e Event,
+    stores: Vec<&'e InstanceName>,
+    last: Option<(&'e Event, WriteOutcome)>,
+}
+
+fn judge(run: &Run<'_>) -> Outcome {
+    let ledger = ledger(run);
+    let (killed, findings) = process_kill(run, &ledger);
+    let reason = "no world loses unsynced data yet, so a store that acknowledges before it syncs looks like one that does \
+                  not; a power cut below the file system would reveal it";
+    let unsynced = result("unsynced data lost", Verdict::NotJudged, reason.to_owned(), Vec::new());
+    Outcome { results: vec![killed, unsynced], findings }
+}
+
+fn result(aspect: &str, verdict: Verdict, reason: String, evidence: Vec<EventId>) -> InvariantResult {
+    InvariantResult {
+        id: ENTRY.id.to_owned(),
+        aspect: Some(aspect.to_owned()),
+        verdict,
+        reason,
+        thresholds: BTreeMap::from([("lost".to_owned(), "0".to_owned())]),
+        evidence: evidence.into_iter().take(EVIDENCE_MAX).collect(),
+    }
+}
+
+fn ledger<'a>(run: &Run<'a>) -> Vec<Entered<'a>> {
+    let mut ledger: BTreeMap<&str, Entered<'_>> = BTreeMap::new();
+    let mut outcomes: BTreeMap<&str, (&Event, WriteOutcome)> = BTreeMap::new();
+    for event in run.events.iter().filter(|event| event.by == By::Witness) {
+        let Detail::Write { key, outcome, stored_at } = &event.detail else { continue };
+        if *outcome == WriteOutcome::Acknowledged {
+            let entered = Entered { key, acknowledged: event, stores: stored_at.iter().collect(), last: None };
+            ledger.entry(key).or_insert(entered);
+        } else {
+            outcomes.insert(key, (event, *outcome));
+        }
+    }
+    for entered in ledger.values_mut() {
+        entered.last = outcomes.get(entered.key).copied();
+    }
+    ledger.into_values().collect()
+}
+
+fn process_kill(run: &Run<'_>, ledger: &[Entered<'_>]) -> (InvariantResult, Vec<Finding>) {
+    let of = |wanted: WriteOutcome| -> Vec<&Entered<'_>> {
+        ledger.iter().filter(|one| one.last.is_some_and(|(_, outcome)| outcome == wanted)).collect()
+    };
+    let lost = of(WriteOutcome::Lost);
+    let unreadable = of(WriteOutcome::Unreadable);
+    let (from_active, from_inactive): (Vec<_>, Vec<_>) =
+        unreadable.into_iter().partition(|one| store_is_active(run, one));
+    let bad: Vec<&Entered<'_>> = lost.iter().chain(&from_active).copied().collect();
+    let ids = |entries: &[&Entered<'_>]| {
+        sorted(
+            entries.iter().flat_map(|one| [one.acknowledged.id].into_iter().chain(one.last.map(|(event, _)| event.id))),
+        )
+    };
+    let judged = |verdict, reason, evidence| result("process kill", verdict, reason, evidence);
+    if !bad.is_empty() {
+        let reason = format!(
+            "of {} acknowledged writes {} were lost and {} were unreadable although their store was active",
+            ledger.len(),
+            lost.len(),
+            from_active.len()
+        );
+        let mut findings = findings(run, &bad, None);
+        findings.extend(self::findings(run, &from_inactive, Some("S5")));
+        return (judged(Verdict::Violated, reason, ids(&bad)), findings);
+    }
+    if !from_inactive.is_empty() {
+        let reason = format!(
+            "of {} acknowledged writes {} could not be read because their store did not come back",
+            ledger.len(),
+            from_inactive.len()
+        );
+        let evidence = ids(&from_inactive);
+        let asked = run.case.scenario.invariants.iter().any(|id| id == s5::ENTRY.id);
+        let follows = asked && (s5::ENTRY.judge)(run).results.iter().any(|result| result.verdict == Verdict::Violated);
+        return if follows {
+            (judged(Verdict::Violated, reason, evidence), findings(run, &from_inactive, Some("S5")))
+        } else {
+            (judged(Verdict::Inconclusive, reason, evidence), Vec::new())
+        };
+    }
+    let exposed = ledger.iter().filter(|one| lost_power_later(run, one)).count();
+    if exposed == 0 {
+        let reason = "no acknowledged write was stored on a host that lost power afterwards: a fault in the zone of a store \
+                      that takes writes would do";
+        return (judged(Verdict::NotJudged, reason.to_owned(), Vec::new()), Vec::new());
+    }
+    let unread: Vec<&Entered<'_>> = ledger.iter().filter(|one| one.last.is_none()).collect();
+    if !unread.is_empty() {
+        let reason = format!("{} acknowledged writes were never read back", unread.len());
+        return (judged(Verdict::Inconclusive, reason, ids(&unread)), Vec::new());
+    }
+    let all: Vec<&Entered<'_>> = ledger.iter().collect();
+    let reason = format!(
+        "all {} acknowledged writes were read back, {exposed} of them stored where power was lost afterwards",
+        ledger.len()
+    );
+    (judged(Verdict::Held, reason, ids(&all)), Vec::new())
+}
+
+/// Whether one of its stores was active when it could not be read. Where nobody knows who stored it: any instance of
+/// the services that store writes.
+fn store_is_active(run: &Run<'_>, entered: &Entered<'_>) -> bool {
+    let at_ns = entered.last.map_or(run.timeline.end_ns, |(event, _)| event.t_ns);
+    stores(run, entered).iter().any(|name| run.timeline.is_active(name, at_ns))
+}
+
+fn lost_power_later(run: &Run<'_>, entered: &Entered<'_>) -> bool {
+    let placement = run.case.placement;
+    stores(run, entered).iter().any(|name| {
+        let host = placement.instance_by_name(name).map(|instance| &placement.hosts[instance.host].name);
+        let spells = host.and_then(|host| run.timeline.dark.get(host)).into_iter().flatten();
+        spells.into_iter().any(|spell| spell.from_ns >= entered.acknowledged.t_ns)
+    })
+}
+
+fn stores<'x>(run: &Run<'x>, entered: &Entered<'x>) -> Vec<&'x InstanceName> {
+    if !entered.stores.is_empty() {
+        return entered.stores.clone();
+    }
+    let service = storing_service(run);
+    let copies = run.case.placement.instances.iter().filter(|instance| Some(&instance.service) == service.as_ref());
+    copies.map(|instance| &instance.name).collect()
+}
+
+/// Where a write ends up: along the calls that carry writes, from the entry on.
+fn storing_service(run: &Run<'_>) -> Option<ServiceName> {
+    let graph = run.case.graph;
+    let mut here = graph.service(&graph.entry.service)?;
+    for _ in &graph.services {
+        if here.state != State::None {
+            return Some(here.name.clone());
+        }
+        here = graph.service(&here.calls.iter().find(|call| call.carries_writes)?.to)?;
+    }
+    None
+}
+
+/// One finding for each service that stored what is gone.
+fn findings(run: &Run<'_>, bad: &[&Entered<'_>], consequence_of: Option<&str>) -> Vec<Finding> {
+    let mut by_service: BTreeMap<ServiceName, Vec<&Entered<'_>>> = BTreeMap::new();
+    for &entered in bad {
+        let store = stores(run, entered).first().and_then(|name| run.case.placement.instance_by_name(name));
+        let service = store.map(|instance| instance.service.clone()).or_else(|| storing_service(run));
+        by_service.entry(service.unwrap_or_else(|| run.case.graph.entry.service.clone())).or_default().push(entered);
+    }
+    by_service.into_iter().map(|(service, entries)| finding(run, service, &entries, consequence_of)).collect()
+}
+
+fn finding(run: &Run<'_>, service: ServiceName, entries: &[&Entered<'_>], consequence_of: Option<&str>) -> Finding {
+    // What is kept in memory is gone with the process, however early or late it is acknowledged.
+    let in_memory = run.case.graph.service(&service).is_some_and(|known| known.state == State::Memory);
+    let field = if in_memory { "state" } else { "acknowledge" };
+    let mut affected: Vec<InstanceName> = entries.iter().flat_map(|one| stores(run, one)).cloned().collect();
+    affected.sort();
+    affected.dedup();
+    let text = if consequence_of.is_some() {
+        format!("{} acknowledged writes cannot be read because `{service}` did not come back", entries.len())
+    } else {
+        format!("`{service}` acknowledged {} writes that were gone after the power came back", entries.len())
+    };
+    Finding {
+        invariant: ENTRY.id.to_owned(),
+        team: run.team(&service),
+        dependency: None,
+        setting: consequence_of.is_none().then(|| format!("services.{service}.{field}")),
+        text,
+        confirmed: false,
+        consequence_of: consequence_of.map(str::to_owned),
+        affected,
+        chain: entries.first().map_or_else(Vec::new, |first| chain(run, &service, first)),
+        known: false,
+        service,
+    }
+}
+
+fn chain(run: &Run<'_>, service: &ServiceName, first: &Entered<'_>) -> Vec<Link> {
+    let zone = first.acknowledged.place.zone.as_ref().map_or("the region", ZoneName::as_str);
+    let store = stores(run, first).first().map_or_else(|| service.to_string(), |name| name.to_string());
+    let since_ns = first.acknowledged.t_ns;
+    let last = first.last.map(|(event, _)| event);
+    let customers = Link {
+        who: format!("customers in {zone}"),
+        waits_for: store.clone(),
+        how: format!("write {}", first.key),
+        since_ns,
+        evidence: vec![first.acknowledged.id],
+    };
+    let gone = Link {
+        who: store,
+        waits_for: "the value it acknowledged".to_owned(),
+        how: "read back".to_owned(),
+        since_ns: last.map_or(since_ns, |event| event.t_ns),
+        evidence: last.map(|event| event.id).into_iter().collect(),
+    };
+    vec![customers, gone]
+}

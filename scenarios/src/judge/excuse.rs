@@ -1,0 +1,73 @@
+//! Owns the one excuse for not being active: answering, and lacking only what a live fault keeps dark. Refuses to blame
+//! anybody.
+//!
+//! An instance that does not answer is never excused, even where what it asks for is dark: that it needs it in order to
+//! start is the defect.
+
+use super::Run;
+use crate::event::Life;
+use fixtures::name::{ServiceName, ZoneName};
+
+impl Run<'_> {
+    /// Whether everything that the instance's answers name as missing is blocked, in the end, by nothing but dark hosts.
+    pub(super) fn is_excused(&self, instance: usize, at_ns: u64) -> bool {
+        let mut search = Search { run: self, at_ns, passed: Vec::new(), dark_seen: false };
+        search.lacks_only_dark(instance) && search.dark_seen
+    }
+
+    /// Whether a service is out of a zone's reach by nothing but dark hosts.
+    pub(super) fn is_dark_for(&self, zone: &ZoneName, service: &ServiceName, at_ns: u64) -> bool {
+        let mut search = Search { run: self, at_ns, passed: Vec::new(), dark_seen: false };
+        search.blocked_by_dark(zone, service) && search.dark_seen
+    }
+
+    /// The instances that a caller in a zone may ask.
+    pub(super) fn reach(&self, zone: &ZoneName, service: &ServiceName) -> Vec<usize> {
+        self.case.placement.targets(self.case.topology, self.case.graph, zone, service)
+    }
+
+    /// Whether the host of an instance is dark.
+    pub(super) fn is_dark(&self, instance: usize, at_ns: u64) -> bool {
+        let placement = self.case.placement;
+        self.timeline.dark_at(&placement.hosts[placement.instances[instance].host].name, at_ns).is_some()
+    }
+
+    /// Whether the witness saw an instance active.
+    pub(super) fn is_active(&self, instance: usize, at_ns: u64) -> bool {
+        self.timeline.is_active(&self.case.placement.instances[instance].name, at_ns)
+    }
+}
+
+/// A walk along what is missing. Who is met twice blocks nobody by itself: services that miss each other are excused
+/// where one of them misses something dark as well, and only there (`dark_seen`).
+struct Search<'r, 'a> {
+    run: &'r Run<'a>,
+    at_ns: u64,
+    passed: Vec<usize>,
+    dark_seen: bool,
+}
+
+impl Search<'_, '_> {
+    fn lacks_only_dark(&mut self, instance: usize) -> bool {
+        if self.passed.contains(&instance) {
+            return true;
+        }
+        self.passed.push(instance);
+        let placed = &self.run.case.placement.instances[instance];
+        let Some(span) = self.run.timeline.life_at(&placed.name, self.at_ns) else { return false };
+        if span.life != Life::Serving || span.missing.is_empty() {
+            return false;
+        }
+        span.missing.iter().all(|service| self.blocked_by_dark(&placed.zone, service))
+    }
+
+    fn blocked_by_dark(&mut self, zone: &ZoneName, service: &ServiceName) -> bool {
+        let targets = self.run.reach(zone, service);
+        !targets.is_empty()
+            && targets.into_iter().all(|target| {
+                let dark = self.run.is_dark(target, self.at_ns);
+                self.dark_seen |= dark;
+                dark || self.lacks_only_dark(target)
+            })
+    }
+}

@@ -1,0 +1,180 @@
+//! Owns the way from walks to findings: one for each root, with everybody it holds back and the sentence for people.
+//! Refuses to walk.
+
+use super::Run;
+use super::culprit::{Cause, Root, Trace, call_path, trace};
+use super::slo::{State, Zone};
+use crate::event::EventId;
+use crate::judgement::{Finding, Link};
+use fixtures::name::{InstanceName, ServiceName, TeamName, ZoneName};
+use std::collections::BTreeMap;
+
+/// Canary windows kept as evidence of one link.
+const EVIDENCE_MAX: usize = 3;
+
+/// Somebody who was held back, and between which moments it harmed customers.
+pub(super) struct Victim {
+    pub(super) instance: Option<InstanceName>,
+    pub(super) zone: ZoneName,
+    pub(super) from_ns: u64,
+    pub(super) to_ns: u64,
+    pub(super) trace: Trace,
+}
+
+impl Run<'_> {
+    /// One finding for each root, in the order of services and settings.
+    pub(super) fn findings(&self, invariant: &str, victims: Vec<Victim>) -> Vec<Finding> {
+        let mut by_root: BTreeMap<Root, Vec<Victim>> = BTreeMap::new();
+        for victim in victims {
+            // The root of a cycle lists its services; those who merely wait in it have the same root.
+            if let Some(root) = victim.trace.root.clone() {
+                by_root.entry(root).or_default().push(victim);
+            }
+        }
+        by_root.into_iter().map(|(root, victims)| self.finding(invariant, &root, &victims)).collect()
+    }
+
+    fn finding(&self, invariant: &str, root: &Root, victims: &[Victim]) -> Finding {
+        let mut affected: Vec<InstanceName> = victims.iter().filter_map(|victim| victim.instance.clone()).collect();
+        affected.sort();
+        affected.dedup();
+        // The longest; of equally long ones the first.
+        let longest = victims.iter().rev().max_by_key(|victim| victim.trace.links.len());
+        let chain = longest.map_or_else(Vec::new, |victim| {
+            let customers = self.customers(&victim.zone, victim.from_ns, victim.to_ns);
+            customers.into_iter().chain(victim.trace.links.iter().cloned()).collect()
+        });
+        Finding {
+            invariant: invariant.to_owned(),
+            service: root.service.clone(),
+            team: self.team(&root.service),
+            dependency: root.dependency.clone(),
+            setting: root.setting.clone(),
+            text: sentence(root),
+            confirmed: false,
+            consequence_of: None,
+            affected,
+            chain,
+            known: false,
+        }
+    }
+
+    /// The team of a service of the graph.
+    pub(super) fn team(&self, service: &ServiceName) -> TeamName {
+        let known = self.case.graph.service(service).or(self.case.graph.services.first());
+        let team = known.map(|service| service.team.clone());
+        team.unwrap_or_else(|| TeamName::new("unknown").expect("`unknown` follows the rules of names"))
+    }
+
+    /// What customers in a zone waited for, where their requests failed between two moments.
+    pub(super) fn customers(&self, zone: &ZoneName, from_ns: u64, to_ns: u64) -> Option<Link> {
+        let failing = self.canaries.iter().filter(|window| {
+            window.zone == zone && window.start_ns < to_ns && window.end_ns > from_ns && window.failures() > 0
+        });
+        let failing: Vec<_> = failing.take(EVIDENCE_MAX).collect();
+        let since_ns = failing.first()?.start_ns;
+        Some(Link {
+            who: format!("customers in {zone}"),
+            waits_for: self.case.graph.entry.service.to_string(),
+            how: "request".to_owned(),
+            since_ns,
+            evidence: failing.iter().map(|window| window.event).collect(),
+        })
+    }
+
+    /// Who is to blame where customers of a zone did not get what they are promised: from the failures that they saw,
+    /// down to whoever was not there.
+    pub(super) fn blame(&self, slo: &Zone<'_>) -> Victim {
+        let at_ns = slo.end_ns;
+        let entry = &self.case.graph.entry.service;
+        let named = slo.tally.main_cause().filter(|_| slo.state == State::Unavailable);
+        let missing = named.and_then(|cause| cause.strip_prefix("missing:"));
+        let missing =
+            missing.and_then(|name| self.case.graph.services.iter().find(|service| service.name.as_str() == name));
+        let trace = match missing {
+            Some(missing) => self.blame_missing(slo.zone, &missing.name, at_ns),
+            None => self.blame_entry(slo, entry),
+        };
+        Victim { instance: None, zone: slo.zone.clone(), from_ns: slo.start_ns, to_ns: slo.end_ns, trace }
+    }
+
+    /// Along the calls from the entry to what is missing, and from there as far as lives lead. Where the missing one
+    /// is dark, or was up all the time, its caller is the root: it leans on what it cannot have or does not reach.
+    fn blame_missing(&self, zone: &ZoneName, missing: &ServiceName, at_ns: u64) -> Trace {
+        let entry = &self.case.graph.entry.service;
+        let path = call_path(self, entry, missing);
+        let mut links: Vec<Link> =
+            path.windows(2).map(|pair| self.call_link(zone, &pair[0], &pair[1], at_ns)).collect();
+        let targets = self.reach(zone, missing);
+        let inactive: Vec<usize> = targets.iter().copied().filter(|&target| !self.is_active(target, at_ns)).collect();
+        let stuck = inactive.iter().copied().find(|&target| !self.is_dark(target, at_ns));
+        if let Some(further) = stuck.or(inactive.first().copied()) {
+            let further = trace(self, further, at_ns);
+            links.extend(further.links);
+            if further.root.is_some() {
+                return Trace { links, root: further.root };
+            }
+        }
+        let caller = path.len().checked_sub(2).and_then(|position| path.get(position)).unwrap_or(entry);
+        let granted = inactive.len() < targets.len();
+        let root = Root {
+            service: caller.clone(),
+            dependency: Some(missing.clone()),
+            setting: (!path.is_empty()).then(|| format!("services.{caller}.calls.{missing}")),
+            cause: if granted { Cause::LacksInVain } else { Cause::Lacks },
+        };
+        Trace { links, root: Some(root) }
+    }
+
+    fn call_link(&self, zone: &ZoneName, from: &ServiceName, to: &ServiceName, at_ns: u64) -> Link {
+        let target = self.reach(zone, from).into_iter().find(|&target| !self.is_active(target, at_ns));
+        let instance = target.map(|target| &self.case.placement.instances[target].name);
+        let span = instance.and_then(|instance| self.timeline.life_at(instance, at_ns));
+        Link {
+            who: instance.map_or_else(|| from.to_string(), InstanceName::to_string),
+            waits_for: to.to_string(),
+            how: "call".to_owned(),
+            since_ns: span.map_or(0, |span| span.from_ns),
+            evidence: span.map(|span| span.event).into_iter().collect(),
+        }
+    }
+
+    /// Nothing is named as missing: the entry itself does not answer, or is slow.
+    fn blame_entry(&self, slo: &Zone<'_>, entry: &ServiceName) -> Trace {
+        let at_ns = slo.end_ns;
+        let mut targets = self.reach(slo.zone, entry).into_iter();
+        let stuck = targets.find(|&target| !self.is_active(target, at_ns) && !self.is_dark(target, at_ns));
+        if let Some(stuck) = stuck.filter(|_| slo.state == State::Unavailable) {
+            return trace(self, stuck, at_ns);
+        }
+        let root = Root { service: entry.clone(), dependency: None, setting: None, cause: Cause::Unobserved };
+        Trace { links: Vec::new(), root: Some(root) }
+    }
+}
+
+/// Evidence of several links and events, ascending, each once.
+pub(super) fn sorted(events: impl IntoIterator<Item = EventId>) -> Vec<EventId> {
+    let mut events: Vec<EventId> = events.into_iter().collect();
+    events.sort();
+    events.dedup();
+    events
+}
+
+fn sentence(root: &Root) -> String {
+    let service = &root.service;
+    let on = root.dependency.as_ref().map_or_else(String::new, ServiceName::to_string);
+    match &root.cause {
+        Cause::Waits(need) => format!("`{service}` cannot start without `{need}` from `{on}`, which was not there"),
+        Cause::WaitsInVain(need) => format!("`{service}` still waited for `{need}` although `{on}` was active"),
+        Cause::GaveUp(need) => format!("`{service}` gave up asking `{on}` for `{need}` and will never ask again"),
+        Cause::Cycle(services) => {
+            let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+            format!("start-up cycle: {}: each waits for the next", names.join(" -> "))
+        }
+        Cause::Lacks => format!("`{service}` does not answer in full without `{on}`, which was not there"),
+        Cause::LacksInVain => format!("`{service}` did not reach `{on}` although an instance of it was active"),
+        Cause::Unobserved => {
+            format!("customers or probes of `{service}` did not get what they should; why was not observed")
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What happens on a game day, and how it is judged.
+//!
+//! - [`raw`], [`load`], [`bind`]: from a file to a scenario, and whether it fits a region
+//! - [`scenario`]: a game day, resolved
+//! - [`builtin`]: the game days compiled in
+//! - [`fault`]: the closed set of faults, one file each
+//! - [`plan`]: every act in order, each inject with its heal
+//! - [`event`]: what is observed
+//! - [`timeline`], [`traffic`]: events folded into segments, lives and canary windows
+//! - [`measure`]: figures
+//! - [`judge`]: invariants, verdicts, culprits
+//! - [`verdict`], [`judgement`]: what comes out
+
+pub mod bind;
+pub mod builtin;
+pub mod event;
+pub mod fault;
+pub mod judge;
+pub mod judgement;
+pub mod load;
+pub mod measure;
+pub mod plan;
+pub mod raw;
+pub mod scenario;
+pub mod timeline;
+pub mod traffic;
+pub mod verdict;

@@ -1,0 +1,191 @@
+//! Owns the way from a source to a scenario: decode, fill in defaults, and either the result or every problem at once.
+//! Refuses to open files, and to know whether the region named there exists; that is [`crate::bind`]'s.
+
+mod faults;
+
+use crate::judge;
+use crate::raw::{RawScenario, RawSteadyState, RawTraffic, RawWindows};
+use crate::scenario::{Scenario, SteadyState, Traffic, Windows};
+use fixtures::decode::{Decoded, Located, Removed, decode_tracked};
+use fixtures::diagnostic::{Diagnostic, Severity, Source};
+use fixtures::name::GraphName;
+use fixtures::nearest::nearest;
+use fixtures::unit::{Percent, Rate, Span};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
+
+const NAME_HELP: &str = "a name is a DNS label, such as `az1-dark`";
+
+/// Judged where a file does not say.
+const INVARIANTS_STANDARD: [&str; 4] = ["Z1", "S5", "A1", "R1"];
+
+/// Loads a game day, with warnings.
+///
+/// # Errors
+/// Every problem of the source at once, in the order of its lines.
+pub fn load_scenario(source: &Source) -> Result<(Scenario, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let Decoded { value, diagnostics, removed } = decode_tracked::<RawScenario>(source);
+    let mut problems = Problems { source, removed, found: diagnostics };
+    let scenario = value.and_then(|raw| resolve(&raw, &mut problems));
+    let mut found = problems.found;
+    found.sort_by_key(|diagnostic| diagnostic.span.as_ref().map(|span| (span.start, span.end)));
+    match scenario {
+        Some(scenario) if found.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) => {
+            Ok((scenario, found))
+        }
+        _ => Err(found),
+    }
+}
+
+/// Collects problems of one source.
+struct Problems<'s> {
+    source: &'s Source,
+    removed: Vec<Removed>,
+    found: Vec<Diagnostic>,
+}
+
+impl Problems<'_> {
+    fn error(&mut self, code: &'static str, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        let help = help.into();
+        let diagnostic = Diagnostic::error(code, self.source, Some(span), message);
+        self.found.push(if help.is_empty() { diagnostic } else { diagnostic.with_help(help) });
+    }
+
+    fn warning(&mut self, code: &'static str, span: Range<usize>, message: impl Into<String>, help: &str) {
+        self.found.push(Diagnostic::warning(code, self.source, Some(span), message).with_help(help));
+    }
+
+    /// Records a missing key, unless a wrong value of that name has been reported already.
+    fn missing(&mut self, key: &str, table: Option<Range<usize>>) {
+        if self.removed.iter().any(|removed| removed.key == key || removed.meant.as_deref() == Some(key)) {
+            return;
+        }
+        let message = format!("required key `{key}` is missing");
+        self.found.push(Diagnostic::error("missing-key", self.source, table, message));
+    }
+
+    /// Checks a name. The rules are the same for every kind of name; `GraphName` stands for all of them.
+    fn name(&mut self, text: &Located<String>) -> String {
+        if let Err(error) = GraphName::new(text.get().clone()) {
+            self.error("bad-name", text.span(), error.to_string(), NAME_HELP);
+        }
+        text.get().clone()
+    }
+
+    /// A duration that must not be zero. Whole milliseconds, because that is the plan's resolution.
+    fn positive(&mut self, value: Option<&Located<Span>>, key: &str, default: Duration) -> Duration {
+        let Some(value) = value else { return default };
+        if value.get().0.is_zero() {
+            self.error("zero", value.span(), format!("`{key}` is zero"), "it must be above zero");
+        }
+        self.whole_ms(value, key)
+    }
+
+    fn whole_ms(&mut self, value: &Located<Span>, key: &str) -> Duration {
+        let duration = value.get().0;
+        if !duration.as_nanos().is_multiple_of(1_000_000) {
+            self.error("too-fine", value.span(), format!("`{key}` is no whole number of milliseconds"), "round it");
+        }
+        duration
+    }
+}
+
+fn resolve(raw: &RawScenario, problems: &mut Problems<'_>) -> Option<Scenario> {
+    let name = raw.name.as_ref().map(|name| problems.name(name));
+    if name.is_none() {
+        problems.missing("name", None);
+    }
+    if raw.topology.is_none() {
+        problems.missing("topology", None);
+    }
+    if raw.graph.is_none() {
+        problems.missing("graph", None);
+    }
+    let windows = windows(raw.windows.as_ref().map(Located::get), problems);
+    let traffic = traffic(raw.traffic.as_ref().map(Located::get), problems);
+    let steady_state = steady_state(raw.steady_state.as_ref().map(Located::get), problems);
+    let invariants = invariants(raw, problems);
+    let faults = faults::resolve(raw, &windows, problems);
+    let name = name?;
+    Some(Scenario {
+        title: raw.title.as_ref().map_or_else(|| name.clone(), |title| title.get().clone()),
+        name,
+        topology: raw.topology.as_ref()?.get().clone(),
+        graph: raw.graph.as_ref()?.get().clone(),
+        traffic,
+        steady_state,
+        windows,
+        faults,
+        invariants,
+    })
+}
+
+fn traffic(raw: Option<&RawTraffic>, problems: &mut Problems<'_>) -> Traffic {
+    let none = RawTraffic::default();
+    let raw = raw.unwrap_or(&none);
+    let rate = |value: Option<&Located<Rate>>, default| value.map_or(Rate { milli_per_s: default }, |rate| *rate.get());
+    Traffic {
+        rate: rate(raw.rate.as_ref(), 5_000),
+        writes: rate(raw.writes.as_ref(), 2_000),
+        timeout: problems.positive(raw.timeout.as_ref(), "timeout", Duration::from_secs(2)),
+    }
+}
+
+fn steady_state(raw: Option<&RawSteadyState>, problems: &mut Problems<'_>) -> SteadyState {
+    let none = RawSteadyState::default();
+    let raw = raw.unwrap_or(&none);
+    let availability = raw.availability.as_ref().map_or(Percent { ppm: 990_000 }, |share| *share.get());
+    if let Some(written) = &raw.availability {
+        if availability.ppm == 0 {
+            let help = "every run would hold it; say what customers are promised, such as \"99%\"";
+            problems.error("availability-zero", written.span(), "an availability of 0% promises nothing", help);
+        } else if availability.ppm >= 1_000_000 {
+            let help = "say what customers are promised, such as \"99.9%\"";
+            problems.error("availability-all", written.span(), "no number of samples can show 100%", help);
+        }
+    }
+    let latency_p99 = problems.positive(raw.latency_p99.as_ref(), "latency-p99", Duration::from_secs(1));
+    SteadyState { availability, latency_p99 }
+}
+
+fn windows(raw: Option<&RawWindows>, problems: &mut Problems<'_>) -> Windows {
+    let none = RawWindows::default();
+    let raw = raw.unwrap_or(&none);
+    let mut length =
+        |value: Option<&Located<Span>>, key, default| problems.positive(value, key, Duration::from_secs(default));
+    Windows {
+        settle: length(raw.settle.as_ref(), "settle", 60),
+        baseline: length(raw.baseline.as_ref(), "baseline", 6),
+        shift: length(raw.shift.as_ref(), "shift", 3),
+        recovery: length(raw.recovery.as_ref(), "recovery", 30),
+        quiet: length(raw.quiet.as_ref(), "quiet", 5),
+    }
+}
+
+fn invariants(raw: &RawScenario, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(list) = &raw.invariants else { return INVARIANTS_STANDARD.map(str::to_owned).to_vec() };
+    if list.get().is_empty() {
+        problems.error(
+            "no-invariants",
+            list.span(),
+            "nothing is judged",
+            "leave `invariants` out to judge the standard",
+        );
+    }
+    let known: Vec<&str> = judge::catalogue().iter().map(|entry| entry.id).collect();
+    let mut seen = BTreeSet::new();
+    for id in list.get() {
+        let word = id.get().as_str();
+        if !known.contains(&word) {
+            let help = match nearest(&word.to_uppercase(), known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`? There are: {}", known.join(", ")),
+                None => format!("there are: {}", known.join(", ")),
+            };
+            problems.error("unknown-invariant", id.span(), format!("no invariant `{word}`"), help);
+        } else if !seen.insert(word) {
+            problems.error("duplicate-invariant", id.span(), format!("`{word}` stands here twice"), "name it once");
+        }
+    }
+    list.get().iter().map(|id| id.get().clone()).collect()
+}

@@ -1,0 +1,108 @@
+//! Owns the shape of a game-day file as people write it, with its defaults in the documentation of each key. Refuses to
+//! judge what is in it; that is [`crate::load`]'s.
+
+use fixtures::decode::Located;
+use fixtures::name::{GraphName, TopologyName};
+use fixtures::unit::{Percent, Rate, Span};
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+
+/// A game day.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "blackstart game day")]
+pub struct RawScenario {
+    /// Its name.
+    #[schemars(required)]
+    pub name: Option<Located<String>>,
+    /// One sentence for people. Default: the name.
+    pub title: Option<Located<String>>,
+    /// The topology it is played in.
+    #[schemars(required)]
+    pub topology: Option<Located<TopologyName>>,
+    /// The graph of services it is played on.
+    #[schemars(required)]
+    pub graph: Option<Located<GraphName>>,
+    /// Ids of the invariants that are judged. Default: `["Z1", "S5", "A1", "R1"]`.
+    pub invariants: Option<Located<Vec<Located<String>>>>,
+    /// What customers send.
+    pub traffic: Option<Located<RawTraffic>>,
+    /// What must be true of canary traffic before a fault and again after it.
+    pub steady_state: Option<Located<RawSteadyState>>,
+    /// How long each phase lasts, and limits.
+    pub windows: Option<Located<RawWindows>>,
+    /// What is done to the region; at least one.
+    #[schemars(required)]
+    pub faults: Option<Vec<Located<RawFault>>>,
+}
+
+/// Open-loop traffic.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawTraffic {
+    /// Requests of each zone's canary. Default: `5/s`.
+    pub rate: Option<Located<Rate>>,
+    /// Writes of the witness to each zone. Default: `2/s`.
+    pub writes: Option<Located<Rate>>,
+    /// When a customer gives up. Default: `2s`.
+    pub timeout: Option<Located<Span>>,
+}
+
+/// The service level objective of each zone.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawSteadyState {
+    /// Share of requests answered, in full or degraded; above 0% and below 100%. Default: `99%`.
+    pub availability: Option<Located<Percent>>,
+    /// 99th percentile of latency. Default: `1s`.
+    pub latency_p99: Option<Located<Span>>,
+}
+
+/// Lengths and limits of phases; none of them zero.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawWindows {
+    /// The most that the first power-on may take. Default: `60s`.
+    pub settle: Option<Located<Span>>,
+    /// Quiet traffic before the first fault. Default: `6s`.
+    pub baseline: Option<Located<Span>>,
+    /// How long survivors may take to shift away from what is gone. Default: `3s`.
+    pub shift: Option<Located<Span>>,
+    /// From power-on, the limit for everything that has power to be active. Default: `30s`.
+    pub recovery: Option<Located<Span>>,
+    /// Quiet traffic after recovery. Default: `5s`.
+    pub quiet: Option<Located<Span>>,
+}
+
+/// A fault with its place on the timeline: exactly one key that says what is done, and when.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawFault {
+    /// Its name, unique in the file.
+    #[schemars(required)]
+    pub name: Option<Located<String>>,
+    /// Hosts lose power, and get it back at the end.
+    pub power_off: Option<Located<RawPowerOff>>,
+    /// Another fault after whose round (healed, recovered, quiet) this one's begins. Default: the first round.
+    pub after: Option<Located<String>>,
+    /// When it begins, from the beginning of its round. Default: `0s`.
+    pub at: Option<Located<Span>>,
+    /// How long it lasts.
+    #[schemars(required)]
+    pub lasts: Option<Located<Span>>,
+}
+
+/// Which hosts lose power.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawPowerOff {
+    /// The zones. Default: the whole region.
+    pub zones: Option<Located<Vec<Located<String>>>>,
+    /// Only hosts that carry an instance of one of these services. Default: every host.
+    pub services: Option<Located<Vec<Located<String>>>>,
+}
+
+/// The schema of game-day files, for editors.
+pub fn schema() -> Schema {
+    fixtures::schema::of::<RawScenario>()
+}

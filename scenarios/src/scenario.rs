@@ -1,0 +1,80 @@
+//! Owns the resolved game day: which region, which traffic, which faults when, what is judged. Refuses to know files,
+//! clocks and worlds.
+
+use crate::fault::Fault;
+use fixtures::name::{GraphName, TopologyName};
+use fixtures::unit::{Percent, Rate};
+use std::time::Duration;
+
+/// One game day, with nothing left to default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// One sentence for people.
+    pub title: String,
+    /// The topology it asks for.
+    pub topology: TopologyName,
+    /// The graph it asks for.
+    pub graph: GraphName,
+    /// What customers send.
+    pub traffic: Traffic,
+    /// What must be true of canary traffic before a fault and again after it.
+    pub steady_state: SteadyState,
+    /// How long each phase lasts, and limits.
+    pub windows: Windows,
+    /// Faults in file order.
+    pub faults: Vec<TimedFault>,
+    /// Ids of the invariants that are judged.
+    pub invariants: Vec<String>,
+}
+
+/// Open-loop traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests of each zone's canary.
+    pub rate: Rate,
+    /// Writes of the witness to each zone.
+    pub writes: Rate,
+    /// When a customer gives up.
+    pub timeout: Duration,
+}
+
+/// The service level objective, per zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SteadyState {
+    /// Share of requests answered (in full or degraded).
+    pub availability: Percent,
+    /// 99th percentile of latency.
+    pub latency_p99: Duration,
+}
+
+/// Lengths and limits of phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// The most that the first power-on may take until every instance is active.
+    pub settle: Duration,
+    /// Quiet traffic before the first fault.
+    pub baseline: Duration,
+    /// After a fault, how long survivors may take to shift away from what is gone; not judged by Z1.
+    pub shift: Duration,
+    /// From power-on, the limit for everything that has power to be active.
+    pub recovery: Duration,
+    /// Quiet traffic after recovery.
+    pub quiet: Duration,
+}
+
+/// A fault with its place on the timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedFault {
+    /// Its name, unique in the scenario.
+    pub name: String,
+    /// What it does.
+    pub fault: Fault,
+    /// Another fault after whose round (healed, recovered, quiet) this one's round begins; `None` is the first round.
+    pub after: Option<String>,
+    /// When it begins, from the beginning of its round.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
+}

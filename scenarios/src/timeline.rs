@@ -1,0 +1,247 @@
+//! Owns the fold of events into segments, lives and dark spells: what was the case when. Refuses to judge it.
+//!
+//! Lives come from the witness, and from the plan's acts (who has no power is off, who has just got it is starting);
+//! never from what an instance says of itself.
+
+use crate::event::{Act, By, Detail, Event, EventId, Life, Phase};
+use crate::plan::Plan;
+use fixtures::name::{HostName, InstanceName, ServiceName};
+use fixtures::placement::Placement;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A stretch of a run between two `phase` events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its round.
+    pub round: usize,
+    /// Its beginning.
+    pub start_ns: u64,
+    /// Its end: the next phase's beginning, or the last event.
+    pub end_ns: u64,
+    /// The event that began it.
+    pub begin_event: EventId,
+    /// Hosts that were without power at any time in it.
+    pub dark: BTreeSet<HostName>,
+}
+
+/// A stretch of an instance's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeSpan {
+    /// What it was.
+    pub life: Life,
+    /// What its answers named as missing.
+    pub missing: Vec<ServiceName>,
+    /// Its beginning; it lasts until the next span's.
+    pub from_ns: u64,
+    /// The event that shows it.
+    pub event: EventId,
+    /// Seen by the witness, rather than following from an act of the plan.
+    pub witnessed: bool,
+}
+
+/// A time without power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DarkSpell {
+    /// Its beginning.
+    pub from_ns: u64,
+    /// Its end; `None` where no heal was seen.
+    pub to_ns: Option<u64>,
+    /// The event of the inject.
+    pub event: EventId,
+    /// The fault that began it.
+    pub fault: String,
+}
+
+/// A step that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// When it took effect.
+    pub t_ns: u64,
+    /// The event that says so.
+    pub event: EventId,
+}
+
+/// The recovery that a heal begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Round of the plan.
+    pub round: usize,
+    /// The heal's id in the plan.
+    pub step: String,
+    /// When the gate opened.
+    pub gate_ns: u64,
+    /// The event of the heal.
+    pub event: EventId,
+    /// The latest moment at which an instance may become active: the limit, or the next step of the plan before it.
+    pub deadline_ns: u64,
+    /// When recovery ended and the state counts: the end of its phase, not after the deadline.
+    pub end_ns: u64,
+}
+
+/// What was the case when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timeline {
+    /// Segments in order.
+    pub segments: Vec<Segment>,
+    /// Lives by instance, each by time.
+    pub lives: BTreeMap<InstanceName, Vec<LifeSpan>>,
+    /// Dark spells by host, each by time.
+    pub dark: BTreeMap<HostName, Vec<DarkSpell>>,
+    /// Steps of the plan that were carried out.
+    pub done: BTreeMap<String, Done>,
+    /// Beginnings of steps: the intent, or where there is none the deed.
+    begun: BTreeMap<String, u64>,
+    /// The last event's time.
+    pub end_ns: u64,
+}
+
+/// Nanoseconds of a duration, in the width of an event's time.
+pub fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Timeline {
+    /// Folds events, in any order of arrival.
+    pub fn new(plan: &Plan, placement: &Placement, events: &[Event]) -> Self {
+        let mut by_time: Vec<&Event> = events.iter().collect();
+        by_time.sort_by_key(|event| (event.t_ns, event.id));
+        let mut timeline = Self { end_ns: by_time.last().map_or(0, |event| event.t_ns), ..Self::default() };
+        for event in by_time {
+            match &event.detail {
+                Detail::Phase { phase, round } => timeline.begin(*phase, *round, event),
+                Detail::StepIntent { step, .. } => {
+                    timeline.begun.entry(step.clone()).or_insert(event.t_ns);
+                }
+                Detail::StepDone { step, .. } => timeline.done(plan, placement, step, event),
+                Detail::State { to, missing, .. } if event.by == By::Witness => {
+                    let Some(instance) = &event.place.instance else { continue };
+                    timeline.live(instance, *to, missing.clone(), event, true);
+                }
+                _ => {}
+            }
+        }
+        if let Some(last) = timeline.segments.last_mut() {
+            last.end_ns = timeline.end_ns;
+        }
+        timeline.shade();
+        timeline
+    }
+
+    fn begin(&mut self, phase: Phase, round: usize, event: &Event) {
+        if let Some(last) = self.segments.last_mut() {
+            last.end_ns = event.t_ns;
+        }
+        let (start_ns, begin_event) = (event.t_ns, event.id);
+        self.segments.push(Segment { phase, round, start_ns, end_ns: start_ns, begin_event, dark: BTreeSet::new() });
+    }
+
+    fn live(&mut self, instance: &InstanceName, life: Life, missing: Vec<ServiceName>, event: &Event, witnessed: bool) {
+        let span = LifeSpan { life, missing, from_ns: event.t_ns, event: event.id, witnessed };
+        self.lives.entry(instance.clone()).or_default().push(span);
+    }
+
+    fn done(&mut self, plan: &Plan, placement: &Placement, id: &str, event: &Event) {
+        let Some((_, step)) = plan.step(id) else { return };
+        self.done.entry(id.to_owned()).or_insert(Done { t_ns: event.t_ns, event: event.id });
+        self.begun.entry(id.to_owned()).or_insert(event.t_ns);
+        for host in placement.hosts.iter().filter(|host| step.changes.contains(&host.name)) {
+            let spells = self.dark.entry(host.name.clone()).or_default();
+            let life = match step.act {
+                Act::Inject => {
+                    let fault = step.fault.clone();
+                    spells.push(DarkSpell { from_ns: event.t_ns, to_ns: None, event: event.id, fault });
+                    Life::Off
+                }
+                Act::Heal => {
+                    if let Some(spell) = spells.last_mut() {
+                        spell.to_ns.get_or_insert(event.t_ns);
+                    }
+                    Life::Starting
+                }
+            };
+            for &index in &host.instances {
+                self.live(&placement.instances[index].name, life, Vec::new(), event, false);
+            }
+        }
+    }
+
+    fn shade(&mut self) {
+        for segment in &mut self.segments {
+            let touches = |spell: &DarkSpell| {
+                spell.from_ns < segment.end_ns && spell.to_ns.is_none_or(|to_ns| to_ns > segment.start_ns)
+            };
+            let dark = self.dark.iter().filter(|(_, spells)| spells.iter().any(touches));
+            segment.dark = dark.map(|(host, _)| host.clone()).collect();
+        }
+    }
+
+    /// Segments of a phase.
+    pub fn of_phase(&self, phase: Phase) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().filter(move |segment| segment.phase == phase)
+    }
+
+    /// What an instance was at a moment; `None` before anything was seen of it.
+    pub fn life_at(&self, instance: &InstanceName, at_ns: u64) -> Option<&LifeSpan> {
+        self.lives.get(instance)?.iter().rev().find(|span| span.from_ns <= at_ns)
+    }
+
+    /// Whether the witness saw it active at a moment.
+    pub fn is_active(&self, instance: &InstanceName, at_ns: u64) -> bool {
+        self.life_at(instance, at_ns).is_some_and(|span| span.life == Life::Active)
+    }
+
+    /// The first time that the witness saw it active, between two moments.
+    pub fn first_active(&self, instance: &InstanceName, from_ns: u64, to_ns: u64) -> Option<&LifeSpan> {
+        let within = |span: &&LifeSpan| {
+            span.life == Life::Active && span.witnessed && span.from_ns >= from_ns && span.from_ns <= to_ns
+        };
+        self.lives.get(instance)?.iter().find(within)
+    }
+
+    /// The spell that keeps a host dark at a moment.
+    pub fn dark_at(&self, host: &HostName, at_ns: u64) -> Option<&DarkSpell> {
+        let holds = |spell: &&DarkSpell| spell.from_ns <= at_ns && spell.to_ns.is_none_or(|to_ns| to_ns > at_ns);
+        self.dark.get(host)?.iter().find(holds)
+    }
+
+    /// When a host last got power before a moment; the run's beginning where it never lost it.
+    pub fn powered_since(&self, host: &HostName, at_ns: u64) -> u64 {
+        let ends = self.dark.get(host).into_iter().flatten().filter_map(|spell| spell.to_ns);
+        ends.filter(|to_ns| *to_ns <= at_ns).max().unwrap_or(0)
+    }
+
+    /// The recovery of every heal that was carried out.
+    pub fn recoveries(&self, plan: &Plan, limit: Duration) -> Vec<Recovery> {
+        let mut recoveries = Vec::new();
+        for (number, round) in plan.rounds.iter().enumerate() {
+            for step in round.steps.iter().filter(|step| step.act == Act::Heal) {
+                let Some(done) = self.done.get(&step.id) else { continue };
+                let later = round.steps.iter().filter(|other| other.at_ms > step.at_ms);
+                let next =
+                    later.filter_map(|other| self.begun.get(&other.id)).filter(|begun| **begun > done.t_ns).min();
+                let over = self.segments.iter().find(|segment| {
+                    segment.start_ns > done.t_ns && (segment.phase != Phase::Recovery || segment.round != number)
+                });
+                let next_round = self.segments.iter().find(|segment| {
+                    segment.start_ns > done.t_ns
+                        && matches!(segment.phase, Phase::Outage | Phase::ReadBack | Phase::Teardown)
+                });
+                let limit_ns = done.t_ns.saturating_add(ns(limit)).min(self.end_ns);
+                let deadline_ns = limit_ns.min(next.copied().unwrap_or(u64::MAX));
+                let deadline_ns = deadline_ns.min(next_round.map_or(u64::MAX, |segment| segment.start_ns));
+                recoveries.push(Recovery {
+                    round: number,
+                    step: step.id.clone(),
+                    gate_ns: done.t_ns,
+                    event: done.event,
+                    deadline_ns,
+                    end_ns: deadline_ns.min(over.map_or(u64::MAX, |segment| segment.start_ns)),
+                });
+            }
+        }
+        recoveries
+    }
+}

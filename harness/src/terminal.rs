@@ -46,7 +46,7 @@ impl Terminal {
     /// An event, where it is one that a person wants to see.
     pub fn event(&self, event: &Event) {
         if let Some(line) = reports::timeline::line(event) {
-            self.say(&format!("{:7.2} s  {line}", event.t_ns as f64 / 1e9));
+            self.say(&line);
         }
     }
 }

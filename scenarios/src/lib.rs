@@ -6,8 +6,7 @@
 //! - [`fault`]: the closed set of faults, one file each
 //! - [`plan`]: every act in order, each inject with its heal
 //! - [`event`]: what is observed
-//! - [`timeline`], [`traffic`]: events folded into segments, lives and canary windows
-//! - [`measure`]: figures
+//! - [`timeline`], [`traffic`], [`mod@measure`]: events folded into segments, lives, canary windows, figures
 //! - [`judge`]: invariants, verdicts, culprits
 //! - [`verdict`], [`judgement`]: what comes out
 

@@ -79,7 +79,12 @@ pub struct Recovery {
     pub deadline_ns: u64,
     /// When recovery ended and the state counts: the end of its phase, not after the deadline.
     pub end_ns: u64,
+    /// The run ended before the limit, so that who was not back yet might have come.
+    pub cut: bool,
 }
+
+/// Tolerance between clocks: a moment seen by the witness and the controller's phase that followed from it.
+const CLOCKS_APART_NS: u64 = 100_000_000;
 
 /// What was the case when.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -213,35 +218,45 @@ impl Timeline {
         ends.filter(|to_ns| *to_ns <= at_ns).max().unwrap_or(0)
     }
 
+    /// Whether the witness saw it active at a moment, give or take the tolerance between clocks.
+    pub fn is_active_about(&self, instance: &InstanceName, at_ns: u64) -> bool {
+        let until_ns = at_ns.saturating_add(CLOCKS_APART_NS);
+        self.is_active(instance, at_ns) || self.first_active(instance, at_ns, until_ns).is_some()
+    }
+
     /// The recovery of every heal that was carried out.
     pub fn recoveries(&self, plan: &Plan, limit: Duration) -> Vec<Recovery> {
         let mut recoveries = Vec::new();
         for (number, round) in plan.rounds.iter().enumerate() {
             for step in round.steps.iter().filter(|step| step.act == Act::Heal) {
-                let Some(done) = self.done.get(&step.id) else { continue };
                 let later = round.steps.iter().filter(|other| other.at_ms > step.at_ms);
-                let next =
-                    later.filter_map(|other| self.begun.get(&other.id)).filter(|begun| **begun > done.t_ns).min();
-                let over = self.segments.iter().find(|segment| {
-                    segment.start_ns > done.t_ns && (segment.phase != Phase::Recovery || segment.round != number)
-                });
-                let next_round = self.segments.iter().find(|segment| {
-                    segment.start_ns > done.t_ns
-                        && matches!(segment.phase, Phase::Outage | Phase::ReadBack | Phase::Teardown)
-                });
-                let limit_ns = done.t_ns.saturating_add(ns(limit)).min(self.end_ns);
-                let deadline_ns = limit_ns.min(next.copied().unwrap_or(u64::MAX));
-                let deadline_ns = deadline_ns.min(next_round.map_or(u64::MAX, |segment| segment.start_ns));
-                recoveries.push(Recovery {
-                    round: number,
-                    step: step.id.clone(),
-                    gate_ns: done.t_ns,
-                    event: done.event,
-                    deadline_ns,
-                    end_ns: deadline_ns.min(over.map_or(u64::MAX, |segment| segment.start_ns)),
-                });
+                let begun: Vec<u64> = later.filter_map(|other| self.begun.get(&other.id)).copied().collect();
+                if let Some(done) = self.done.get(&step.id) {
+                    recoveries.push(self.recovery(number, &step.id, done, &begun, limit));
+                }
             }
         }
         recoveries
+    }
+
+    fn recovery(&self, round: usize, step: &str, done: &Done, later: &[u64], limit: Duration) -> Recovery {
+        let after = || self.segments.iter().filter(|segment| segment.start_ns > done.t_ns);
+        let next = later.iter().copied().filter(|begun_ns| *begun_ns > done.t_ns).min();
+        // Whatever follows recovery: quiet, the next round, or the end.
+        let over = after().find(|segment| segment.phase != Phase::Recovery || segment.round != round);
+        let is_trouble = |phase| matches!(phase, Phase::Outage | Phase::ReadBack | Phase::Teardown);
+        let trouble = after().find(|segment| is_trouble(segment.phase)).map(|segment| segment.start_ns);
+        let limit_ns = done.t_ns.saturating_add(ns(limit));
+        let deadline_ns = [next, trouble].into_iter().flatten().fold(limit_ns.min(self.end_ns), u64::min);
+        let aborted = over.is_none_or(|segment| matches!(segment.phase, Phase::ReadBack | Phase::Teardown));
+        Recovery {
+            round,
+            step: step.to_owned(),
+            gate_ns: done.t_ns,
+            event: done.event,
+            deadline_ns,
+            end_ns: deadline_ns.min(over.map_or(u64::MAX, |segment| segment.start_ns)),
+            cut: aborted && deadline_ns < limit_ns && next.is_none_or(|next_ns| next_ns > deadline_ns),
+        }
     }
 }

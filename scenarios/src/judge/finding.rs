@@ -85,7 +85,7 @@ impl Run<'_> {
     /// Who is to blame where customers of a zone did not get what they are promised: from the failures that they saw,
     /// down to whoever was not there.
     pub(super) fn blame(&self, slo: &Zone<'_>) -> Victim {
-        let at_ns = slo.end_ns;
+        let at_ns = self.moment_of_harm(slo);
         let entry = &self.case.graph.entry.service;
         let named = slo.tally.main_cause().filter(|_| slo.state == State::Unavailable);
         let missing = named.and_then(|cause| cause.strip_prefix("missing:"));
@@ -93,9 +93,18 @@ impl Run<'_> {
             missing.and_then(|name| self.case.graph.services.iter().find(|service| service.name.as_str() == name));
         let trace = match missing {
             Some(missing) => self.blame_missing(slo.zone, &missing.name, at_ns),
-            None => self.blame_entry(slo, entry),
+            None => self.blame_entry(slo, entry, at_ns),
         };
         Victim { instance: None, zone: slo.zone.clone(), from_ns: slo.start_ns, to_ns: slo.end_ns, trace }
+    }
+
+    /// When lives are looked at: when the last window with failures began, because at the very end of the stretch the
+    /// next act is already under way.
+    fn moment_of_harm(&self, slo: &Zone<'_>) -> u64 {
+        let failing = self.canaries.iter().filter(|window| {
+            window.zone == slo.zone && window.inside(slo.start_ns, slo.end_ns) && window.failures() > 0
+        });
+        failing.map(|window| window.start_ns).max().unwrap_or(slo.start_ns)
     }
 
     /// Along the calls from the entry to what is missing, and from there as far as lives lead. Where the missing one
@@ -140,8 +149,7 @@ impl Run<'_> {
     }
 
     /// Nothing is named as missing: the entry itself does not answer, or is slow.
-    fn blame_entry(&self, slo: &Zone<'_>, entry: &ServiceName) -> Trace {
-        let at_ns = slo.end_ns;
+    fn blame_entry(&self, slo: &Zone<'_>, entry: &ServiceName, at_ns: u64) -> Trace {
         let mut targets = self.reach(slo.zone, entry).into_iter();
         let stuck = targets.find(|&target| !self.is_active(target, at_ns) && !self.is_dark(target, at_ns));
         if let Some(stuck) = stuck.filter(|_| slo.state == State::Unavailable) {

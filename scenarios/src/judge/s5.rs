@@ -10,7 +10,8 @@
 //! *Horizon*: a need that gives up after a longer time than its provider was dark cannot have shown it; what was held is
 //! then not judged.
 //!
-//! *Inconclusive*: a heal of the plan was not carried out.
+//! *Inconclusive*: a heal of the plan was not carried out, or the run ended before the limit and before everybody was
+//! back.
 
 use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run, culprit};
@@ -40,7 +41,8 @@ struct Stuck<'r> {
 fn judge(run: &Run<'_>) -> Outcome {
     let limit = run.case.scenario.windows.recovery;
     let recoveries = run.timeline.recoveries(run.case.plan, limit);
-    let stuck: Vec<Stuck<'_>> = recoveries.iter().flat_map(|recovery| stuck_after(run, recovery)).collect();
+    let all = recoveries.iter().flat_map(|recovery| stuck_after(run, recovery));
+    let (cut, stuck): (Vec<Stuck<'_>>, Vec<Stuck<'_>>) = all.partition(|one| one.recovery.cut);
     let acts = interventions(run, &recoveries);
     let result = |verdict, reason, evidence| InvariantResult {
         id: ENTRY.id.to_owned(),
@@ -68,6 +70,10 @@ fn judge(run: &Run<'_>) -> Outcome {
         return of_events(result(Verdict::Inconclusive, reason, Vec::new()));
     }
     let evidence = sorted(recoveries.iter().map(|recovery| recovery.event));
+    if !cut.is_empty() {
+        let reason = format!("the run ended in recovery, {} instance(s) before they were active", cut.len());
+        return of_events(result(Verdict::Inconclusive, reason, evidence));
+    }
     if let Some(reason) = beyond_horizon(run) {
         return of_events(result(Verdict::NotJudged, reason, evidence));
     }
@@ -86,7 +92,7 @@ fn stuck_after<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Stuck<'r>> {
             run.timeline.first_active(&instance.name, from_ns, recovery.deadline_ns).is_some()
         };
         run.is_dark(index, recovery.end_ns)
-            || run.is_active(index, recovery.end_ns)
+            || run.timeline.is_active_about(&instance.name, recovery.end_ns)
             || (lost_power && came_back())
             || run.is_excused(index, recovery.end_ns)
     };

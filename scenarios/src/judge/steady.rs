@@ -27,7 +27,7 @@ fn never_steady(run: &Run<'_>) -> Option<Reason> {
     let at_ns = settle.end_ns;
     let instances = run.case.placement.instances.iter().enumerate();
     let missing: Vec<usize> = instances
-        .filter(|(_, instance)| !run.timeline.is_active(&instance.name, at_ns))
+        .filter(|(_, instance)| !run.timeline.is_active_about(&instance.name, at_ns))
         .map(|(index, _)| index)
         .collect();
     if missing.is_empty() {

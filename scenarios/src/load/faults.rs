@@ -157,7 +157,8 @@ fn recovery_is_uncut(placed: &[Placed], windows: &Windows, problems: &mut Proble
             let inject = other.fault.at;
             let end = inject.saturating_add(other.fault.lasts);
             let cut = |step: Duration| step > heal && step - heal < windows.recovery;
-            let what = if inject == heal || cut(inject) {
+            let own = other.fault.name == healed.name;
+            let what = if !own && (inject == heal || cut(inject)) {
                 ("begins", inject)
             } else if cut(end) {
                 ("ends", end)

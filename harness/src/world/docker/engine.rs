@@ -89,8 +89,10 @@ pub struct ContainerSpec {
     pub memory_bytes: i64,
     /// Processes and threads; zero is no limit.
     pub pids: i64,
-    /// All rights, in the host's process ids, network and control groups: the hand alone.
+    /// In the machine's own process ids and network, without the engine's profiles: the hand alone.
     pub privileged: bool,
+    /// Capabilities; all others are dropped.
+    pub capabilities: &'static [&'static str],
     /// Whether the caller talks to it over standard input and output.
     pub attach: bool,
 }
@@ -500,6 +502,11 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     };
     // What is attached is read as it comes; a log file of it would only fill the engine's disk.
     let log = if spec.attach { "none" } else { "json-file" };
+    // The hand enters the machine's own mount namespace and writes its control groups: the profiles forbid both.
+    let unconfined = ["apparmor=unconfined", "seccomp=unconfined"];
+    let confined = ["no-new-privileges"];
+    let security = if spec.privileged { unconfined.as_slice() } else { confined.as_slice() };
+    let security = security.iter().map(ToString::to_string).collect();
     let log_options = if spec.attach { vec![] } else { vec![("max-size".to_owned(), "256k".to_owned())] };
     HostConfig {
         network_mode: Some(network_mode),
@@ -508,10 +515,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         memory: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
-        privileged: Some(spec.privileged),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
-        cap_drop: (!spec.privileged).then(|| vec!["ALL".to_owned()]),
-        security_opt: (!spec.privileged).then(|| vec!["no-new-privileges".to_owned()]),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
+        security_opt: Some(security),
         readonly_rootfs: Some(true),
         log_config: Some(HostConfigLogConfig {
             typ: Some(log.to_owned()),

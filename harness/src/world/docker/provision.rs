@@ -24,6 +24,15 @@ const BLOCKS_TRIED: u64 = 64;
 const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 
+/// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
+/// lacks one of them itself refuses. See the namespace of process 1 (SYS_PTRACE), enter its mounts (SYS_ADMIN,
+/// SYS_CHROOT), write packet filter rules (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (the
+/// rest).
+const RIGHTS_WANTED: &[&str] =
+    &["SYS_PTRACE", "SYS_ADMIN", "SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
+/// What it needs in any case: folders on the run's own volumes that belong to the hosts' user.
+const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
+
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     import(shared).await?;
@@ -87,6 +96,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         user: "0:0".to_owned(),
         volumes,
         privileged: !shared.options.no_rights,
+        capabilities: if shared.options.no_rights { RIGHTS_LEAST } else { RIGHTS_WANTED },
         attach: true,
         ..ContainerSpec::default()
     };
@@ -94,7 +104,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         Err(error) if spec.privileged => {
             tracing::warn!("the engine grants the hand no rights ({error:#}); going on without");
             shared.engine.remove_container(&spec.name).await?;
-            start_hand(shared, &ContainerSpec { privileged: false, ..spec }).await
+            start_hand(shared, &ContainerSpec { privileged: false, capabilities: RIGHTS_LEAST, ..spec }).await
         }
         started => started,
     }

@@ -1,0 +1,11 @@
+//! Claims about game days: their files, plans, and what is judged on made-up events.
+
+mod it {
+    mod events;
+    mod judging;
+    mod judging_data;
+    mod loading;
+    mod measuring;
+    mod planning;
+    mod world;
+}

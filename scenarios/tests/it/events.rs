@@ -1,0 +1,112 @@
+//! Claims about the event file's lines.
+
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::verdict::Verdict;
+use std::collections::BTreeMap;
+
+fn every_detail() -> Vec<(&'static str, Detail)> {
+    let (host, instance) = (HostName("az1-api-0".into()), InstanceName("api-az1-0".into()));
+    let service = ServiceName::new("cache").expect("a name");
+    let (step, fault) = ("r0.dark.inject".to_owned(), "dark".to_owned());
+    let failed = BTreeMap::from([("missing:cache".to_owned(), 2)]);
+    vec![
+        ("phase", Detail::Phase { phase: Phase::ReadBack, round: 1 }),
+        (
+            "step-intent",
+            Detail::StepIntent {
+                step: step.clone(),
+                fault: fault.clone(),
+                act: Act::Inject,
+                hosts: vec![host.clone()],
+            },
+        ),
+        (
+            "step-done",
+            Detail::StepDone {
+                step,
+                fault: fault.clone(),
+                act: Act::Heal,
+                method: "cgroup.kill".into(),
+                skew_ns: 7,
+                hosts: vec![host],
+            },
+        ),
+        (
+            "fault-effect",
+            Detail::FaultEffect { fault, holds: false, expected: 2, dead: 1, answering: vec![instance.clone()] },
+        ),
+        ("host", Detail::Host { change: HostChange::OutOfMemory, note: "137".into() }),
+        ("state", Detail::State { to: Life::Serving, degraded: true, missing: vec![service.clone()] }),
+        (
+            "need",
+            Detail::Need {
+                need: "certificate".into(),
+                from: service.clone(),
+                outcome: NeedOutcome::GaveUp,
+                attempts: 5,
+            },
+        ),
+        ("call", Detail::Call { to: service, sent: 9, failed: failed.clone(), hard: true }),
+        (
+            "canary",
+            Detail::Canary {
+                control: true,
+                seq: 3,
+                window_ns: 500,
+                sent: 5,
+                ok: 2,
+                degraded: 1,
+                failed,
+                latency_us: vec![(1000, 3)],
+            },
+        ),
+        ("probe", Detail::Probe { outcome: Life::Starting, cause: "refused".into(), took_us: 12 }),
+        ("write", Detail::Write { key: "k1".into(), outcome: WriteOutcome::ReadBack, stored_at: vec![instance] }),
+        ("intervention", Detail::Intervention { action: "exec_create".into() }),
+        ("invariant", Detail::Invariant { invariant: "S5".into(), verdict: Verdict::NotJudged }),
+        ("caveat", Detail::Caveat { code: "oom".into(), text: "a process was killed".into() }),
+        ("residue", Detail::Residue { object: "network".into(), name: "bs-az1".into() }),
+    ]
+}
+
+#[test]
+fn every_kind_of_event_survives_its_line() {
+    let full = Place {
+        zone: Some(ZoneName::new("az1").expect("a name")),
+        host: Some(HostName("az1-api-0".into())),
+        service: Some(ServiceName::new("api").expect("a name")),
+        instance: Some(InstanceName("api-az1-0".into())),
+    };
+    for by in [By::Witness, By::Canary, By::Own, By::Engine, By::Hand, By::Controller] {
+        for (kind, detail) in every_detail() {
+            for place in [Place::default(), full.clone()] {
+                let event = Event {
+                    id: EventId(17),
+                    t_ns: u64::MAX,
+                    utc: "2026-01-02T03:04:05.678Z".into(),
+                    by,
+                    place,
+                    detail: detail.clone(),
+                };
+                let line = serde_json::to_string(&event).expect("an event is JSON");
+                assert!(line.contains(&format!("\"kind\":\"{kind}\"")), "{line}");
+                assert!(line.starts_with("{\"id\":\"e17\","), "{line}");
+                let back: Event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert_eq!(back, event);
+            }
+        }
+    }
+}
+
+#[test]
+fn self_is_the_word_for_own() {
+    assert_eq!(serde_json::to_string(&By::Own).expect("JSON"), "\"self\"");
+}
+
+#[test]
+fn wrong_event_ids_are_refused() {
+    for text in ["\"17\"", "\"e\"", "\"ex\"", "17"] {
+        assert!(serde_json::from_str::<EventId>(text).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Claims about A1: the ledger of acknowledged writes.
+
+use super::world::{World, of};
+use scenarios::event::{Life, WriteOutcome};
+use scenarios::verdict::Verdict;
+
+#[test]
+fn write_read_back_after_the_cut_is_held() {
+    let judgement = World::new("minimal").judged();
+    let a1 = of(&judgement, "A1");
+    assert_eq!((a1.verdict, a1.aspect.as_deref()), (Verdict::Held, Some("process kill")));
+    let unsynced = judgement.invariants.iter().find(|result| result.aspect.as_deref() == Some("unsynced data lost"));
+    assert_eq!(unsynced.expect("both aspects").verdict, Verdict::NotJudged);
+}
+
+#[test]
+fn lost_write_blames_the_store() {
+    let mut world = World::new("minimal");
+    world.write_outcome = WriteOutcome::Lost;
+    let judgement = world.judged();
+    assert_eq!(of(&judgement, "A1").verdict, Verdict::Violated);
+    let [finding] = judgement.findings.as_slice() else { panic!("one cause: {:#?}", judgement.findings) };
+    assert_eq!(finding.service.as_str(), "store");
+    assert_eq!(finding.setting.as_deref(), Some("services.store.acknowledge"));
+    assert_eq!(finding.chain.len(), 2);
+    assert!(finding.chain.iter().all(|link| !link.evidence.is_empty()));
+    assert_eq!(judgement.measurements.lost_acknowledged_writes, 1);
+}
+
+#[test]
+fn store_in_memory_is_blamed_for_being_in_memory() {
+    let mut world = World::edited("minimal", |text| text.replace("state = \"disk\"", "state = \"memory\""));
+    world.write_outcome = WriteOutcome::Lost;
+    assert_eq!(world.judged().findings[0].setting.as_deref(), Some("services.store.state"));
+}
+
+#[test]
+fn unreadable_write_of_an_active_store_violates() {
+    let mut world = World::new("minimal");
+    world.write_outcome = WriteOutcome::Unreadable;
+    assert_eq!(of(&world.judged(), "A1").verdict, Verdict::Violated);
+}
+
+#[test]
+fn unreadable_write_of_a_stuck_store_follows_from_s5() {
+    let mut world = World::new("minimal");
+    world.write_outcome = WriteOutcome::Unreadable;
+    world.returns =
+        Box::new(|instance, _| (instance.name.as_str() == "store-az1-0").then(|| (Life::Starting, Vec::new())));
+    let judgement = world.judged();
+    assert_eq!(of(&judgement, "A1").verdict, Verdict::Violated);
+    let finding = judgement.findings.iter().find(|finding| finding.invariant == "A1").expect("a finding");
+    assert_eq!(finding.consequence_of.as_deref(), Some("S5"));
+}
+
+#[test]
+fn write_stored_where_power_stayed_is_not_judged() {
+    let mut world = World::new("each-zone-in-turn");
+    // Only the last round's zone goes dark, and the write lies in az1.
+    world.scenario.faults.drain(..2);
+    world.scenario.faults[0].after = None;
+    world.plan = scenarios::plan::plan(&world.scenario, &world.placement);
+    assert_eq!(of(&world.judged(), "A1").verdict, Verdict::NotJudged);
+}
+
+#[test]
+fn write_never_read_back_is_inconclusive() {
+    let mut world = World::new("minimal");
+    world.write_outcome = WriteOutcome::Acknowledged;
+    assert_eq!(of(&world.judged(), "A1").verdict, Verdict::Inconclusive);
+}

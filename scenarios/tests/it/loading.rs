@@ -1,0 +1,196 @@
+//! Claims about game-day files.
+
+use fixtures::diagnostic::{Diagnostic, Severity, Source};
+use proptest::prelude::*;
+use scenarios::bind::bind;
+use scenarios::load::load_scenario;
+use std::path::Path;
+
+const GOOD: &str = r#"
+name = "day"
+topology = "us-test-1"
+graph = "minimal"
+[[faults]]
+name = "dark"
+power-off = { zones = ["az1"] }
+lasts = "10s"
+"#;
+
+fn source(text: &str) -> Source {
+    Source { name: "day.toml".to_owned(), text: text.to_owned() }
+}
+
+fn errors(text: &str) -> Vec<Diagnostic> {
+    load_scenario(&source(text)).expect_err("wrong on purpose")
+}
+
+/// Codes and lines of what is wrong with a text.
+#[track_caller]
+fn check(text: &str, expected: &[(&str, usize)]) {
+    let found = errors(text);
+    let found: Vec<(&str, usize)> = found.iter().map(|diagnostic| (diagnostic.code, diagnostic.line)).collect();
+    assert_eq!(found, expected);
+}
+
+fn fault(name: &str, rest: &str) -> String {
+    format!("[[faults]]\nname = \"{name}\"\npower-off = {{}}\n{rest}\n")
+}
+
+#[test]
+fn every_built_in_game_day_loads_and_binds() {
+    for name in scenarios::builtin::scenario_names() {
+        let text = scenarios::builtin::scenario(name).expect("built in");
+        let (scenario, warnings) = load_scenario(&text).unwrap_or_else(|errors| panic!("{name}: {errors:#?}"));
+        assert_eq!(warnings, Vec::new(), "{name}");
+        assert_eq!(scenario.name, name);
+        let graph = fixtures::builtin::graph(scenario.graph.as_str()).expect("its graph is built in");
+        let topology = fixtures::builtin::topology(scenario.topology.as_str()).expect("its topology is built in");
+        let topology = fixtures::load::load_topology(&topology).expect("the topology loads").0;
+        let graph = fixtures::load::load_graph(&graph).expect("the graph loads").0;
+        assert_eq!(bind(&scenario, &text, &topology, &graph), Vec::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_file_is_built_in() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("game-days");
+    for file in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = file.expect("readable").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = scenarios::builtin::scenario(&name).unwrap_or_else(|| panic!("{name} is not built in")).text;
+        assert!(text.starts_with("#:schema ../schemas/scenario.schema.json\n#\n# "), "{name} says what it is");
+    }
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let (scenario, warnings) = load_scenario(&source(GOOD)).expect("right");
+    assert_eq!(warnings, Vec::new());
+    assert_eq!(scenario.invariants, ["Z1", "S5", "A1", "R1"]);
+    assert_eq!((scenario.traffic.rate.to_string(), scenario.traffic.writes.to_string()), ("5/s".into(), "2/s".into()));
+    let windows = scenario.windows;
+    let seconds = [windows.settle, windows.baseline, windows.shift, windows.recovery, windows.quiet];
+    assert_eq!(seconds.map(|length| length.as_secs()), [60, 6, 3, 30, 5]);
+    assert_eq!(scenario.steady_state.availability.to_string(), "99%");
+    assert_eq!(scenario.steady_state.latency_p99.as_millis(), 1000);
+    assert_eq!(scenario.title, "day");
+}
+
+#[test]
+fn schema_is_the_committed_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/scenario.schema.json");
+    let schema = serde_json::to_string_pretty(&scenarios::raw::schema()).expect("a schema is JSON") + "\n";
+    if std::env::var_os("BLACKSTART_BLESS").is_some() {
+        std::fs::write(&path, &schema).expect("writable");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == schema, "{} is stale: run the tests with BLACKSTART_BLESS=1", path.display());
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text =
+        "nmae = \"x\"\ninvariants = [\"S55\"]\n[steady-state]\navailability = \"0%\"\n[windows]\nquiet = \"0s\"\n";
+    check(
+        text,
+        &[
+            ("missing-key", 0),
+            ("missing-key", 0),
+            ("missing-key", 0),
+            ("unknown-key", 1),
+            ("unknown-invariant", 2),
+            ("availability-zero", 4),
+            ("zero", 6),
+        ],
+    );
+    let unknown = errors("invariants = [\"X9\"]\n").into_iter().find(|found| found.code == "unknown-invariant");
+    assert_eq!(unknown.expect("told").help.as_deref(), Some("there are: Z1, S5, A1, R1"));
+}
+
+#[test]
+fn wrong_quantities_are_told() {
+    check(&GOOD.replace("\"10s\"", "\"-1s\""), &[("bad-quantity", 8)]);
+    check(&GOOD.replace("\"10s\"", "\"0s\""), &[("zero", 8)]);
+    check(&GOOD.replace("\"10s\"", "\"9999100us\""), &[("too-fine", 8)]);
+    check(&GOOD.replace("\"10s\"", "10"), &[("wrong-type", 8)]);
+    check(&format!("{GOOD}[steady-state]\navailability = \"100%\"\n"), &[("availability-all", 10)]);
+}
+
+#[test]
+fn fault_must_do_exactly_something() {
+    check(&GOOD.replace("power-off = { zones = [\"az1\"] }", ""), &[("no-fault-kind", 5)]);
+    check(&GOOD.replace("zones = [\"az1\"]", "zones = []"), &[("empty-list", 7)]);
+    check(&GOOD.replace("zones = [\"az1\"]", "zones = [\"AZ1\", \"*\"]"), &[("bad-name", 7), ("bad-name", 7)]);
+    check(&GOOD.replace("power-off", "power-of"), &[("unknown-key", 7)]);
+    check(GOOD.split("[[faults]]").next().expect("a head"), &[("missing-key", 0)]);
+    check(&GOOD.replace("lasts = \"10s\"", ""), &[("missing-key", 5)]);
+}
+
+#[test]
+fn names_of_faults_are_unique() {
+    check(
+        &format!("{GOOD}{}", fault("dark", "lasts = \"10s\"\nafter = \"dark\"")),
+        &[("duplicate-name", 10), ("after-cycle", 13)],
+    );
+}
+
+#[test]
+fn after_names_an_earlier_fault() {
+    let one = fault("one", "lasts = \"5s\"\nafter = \"darc\"");
+    let found = errors(&format!("{GOOD}{one}"));
+    assert_eq!((found[0].code, found[0].line), ("unknown-fault", 13));
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `dark`?"));
+    let circle = format!(
+        "{GOOD}{}{}",
+        fault("one", "lasts = \"5s\"\nafter = \"two\""),
+        fault("two", "lasts = \"5s\"\nafter = \"one\"")
+    );
+    check(&circle, &[("after-cycle", 13), ("after-cycle", 18)]);
+}
+
+#[test]
+fn recovery_is_never_cut() {
+    for (at, lasts) in [("5s", "15s"), ("15s", "60s"), ("10s", "60s")] {
+        let text = format!("{GOOD}{}", fault("late", &format!("at = \"{at}\"\nlasts = \"{lasts}\"")));
+        check(&text, &[("recovery-cut", 12)]);
+    }
+    for (at, lasts) in [("5s", "5s"), ("5s", "35s"), ("40s", "5s")] {
+        let text = format!("{GOOD}{}", fault("late", &format!("at = \"{at}\"\nlasts = \"{lasts}\"")));
+        assert!(load_scenario(&source(&text)).is_ok(), "{at} {lasts}");
+    }
+}
+
+#[test]
+fn outage_within_the_shift_is_warned_of() {
+    let (_, warnings) = load_scenario(&source(&GOOD.replace("10s", "2s"))).expect("right");
+    assert_eq!(
+        (warnings[0].severity, warnings[0].code, warnings[0].line),
+        (Severity::Warning, "shorter-than-shift", 8)
+    );
+}
+
+#[test]
+fn bind_names_what_the_region_does_not_have() {
+    let text = GOOD.replace("zones = [\"az1\"]", "zones = [\"az1\", \"az9\"], services = [\"stor\"]");
+    let text = source(&text);
+    let (scenario, _) = load_scenario(&text).expect("right by itself");
+    let topology = super::world::topology();
+    let graph = super::world::graph(fixtures::builtin::graph("minimal").expect("built in"));
+    let found = bind(&scenario, &text, &topology, &graph);
+    let told: Vec<(&str, usize, usize)> = found.iter().map(|one| (one.code, one.line, one.column)).collect();
+    assert_eq!(told, [("unknown-zone", 7, 31), ("unknown-service", 7, 51)]);
+    assert_eq!(found[1].help.as_deref(), Some("did you mean `store`?"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "(?s).{0,200}") {
+        let _ = load_scenario(&source(&text));
+    }
+
+    #[test]
+    fn no_broken_game_day_panics(cut in 0..GOOD.len(), junk in "[\\[\\]{}=\"a-z0-9.\n ]{0,12}") {
+        let _ = load_scenario(&source(&format!("{}{junk}{}", &GOOD[..cut], &GOOD[cut..])));
+        let _ = load_scenario(&source(&format!("{}{junk}", &GOOD[..cut])));
+    }
+}

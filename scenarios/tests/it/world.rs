@@ -1,0 +1,292 @@
+//! Owns a made-up run: the events that a controller, a witness and canaries would have written of a game day, with the
+//! deviations a test wants. Refuses to judge them.
+
+use fixtures::diagnostic::Source;
+use fixtures::graph::Graph;
+use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use fixtures::placement::{Instance, Placement};
+use fixtures::topology::Topology;
+use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::judge::{Case, judge};
+use scenarios::judgement::{InvariantResult, Judgement};
+use scenarios::plan::{Plan, plan};
+use scenarios::scenario::Scenario;
+use std::collections::{BTreeMap, BTreeSet};
+
+const MS: u64 = 1_000_000;
+const WINDOW_MS: u64 = 500;
+
+/// What an instance is, some time after its host got power.
+pub(crate) type Return = (Life, Vec<ServiceName>);
+/// How an instance returns after a heal; `None`: as it should.
+type Returns = Box<dyn Fn(&Instance, &str) -> Option<Return>>;
+/// Answered and failed (by cause) of a canary's window, and the latency bucket in microseconds.
+type Customers = Box<dyn Fn(&ZoneName, Phase, bool) -> (u64, Vec<(&'static str, u64)>, u64)>;
+
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) plan: Plan,
+    pub(crate) topology: Topology,
+    pub(crate) graph: Graph,
+    pub(crate) placement: Placement,
+    /// Asked for every instance at every heal with the step's id.
+    pub(crate) returns: Returns,
+    pub(crate) customers: Customers,
+    /// Whether instances say what they wait for.
+    pub(crate) self_reports: bool,
+    pub(crate) effect_holds: bool,
+    pub(crate) effect_looks: bool,
+    pub(crate) intervention: bool,
+    pub(crate) write_outcome: WriteOutcome,
+    pub(crate) settles: bool,
+    events: Vec<Event>,
+    now_ms: u64,
+}
+
+pub(crate) fn service(name: &str) -> ServiceName {
+    ServiceName::new(name).expect("a name")
+}
+
+pub(crate) fn graph(text: Source) -> Graph {
+    fixtures::load::load_graph(&text).expect("the graph loads").0
+}
+
+pub(crate) fn topology() -> Topology {
+    let source = fixtures::builtin::topology("us-test-1").expect("built in");
+    fixtures::load::load_topology(&source).expect("the topology loads").0
+}
+
+impl World {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::edited(name, |text| text)
+    }
+
+    /// A built-in game day with a changed graph.
+    pub(crate) fn edited(name: &str, edit: impl Fn(String) -> String) -> Self {
+        let source = scenarios::builtin::scenario(name).expect("built in");
+        let (scenario, _) = scenarios::load::load_scenario(&source).expect("the scenario loads");
+        let mut source = fixtures::builtin::graph(scenario.graph.as_str()).expect("built in");
+        source.text = edit(source.text);
+        let (topology, graph) = (topology(), graph(source));
+        let placement = Placement::new(&topology, &graph);
+        Self {
+            plan: plan(&scenario, &placement),
+            scenario,
+            topology,
+            graph,
+            placement,
+            returns: Box::new(|_, _| None),
+            customers: Box::new(|_, _, _| (10, Vec::new(), 2_000)),
+            self_reports: true,
+            effect_holds: true,
+            effect_looks: true,
+            intervention: false,
+            write_outcome: WriteOutcome::ReadBack,
+            settles: true,
+            events: Vec::new(),
+            now_ms: 0,
+        }
+    }
+
+    pub(crate) fn case(&self) -> Case<'_> {
+        Case {
+            scenario: &self.scenario,
+            plan: &self.plan,
+            topology: &self.topology,
+            graph: &self.graph,
+            placement: &self.placement,
+        }
+    }
+
+    pub(crate) fn judged(&mut self) -> Judgement {
+        let events = self.played();
+        judge(&self.case(), &events)
+    }
+
+    pub(crate) fn push(&mut self, at_ms: u64, by: By, place: Place, detail: Detail) {
+        let id = EventId(self.events.len() as u64);
+        self.events.push(Event { id, t_ns: at_ms * MS, utc: String::new(), by, place, detail });
+    }
+
+    pub(crate) fn recorded(&self) -> Vec<Event> {
+        self.events.clone()
+    }
+
+    fn phase(&mut self, phase: Phase, round: usize) {
+        self.push(self.now_ms, By::Controller, Place::default(), Detail::Phase { phase, round });
+    }
+
+    fn state(&mut self, at_ms: u64, instance: &InstanceName, to: Life, missing: Vec<ServiceName>) {
+        let place = Place { instance: Some(instance.clone()), ..Place::default() };
+        self.push(at_ms, By::Witness, place, Detail::State { to, degraded: !missing.is_empty(), missing });
+    }
+
+    /// Canary windows of all zones with power from now on, for so long.
+    fn traffic(&mut self, phase: Phase, length_ms: u64, dark: &BTreeSet<String>) {
+        let zones: Vec<ZoneName> = self.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
+        for zone in zones {
+            if self.placement.hosts_in(&zone).all(|host| dark.contains(host.name.as_str())) {
+                continue;
+            }
+            for seq in 0..length_ms / WINDOW_MS {
+                for control in [false, true] {
+                    let (ok, failed, bucket) = (self.customers)(&zone, phase, control);
+                    let failed: BTreeMap<String, u64> =
+                        failed.into_iter().map(|(cause, n)| (cause.to_owned(), n)).collect();
+                    let detail = Detail::Canary {
+                        control,
+                        seq,
+                        window_ns: WINDOW_MS * MS,
+                        sent: ok + failed.values().sum::<u64>(),
+                        ok,
+                        degraded: 0,
+                        failed,
+                        latency_us: vec![(bucket, ok)],
+                    };
+                    let place = Place { zone: Some(zone.clone()), ..Place::default() };
+                    self.push(self.now_ms + (seq + 1) * WINDOW_MS, By::Canary, place, detail);
+                }
+            }
+        }
+        self.now_ms += length_ms;
+    }
+
+    /// The whole game day.
+    pub(crate) fn played(&mut self) -> Vec<Event> {
+        self.events.clear();
+        self.now_ms = 0;
+        self.phase(Phase::Settle, 0);
+        let instances: Vec<Instance> = self.placement.instances.clone();
+        for instance in instances.iter().skip(usize::from(!self.settles)) {
+            self.state(500, &instance.name, Life::Active, Vec::new());
+        }
+        self.now_ms = 1_000;
+        self.phase(Phase::Baseline, 0);
+        self.write("before", WriteOutcome::Acknowledged);
+        self.traffic(Phase::Baseline, ms(self.scenario.windows.baseline), &BTreeSet::new());
+        for round in 0..self.plan.rounds.len() {
+            self.round(round);
+        }
+        self.phase(Phase::ReadBack, 0);
+        self.write("before", self.write_outcome);
+        self.phase(Phase::Teardown, 0);
+        self.events.clone()
+    }
+
+    /// A write stored in az1, at the first service there that keeps something on disk.
+    fn write(&mut self, key: &str, outcome: WriteOutcome) {
+        let stores = self.graph.services.iter().filter(|service| service.state != fixtures::graph::State::None);
+        let store = stores.map(|service| service.name.clone()).next().expect("a store");
+        let holds = |instance: &&Instance| instance.service == store && instance.zone.as_str() == "az1";
+        let stored_at = self.placement.instances.iter().filter(holds).map(|instance| instance.name.clone()).collect();
+        let detail = Detail::Write { key: key.to_owned(), outcome, stored_at };
+        self.push(self.now_ms, By::Witness, Place::default(), detail);
+    }
+
+    fn round(&mut self, round: usize) {
+        let began_ms = self.now_ms;
+        let mut stuck = false;
+        for (position, step) in self.plan.rounds[round].steps.clone().into_iter().enumerate() {
+            let dark: BTreeSet<String> = match position.checked_sub(1) {
+                Some(before) => self.plan.hosts_dark_after(round, before).iter().map(ToString::to_string).collect(),
+                None => BTreeSet::new(),
+            };
+            let phase =
+                if position > 0 && self.plan.rounds[round].steps[..position].iter().any(|step| step.act == Act::Heal) {
+                    Phase::Recovery
+                } else {
+                    Phase::Outage
+                };
+            let until_ms = began_ms + step.at_ms;
+            self.traffic(phase, until_ms - self.now_ms, &dark);
+            self.phase(if step.act == Act::Inject { Phase::Outage } else { Phase::Recovery }, round);
+            let done = Detail::StepDone {
+                step: step.id.clone(),
+                fault: step.fault.clone(),
+                act: step.act,
+                method: "cgroup.kill".to_owned(),
+                skew_ns: 20 * MS,
+                hosts: step.changes.clone(),
+            };
+            self.push(self.now_ms, By::Hand, Place::default(), done);
+            match step.act {
+                Act::Inject if self.effect_looks => self.look(&step.fault, step.hosts.len()),
+                Act::Inject => {}
+                Act::Heal => stuck = self.heal(round, position),
+            }
+        }
+        let length_ms = if stuck { ms(self.scenario.windows.recovery) } else { 2_000 };
+        self.traffic(Phase::Recovery, length_ms, &BTreeSet::new());
+        self.phase(Phase::Quiet, round);
+        self.traffic(Phase::Quiet, ms(self.scenario.windows.quiet), &BTreeSet::new());
+    }
+
+    fn look(&mut self, fault: &str, expected: usize) {
+        let detail = Detail::FaultEffect {
+            fault: fault.to_owned(),
+            holds: self.effect_holds,
+            expected,
+            dead: expected,
+            answering: Vec::new(),
+        };
+        self.push(self.now_ms + 100, By::Witness, Place::default(), detail);
+    }
+
+    /// States of all instances with power after a heal; true where one is not as it should be.
+    fn heal(&mut self, round: usize, position: usize) -> bool {
+        let step = self.plan.rounds[round].steps[position].clone();
+        let dark = self.plan.hosts_dark_after(round, position);
+        let mut stuck = false;
+        for instance in self.placement.instances.clone() {
+            let host = self.placement.hosts[instance.host].name.clone();
+            if dark.contains(&host) {
+                continue;
+            }
+            let told = (self.returns)(&instance, &step.id);
+            stuck |= told.is_some();
+            let (life, missing) = told.unwrap_or((Life::Active, Vec::new()));
+            if step.changes.contains(&host)
+                || life != Life::Active
+                || step.fault != self.plan.rounds[round].steps[0].fault
+            {
+                self.state(self.now_ms + 700, &instance.name, life, missing);
+            }
+            if self.intervention && step.changes.contains(&host) {
+                let place = Place { host: Some(host), ..Place::default() };
+                self.push(
+                    self.now_ms + 300,
+                    By::Engine,
+                    place,
+                    Detail::Intervention { action: "exec_create".to_owned() },
+                );
+                self.intervention = false;
+            }
+            if life == Life::Starting && self.self_reports {
+                self.report_needs(&instance);
+            }
+        }
+        stuck
+    }
+
+    fn report_needs(&mut self, instance: &Instance) {
+        let needs = self.graph.service(&instance.service).expect("in the graph").needs.clone();
+        let Some(last) = needs.last() else { return };
+        let detail = Detail::Need {
+            need: last.kind.to_string(),
+            from: last.from.clone(),
+            outcome: NeedOutcome::Waiting,
+            attempts: 3,
+        };
+        let place = Place { instance: Some(instance.name.clone()), ..Place::default() };
+        self.push(self.now_ms + 600, By::Own, place, detail);
+    }
+}
+
+fn ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("short")
+}
+
+/// The result of an invariant; of several the first.
+pub(crate) fn of<'j>(judgement: &'j Judgement, id: &str) -> &'j InvariantResult {
+    judgement.invariants.iter().find(|result| result.id == id).expect("asked for")
+}

@@ -25,6 +25,8 @@ use std::time::Duration;
 pub const SHARED_DIR: &str = "/run/blackstart";
 /// Where the zones' state volumes are: in the hand all of them, by zone; in a host its own zone's.
 pub const STATE_DIR: &str = "/state";
+/// Where the hand sees the root folder of the engine's machine.
+pub const MACHINE_ROOT: &str = "/machine";
 /// Folder of the gates, below [`SHARED_DIR`].
 pub const GATES_DIR: &str = "gates";
 /// The user that hosts run as: nobody has an account with this number.

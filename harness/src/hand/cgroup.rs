@@ -1,12 +1,12 @@
 //! Owns control groups as files: which processes are in one, killing and freezing it whole, removing it when it is
 //! empty. Refuses to know hosts and zones.
 //!
-//! The engine's own view is used (`/proc/1/root`), because a container sees only a part of the hierarchy.
+//! The engine machine's own view is used, because a container sees only a part of the hierarchy.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-const HIERARCHIES: &str = "/proc/1/root/sys/fs/cgroup";
+const HIERARCHIES: &str = "/machine/sys/fs/cgroup";
 
 /// The hierarchy that has `cgroup.kill`: the only one under v2, `unified` beside v1.
 pub(super) fn kill_root() -> Option<PathBuf> {

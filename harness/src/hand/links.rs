@@ -1,8 +1,8 @@
 //! Owns packet filter rules on the engine's machine: forwarding between a run's bridges, and nothing out of them.
 //! Refuses to know zones.
 //!
-//! The engine's own `iptables` is run, in its own mount namespace, because rules must go into the tables that the
-//! engine itself uses (there are two kinds). One `iptables-restore` is atomic: all rules or none. Both chains carry the
+//! The machine's own `iptables` is run, in its own root folder, because rules must go into the tables that the engine
+//! itself uses (there are two kinds). One `iptables-restore` is atomic: all rules or none. Both chains carry the
 //! run's short id in their names, so that what is left behind can be found by name alone.
 
 use std::io::Write;
@@ -47,7 +47,7 @@ pub(super) fn remove(short: &str) -> Vec<String> {
     listing.lines().filter(ours).map(str::to_owned).collect()
 }
 
-/// Runs one of the engine machine's programs in its own mount namespace.
+/// Runs one of the engine machine's programs in its own root folder.
 fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
     let told = |error: std::io::Error| format!("{program} could not be run: {error}");
     let mut child = Command::new("/proc/self/exe")
@@ -70,22 +70,15 @@ fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String>
     Err(format!("{program} on the engine's machine: {} ({})", words.trim(), output.status))
 }
 
-/// The body of `blackstart enter PROGRAM ...`: goes into the first process's mount namespace and becomes the program.
-/// It must be called while the process has one thread only.
+/// The body of `blackstart enter PROGRAM ...`: goes into the machine's root folder and becomes the program.
 ///
 /// # Errors
-/// Where the namespace cannot be entered, or the program is not there.
+/// Where the folder cannot be entered, or the program is not there.
 pub fn enter(program: &str, arguments: &[String]) -> std::io::Error {
-    let entered = std::fs::File::open("/proc/1/ns/mnt").and_then(|namespace| {
-        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-        use std::os::fd::AsFd;
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount)).map_err(Into::into)
-    });
-    match entered {
-        Ok(()) => {
-            let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-            Command::new(program).args(arguments).env_clear().env("PATH", path).exec()
-        }
-        Err(error) => error,
+    let entered = rustix::process::chroot(super::MACHINE_ROOT).and_then(|()| rustix::process::chdir("/"));
+    if let Err(error) = entered {
+        return error.into();
     }
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    Command::new(program).args(arguments).env_clear().env("PATH", path).exec()
 }

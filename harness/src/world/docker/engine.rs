@@ -83,6 +83,8 @@ pub struct ContainerSpec {
     pub network: Option<(String, String)>,
     /// Volumes.
     pub volumes: Vec<VolumeMount>,
+    /// Where it sees the whole root folder of the engine's machine; empty is nowhere.
+    pub machine_root: String,
     /// Parent of its control group; empty is the engine's own.
     pub cgroup_parent: String,
     /// Bytes of memory; zero is no limit.
@@ -148,7 +150,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::connect`].
     pub async fn connect_from_hand() -> Result<(Self, EngineInfo)> {
-        let address = "unix:///proc/1/root/run/docker.sock";
+        let address = format!("unix://{}/run/docker.sock", crate::hand::MACHINE_ROOT);
+        let address = address.as_str();
         let docker = Docker::connect_with_unix(address, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION);
         let engine = Self { docker: docker.map_err(|error| no_engine(address, &error))? };
         let info = engine.info(address).await?;
@@ -502,7 +505,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     };
     // What is attached is read as it comes; a log file of it would only fill the engine's disk.
     let log = if spec.attach { "none" } else { "json-file" };
-    // The hand enters the machine's own mount namespace and writes its control groups: the profiles forbid both.
+    // The hand runs the machine's own programs and writes its control groups: the profiles forbid both.
     let unconfined = ["apparmor=unconfined", "seccomp=unconfined"];
     let confined = ["no-new-privileges"];
     let security = if spec.privileged { unconfined.as_slice() } else { confined.as_slice() };
@@ -511,6 +514,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     HostConfig {
         network_mode: Some(network_mode),
         mounts: Some(spec.volumes.iter().map(mount).collect()),
+        binds: Some(&spec.machine_root).filter(|target| !target.is_empty()).map(|target| vec![format!("/:{target}")]),
         cgroup_parent: Some(spec.cgroup_parent.clone()).filter(|parent| !parent.is_empty()),
         memory: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),

@@ -9,7 +9,7 @@ use super::subnet::Block;
 use super::{Built, Shared, at_once, image, observe};
 use crate::controller::Input;
 use crate::hand::protocol::{Answer, Rights, Task};
-use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
+use crate::hand::{HOST_UID, MACHINE_ROOT, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use anyhow::{Context, Result, bail};
 use std::sync::Arc;
@@ -25,11 +25,10 @@ const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 
 /// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
-/// lacks one of them itself refuses. See the namespace of process 1 (SYS_PTRACE), enter its mounts (SYS_ADMIN,
-/// SYS_CHROOT), write packet filter rules (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (the
-/// rest).
+/// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
+/// (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (the rest).
 const RIGHTS_WANTED: &[&str] =
-    &["SYS_PTRACE", "SYS_ADMIN", "SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
+    &["SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
 /// What it needs in any case: folders on the run's own volumes that belong to the hosts' user.
 const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 
@@ -96,6 +95,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         user: "0:0".to_owned(),
         volumes,
         privileged: !shared.options.no_rights,
+        machine_root: if shared.options.no_rights { String::new() } else { MACHINE_ROOT.to_owned() },
         capabilities: if shared.options.no_rights { RIGHTS_LEAST } else { RIGHTS_WANTED },
         attach: true,
         ..ContainerSpec::default()
@@ -104,7 +104,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         Err(error) if spec.privileged => {
             tracing::warn!("the engine grants the hand no rights ({error:#}); going on without");
             shared.engine.remove_container(&spec.name).await?;
-            start_hand(shared, &ContainerSpec { privileged: false, capabilities: RIGHTS_LEAST, ..spec }).await
+            start_hand(shared, &ContainerSpec { privileged: false, machine_root: String::new(), capabilities: RIGHTS_LEAST, ..spec }).await
         }
         started => started,
     }

@@ -119,9 +119,8 @@ impl Canary {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let stream = &mut self.streams[pending.stream];
         let timeout = pending.deadline.saturating_sub(now);
-        let Some(target) = stream.picker.pick(now, &pending.tried).filter(|_| timeout > 0) else {
-            return self.count(id, now, Err("timeout".to_owned()));
-        };
+        let target = if timeout > 0 { stream.picker.pick(now, &pending.tried) } else { None };
+        let Some(target) = target else { return self.count(id, now, Err("timeout".to_owned())) };
         pending.tried.push(target);
         let to = stream.picker.target(target).address;
         let ask = Ask::Work { operation: stream.operation.clone(), write: None };
@@ -145,7 +144,7 @@ impl Canary {
             Err(silence) => {
                 picker.failed(ended.target, now);
                 let connection = matches!(silence, Silence::Refused | Silence::Unreachable);
-                if connection && pending.tried.len() < ADDRESSES_MAX {
+                if connection && pending.tried.len() < picker.count().min(ADDRESSES_MAX) {
                     self.attempt(now, id, out);
                 } else {
                     self.count(id, now, Err(silence.word().to_owned()));
@@ -170,10 +169,13 @@ impl Canary {
 
     fn answer(&mut self, now: Nanos, attempt: AttemptId, input: Input, out: &mut Vec<Output>) {
         let Input::Answer { outcome, conn, .. } = input else { return };
-        if let Some(ended) = self.exchange.answer(attempt, outcome, conn, out) {
+        if let Some(ended) = self.exchange.answer(now, attempt, outcome, conn, out) {
             self.timers.cancel(TimerKind::Attempt(attempt));
             self.ended(now, ended, out);
         }
+        // An answer can come before the wake that is already due: what was meant to leave in a window is entered in
+        // it before the window is told.
+        self.send_due(now, out);
         self.flush(now, out);
     }
 }

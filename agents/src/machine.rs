@@ -127,6 +127,11 @@ pub enum Output {
         /// Which.
         attempt: AttemptId,
     },
+    /// Close an idle connection: it will not be used again, and its other end may never close it.
+    Close {
+        /// Which.
+        conn: ConnId,
+    },
     /// Answer a request.
     Respond {
         /// Which.
@@ -194,17 +199,18 @@ pub struct Machine {
 impl Machine {
     /// An instance that has not started yet.
     pub fn new(config: InstanceConfig) -> Self {
+        let mut rng = fastrand::Rng::with_seed(config.seed);
         Self {
-            rng: fastrand::Rng::with_seed(config.seed),
             timers: Timers::default(),
             exchange: Exchange::default(),
-            needs: config.needs.iter().map(NeedState::new).collect(),
+            needs: config.needs.iter().map(|need| NeedState::new(need, &config.zone, &mut rng)).collect(),
             edges: config.calls.iter().map(|call| Edge::new(call, &config.zone)).collect(),
             jobs: BTreeMap::new(),
             store: BTreeMap::new(),
             serving: false,
             next_free: 0,
             counters: Counters::default(),
+            rng,
             config,
         }
     }
@@ -258,7 +264,7 @@ impl Machine {
     }
 
     fn answer(&mut self, now: Nanos, attempt: AttemptId, outcome: Outcome, conn: Option<ConnId>, out: &mut Vec<Output>) {
-        if let Some(ended) = self.exchange.answer(attempt, outcome, conn, out) {
+        if let Some(ended) = self.exchange.answer(now, attempt, outcome, conn, out) {
             self.timers.cancel(TimerKind::Attempt(attempt));
             self.attempt_ended(now, ended, out);
         }

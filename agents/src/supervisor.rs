@@ -50,7 +50,10 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
             scope.spawn(move || supervise(executable, path, index, &name, &reporter));
         }
     });
-    Ok(())
+    // Only a host without processes comes here: it is a host all the same, and stays up.
+    loop {
+        std::thread::park();
+    }
 }
 
 fn name(process: &Process) -> String {

@@ -60,6 +60,8 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Print the image that runs are made of as a tar, for `docker import - NAME` on an engine far away.
+    Image,
     /// List what is built in: scenarios, topologies, graphs, invariants.
     List,
     /// Print a completion script for a shell.

@@ -32,6 +32,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format } => report::run(&run, format, out),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
+        Command::Image => image(),
         Command::List => list::run(),
         Command::Completions { shell } => list::completions(shell),
     };
@@ -57,6 +58,13 @@ fn status_of(error: &anyhow::Error) -> u8 {
 fn write_err(text: &str) {
     // Nobody left to tell.
     let _gone = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints the image.
+fn image() -> Result<u8> {
+    let tar = crate::world::docker::image::build(None, std::env::consts::ARCH)?;
+    std::io::stdout().lock().write_all(&tar)?;
+    Ok(exit::OK)
 }
 
 /// Prints a result on standard output.

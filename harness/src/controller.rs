@@ -304,13 +304,14 @@ impl Controller {
         self.stage = Stage::Teardown;
         self.enter(now, Phase::Teardown, 0, out);
         if self.keep && self.ending.is_none() {
-            self.end(out);
+            self.end(now, out);
         } else {
             self.act(Do::Teardown, out);
         }
     }
 
-    fn end(&mut self, out: &mut Vec<Command>) {
+    fn end(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        self.enter(now, Phase::Ended, 0, out);
         self.stage = Stage::Ended;
         self.wake = None;
         out.push(Command::End(self.ending.clone().unwrap_or(Ending::Completed)));

@@ -93,8 +93,8 @@ fn read_orders() -> Receiver<Order> {
 impl Hand {
     fn perform(&mut self, task: Task) -> Result<Answer, String> {
         match task {
-            Task::Hello { run, short, .. } => {
-                (self.run, self.short) = (run, short);
+            Task::Hello { run, short, cgroups, .. } => {
+                (self.run, self.short, self.cgroups) = (run, short, cgroups);
                 Ok(Answer::Hello(rights()))
             }
             Task::Beat => Ok(Answer::Done),
@@ -112,8 +112,7 @@ impl Hand {
                 }
                 Ok(Answer::Open { first_ns, last_ns: mono_ns() })
             }
-            Task::Finish { cgroups } => {
-                self.cgroups = cgroups;
+            Task::Finish => {
                 self.finished = true;
                 Ok(Answer::Left(self.remove_ours()))
             }

@@ -5,7 +5,7 @@ use crate::harm;
 use crate::record::Record;
 use crate::text::{clean, clean_to, count, length, list, moment};
 use fixtures::name::{HostName, InstanceName};
-use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, WriteOutcome};
+use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, WriteOutcome};
 use std::collections::BTreeMap;
 
 /// One row.
@@ -55,6 +55,8 @@ pub fn rows(record: &Record, events: &[Event]) -> Vec<Row> {
 pub fn line(event: &Event) -> Option<String> {
     let text = match &event.detail {
         Detail::FaultEffect { holds: false, .. } => effect(&event.detail),
+        // Its end follows within moments.
+        Detail::StepIntent { .. } => return None,
         detail => words(detail, event)?,
     };
     Some(format!("{:>12}  {text}", moment(event.t_ns)))
@@ -63,20 +65,16 @@ pub fn line(event: &Event) -> Option<String> {
 /// The words for an event that matters by itself.
 fn words(detail: &Detail, event: &Event) -> Option<String> {
     let text = match detail {
-        Detail::Phase { phase, round } => {
-            format!("{} begins (round {round})", phase_words(*phase))
+        Detail::Phase { phase, round: 0 } => scenarios::measure::word(*phase).to_owned(),
+        Detail::Phase { phase, round } => format!("{} (round {})", scenarios::measure::word(*phase), round + 1),
+        Detail::StepIntent { step, act, hosts, .. } => {
+            format!("{} of {} is next ({})", act_word(*act), count(hosts.len(), "host"), clean(step))
         }
-        Detail::StepIntent { step, fault, act, hosts } => {
-            format!("{} of {} is next: {} ({})", act_word(*act), clean(fault), count(hosts.len(), "host"), clean(step))
+        Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => {
+            let of = if fault.is_empty() { "the region".to_owned() } else { clean(fault) };
+            let (hosts, skew) = (count(hosts.len(), "host"), length(*skew_ns));
+            format!("{} of {of}: {hosts} within {skew} by {}", act_word(*act), clean(method))
         }
-        Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => format!(
-            "{} of {} done: {} by {}, first to last in {}",
-            act_word(*act),
-            clean(fault),
-            count(hosts.len(), "host"),
-            clean(method),
-            length(*skew_ns)
-        ),
         Detail::Host { change: HostChange::OutOfMemory, note } => {
             format!("out of memory on {}{}", place(event), aside(note))
         }
@@ -202,20 +200,8 @@ fn aside(note: &str) -> String {
 
 fn act_word(act: Act) -> &'static str {
     match act {
-        Act::Inject => "inject",
-        Act::Heal => "heal",
+        Act::Inject => "power-off",
+        Act::Heal => "power-on",
     }
 }
 
-fn phase_words(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Provision => "provision",
-        Phase::Settle => "settle",
-        Phase::Baseline => "baseline",
-        Phase::Outage => "outage",
-        Phase::Recovery => "recovery",
-        Phase::Quiet => "quiet",
-        Phase::ReadBack => "read-back",
-        Phase::Teardown => "teardown",
-    }
-}

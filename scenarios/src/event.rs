@@ -263,14 +263,18 @@ pub enum Phase {
     Baseline,
     /// A fault is in force and none of the round's was healed yet.
     Outage,
+    /// Hosts that were dark are being started and wait at their gates: dark still, and no part of the declared outage.
+    PowerOn,
     /// From a heal until everything that has power is active, the limit, or the next heal.
     Recovery,
     /// After recovery, without faults.
     Quiet,
     /// The ledger is read back.
     ReadBack,
-    /// Everything is removed.
+    /// Everything is being removed.
     Teardown,
+    /// Everything was removed (or left standing, where that was asked for).
+    Ended,
 }
 
 /// A fault's two verbs.

@@ -44,10 +44,12 @@ pub fn word(phase: Phase) -> &'static str {
         Phase::Settle => "settle",
         Phase::Baseline => "baseline",
         Phase::Outage => "outage",
+        Phase::PowerOn => "power-on",
         Phase::Recovery => "recovery",
         Phase::Quiet => "quiet",
         Phase::ReadBack => "read-back",
         Phase::Teardown => "teardown",
+        Phase::Ended => "ended",
     }
 }
 

@@ -67,7 +67,7 @@ struct Attempt {
     target: usize,
     to: SocketAddr,
     ask: Ask,
-    timeout: Nanos,
+    until: Nanos,
     reused: bool,
 }
 
@@ -106,38 +106,42 @@ impl Exchange {
         let attempt = AttemptId(self.sent);
         let Sending { purpose, target, to, ask, timeout } = sending;
         let conn = self.idle.get_mut(&to).and_then(Vec::pop);
-        timers.set(now.saturating_add(timeout), TimerKind::Attempt(attempt));
+        let until = now.saturating_add(timeout);
+        timers.set(until, TimerKind::Attempt(attempt));
         out.push(Output::Send { attempt, to, conn, ask: ask.clone(), timeout });
-        self.open.insert(attempt, Attempt { purpose, target, to, ask, timeout, reused: conn.is_some() });
+        self.open.insert(attempt, Attempt { purpose, target, to, ask, until, reused: conn.is_some() });
     }
 
     /// An attempt came to an end; `None` where nobody waits for it, or where it goes on over a new connection.
     pub fn answer(
         &mut self,
+        now: Nanos,
         id: AttemptId,
         outcome: Outcome,
         conn: Option<ConnId>,
         out: &mut Vec<Output>,
     ) -> Option<Ended> {
-        let mut attempt = self.open.remove(&id)?;
+        let Some(mut attempt) = self.open.remove(&id) else {
+            // Nobody waits for the answer any more, and nobody else knows of its connection.
+            out.extend(conn.map(|conn| Output::Close { conn }));
+            return None;
+        };
         if let Some(conn) = conn {
-            let idle = self.idle.entry(attempt.to).or_default();
-            // The oldest goes: a burst must not leave its connections behind for ever.
-            if idle.len() >= IDLE_CONNS_MAX {
-                idle.remove(0);
-            }
-            idle.push(conn);
+            self.keep(attempt.to, conn, out);
         }
         let result = match outcome {
             Outcome::Reply(reply) => Ok(reply),
             Outcome::Broken if attempt.reused => {
                 // What killed this one killed the others that were kept.
-                self.idle.remove(&attempt.to);
+                self.close_idle(attempt.to, out);
                 attempt.reused = false;
-                let (to, ask, timeout) = (attempt.to, attempt.ask.clone(), attempt.timeout);
-                out.push(Output::Send { attempt: id, to, conn: None, ask, timeout });
-                self.open.insert(id, attempt);
-                return None;
+                let timeout = attempt.until.saturating_sub(now);
+                if timeout > 0 {
+                    out.push(Output::Send { attempt: id, to: attempt.to, conn: None, ask: attempt.ask.clone(), timeout });
+                    self.open.insert(id, attempt);
+                    return None;
+                }
+                Err(Silence::Timeout)
             }
             Outcome::Refused => Err(Silence::Refused),
             Outcome::Unreachable => Err(Silence::Unreachable),
@@ -151,8 +155,22 @@ impl Exchange {
         let attempt = self.open.remove(&id)?;
         out.push(Output::Abandon { attempt: id });
         // Connections to a silent peer are not worth keeping.
-        self.idle.remove(&attempt.to);
+        self.close_idle(attempt.to, out);
         Some(Ended { purpose: attempt.purpose, target: attempt.target, result: Err(Silence::Timeout) })
+    }
+
+    fn keep(&mut self, to: SocketAddr, conn: ConnId, out: &mut Vec<Output>) {
+        let idle = self.idle.entry(to).or_default();
+        // The oldest goes: a burst must not leave its connections behind for ever.
+        if idle.len() >= IDLE_CONNS_MAX {
+            out.push(Output::Close { conn: idle.remove(0) });
+        }
+        idle.push(conn);
+    }
+
+    fn close_idle(&mut self, to: SocketAddr, out: &mut Vec<Output>) {
+        let idle = self.idle.remove(&to).unwrap_or_default();
+        out.extend(idle.into_iter().map(|conn| Output::Close { conn }));
     }
 
     /// Drops the attempts made for a request that nobody waits for.

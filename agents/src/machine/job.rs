@@ -63,15 +63,17 @@ impl Machine {
             return self.fail(id, Failure::Unknown, Vec::new(), out);
         }
         let begin = now.max(self.next_free);
-        let waiting = (begin - now).checked_div(self.config.interval_ns).unwrap_or(0);
+        // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
+        let waiting = (begin - now).div_ceil(self.config.interval_ns.max(1));
         if waiting > u64::from(self.config.queue) {
             return self.fail(id, Failure::Overloaded, Vec::new(), out);
         }
         self.next_free = begin + self.config.interval_ns;
         let during = |call: &CallConfig| call.during.iter().any(|name| name == operation);
         let calls = self.calls_where(during);
-        self.begin(now, id, calls, write, remaining, out);
-        let ready_at = begin + nanos(self.config.work);
+        let deadline = self.begin(now, id, calls, write, remaining);
+        // A request whose time is up before its turn is answered then, not when its turn comes.
+        let ready_at = begin.saturating_add(nanos(self.config.work)).min(deadline);
         if ready_at > now {
             self.timers.set(ready_at, TimerKind::Job(id));
         } else {
@@ -85,7 +87,7 @@ impl Machine {
             Health::Shallow => Vec::new(),
             Health::Deep => self.calls_where(|call| call.strength == Strength::Hard),
         };
-        self.begin(now, id, calls, None, remaining, out);
+        self.begin(now, id, calls, None, remaining);
         self.advance(now, id, out);
     }
 
@@ -93,6 +95,7 @@ impl Machine {
         self.config.calls.iter().enumerate().filter(|(_, call)| wanted(call)).map(|(index, _)| index).collect()
     }
 
+    /// Enters a request; returns its deadline.
     fn begin(
         &mut self,
         now: Nanos,
@@ -100,11 +103,11 @@ impl Machine {
         calls: Vec<usize>,
         write: Option<(String, String)>,
         remaining: Option<Nanos>,
-        _out: &mut Vec<Output>,
-    ) {
+    ) -> Nanos {
         let deadline = now.saturating_add(remaining.unwrap_or(PATIENCE_NS));
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
         self.jobs.insert(id, Job { deadline, calls, done: 0, tried: Vec::new(), write, degraded, stored_at });
+        deadline
     }
 
     /// Makes the next call of a request, or finishes it.
@@ -166,9 +169,10 @@ impl Machine {
         };
         *edge.untold_failed.entry(cause).or_default() += 1;
         let attempts = u32::try_from(job.tried.len()).unwrap_or(u32::MAX);
-        if again && attempts < config.attempts {
-            let pause = pause(&config.backoff, attempts - 1, &mut self.rng);
-            self.timers.set(now.saturating_add(pause), TimerKind::Job(id));
+        let next_at = now.saturating_add(pause(&config.backoff, attempts.saturating_sub(1), &mut self.rng));
+        // A further attempt that could only begin after the deadline is none: the caller is told now, with the cause.
+        if again && attempts < config.attempts && next_at < job.deadline {
+            self.timers.set(next_at, TimerKind::Job(id));
         } else if config.strength == Strength::Soft {
             job.degraded.insert(config.to.clone());
             job.next_call();

@@ -7,9 +7,13 @@ use super::{Machine, Nanos, Output};
 use crate::config::{NeedConfig, nanos};
 use crate::wire::{Ask, NeedOutcome, Note};
 use fixtures::graph::{Attempts, Backoff, Routing, WhenMissing};
+use fixtures::name::ZoneName;
 
 /// Exit status of a process that ends because a need is missing.
 pub const EXIT_NEED_MISSING: i32 = 75;
+
+/// The shortest bound of a pause: a graph with a back-off of zero must not turn a wait into a loop.
+const PAUSE_MIN_NS: Nanos = 1_000_000;
 
 /// How one need stands.
 #[derive(Debug)]
@@ -17,7 +21,7 @@ pub struct NeedState {
     standing: Standing,
     attempts: u32,
     tried: Vec<usize>,
-    picker: Option<Picker>,
+    picker: Picker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +32,12 @@ enum Standing {
 }
 
 impl NeedState {
-    /// A need that was not asked for yet.
-    pub fn new(_config: &NeedConfig) -> Self {
-        Self { standing: Standing::Missing, attempts: 0, tried: Vec::new(), picker: None }
+    /// A need, of an instance in `zone`, that was not asked for yet. Whom it asks first is drawn, or a fleet that
+    /// starts together would all ask the same one.
+    pub fn new(config: &NeedConfig, zone: &ZoneName, rng: &mut fastrand::Rng) -> Self {
+        let first = rng.usize(0..config.targets.len().max(1));
+        let picker = Picker::new(&config.targets, None, Routing::ZoneFirst, zone, first);
+        Self { standing: Standing::Missing, attempts: 0, tried: Vec::new(), picker }
     }
 
     /// Whether the instance has it.
@@ -42,7 +49,7 @@ impl NeedState {
 /// The pause after attempt number `attempt` (from 0): full jitter between a tenth of the bound and the bound, so that
 /// a fleet that starts together does not ask together, and nobody hammers.
 pub fn pause(backoff: &Backoff, attempt: u32, rng: &mut fastrand::Rng) -> Nanos {
-    let bound = nanos(backoff.bound(attempt));
+    let bound = nanos(backoff.bound(attempt)).max(PAUSE_MIN_NS);
     if backoff.jitter { rng.u64(bound / 10..=bound) } else { bound }
 }
 
@@ -51,18 +58,14 @@ impl Machine {
     pub(super) fn ask_for_need(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {
         let config = &self.config.needs[index];
         let state = &mut self.needs[index];
-        let first = self.rng.usize(0..config.targets.len().max(1));
-        let picker = state.picker.get_or_insert_with(|| {
-            Picker::new(&config.targets, None, Routing::ZoneFirst, &self.config.zone, first)
-        });
         if state.tried.len() >= config.targets.len() {
             state.tried.clear();
         }
-        let Some(target) = picker.pick(now, &state.tried) else {
+        let Some(target) = state.picker.pick(now, &state.tried) else {
             return self.need_missed(now, index, out);
         };
         state.tried.push(target);
-        let to = picker.target(target).address;
+        let to = state.picker.target(target).address;
         let ask = Ask::Need { kind: config.kind.clone() };
         let sending = Sending { purpose: Purpose::Need(index), target, to, ask, timeout: nanos(config.timeout) };
         self.exchange.send(now, sending, &mut self.timers, out);
@@ -74,7 +77,7 @@ impl Machine {
             return self.need_missed(now, index, out);
         }
         self.needs[index].standing = Standing::Acquired;
-        self.needs[index].attempts += 1;
+        self.needs[index].attempts = self.needs[index].attempts.saturating_add(1);
         self.note_need(index, NeedOutcome::Acquired, out);
         self.serve_if_complete(out);
     }
@@ -82,7 +85,7 @@ impl Machine {
     fn need_missed(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {
         let config = &self.config.needs[index];
         let state = &mut self.needs[index];
-        state.attempts += 1;
+        state.attempts = state.attempts.saturating_add(1);
         let attempts = state.attempts;
         if matches!(config.attempts, Attempts::AtMost(limit) if attempts >= limit) {
             state.standing = Standing::GaveUp;

@@ -37,6 +37,11 @@ impl Picker {
         &self.targets[index]
     }
 
+    /// How many targets there are.
+    pub fn count(&self) -> usize {
+        self.targets.len()
+    }
+
     /// Whether every breaker is open: asking now is likely to be in vain.
     pub fn all_open(&self, now: Nanos) -> bool {
         !self.targets.is_empty() && (0..self.targets.len()).all(|index| self.is_open(index, now))
@@ -54,6 +59,12 @@ impl Picker {
         let in_turn = (0..count).map(|step| (self.next + step) % count);
         let best = in_turn.min_by_key(|&index| rank(index))?;
         self.next = (best + 1) % count;
+        if let (Some(breaker), Some(until)) = (self.breaker, self.gates[best].open_until)
+            && until <= now
+        {
+            // This one is the trial; until it ends (or is never heard of again) the breaker is open to the others.
+            self.gates[best].open_until = Some(now.saturating_add(nanos(breaker.open_for)));
+        }
         Some(best)
     }
 

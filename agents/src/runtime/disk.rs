@@ -80,18 +80,38 @@ pub fn start(file: File, done: impl Fn(RequestId, bool) + Send + 'static) -> std
 }
 
 fn write_all(mut file: File, queue: &Receiver<Append>, done: impl Fn(RequestId, bool)) {
+    // Bytes that are known to be whole. After a failure the rest is cut off before anything else is written: entries
+    // behind a torn one would be acknowledged now and not be found after the next start.
+    let mut whole = file.stream_position();
+    let mut clean = whole.is_ok();
     while let Ok(first) = queue.recv() {
         let mut batch = vec![first];
         batch.extend(queue.try_iter());
+        let sync = batch.iter().any(|append| append.sync);
         let text: String = batch.iter().map(line).collect();
-        let mut ok = file.write_all(text.as_bytes()).is_ok();
-        if ok && batch.iter().any(|append| append.sync) {
-            ok = file.sync_data().is_ok();
+        if !clean && let Ok(bytes) = whole {
+            clean = cut(&mut file, bytes).is_ok();
+        }
+        let ok = clean && write(&mut file, &text, sync).is_ok();
+        clean = ok;
+        if ok {
+            whole = whole.map(|bytes| bytes + text.len() as u64);
         }
         for append in batch {
             done(append.id, ok);
         }
     }
+}
+
+fn write(file: &mut File, text: &str, sync: bool) -> std::io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    if sync { file.sync_data() } else { Ok(()) }
+}
+
+fn cut(file: &mut File, bytes: u64) -> std::io::Result<()> {
+    file.set_len(bytes)?;
+    file.seek(SeekFrom::Start(bytes))?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -112,6 +132,20 @@ mod tests {
             assert_eq!(bytes, whole.len());
         }
         assert_eq!(parse((whole + &third).as_bytes()).0.len(), 3);
+    }
+
+    /// `/dev/full` takes no byte and cannot be cut: nothing behind such a failure may count as stored.
+    #[test]
+    fn what_cannot_be_written_is_told_so_and_so_is_what_follows() -> std::io::Result<()> {
+        let file = OpenOptions::new().write(true).open("/dev/full")?;
+        let (told, tells) = channel();
+        let disk = start(file, move |id, ok| told.send((id, ok)).unwrap_or_default())?;
+        for number in 0..3 {
+            let append = Append { id: RequestId(number), key: "k".to_owned(), value: "v".to_owned(), sync: true };
+            disk.send(append).map_err(std::io::Error::other)?;
+            assert_eq!(tells.recv().map_err(std::io::Error::other)?, (RequestId(number), false));
+        }
+        Ok(())
     }
 
     #[test]

@@ -22,6 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+/// How long a process that exits waits for its last notes to leave.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// An actor with what surrounds it; all of it lives on one thread.
 #[derive(Debug)]
 pub(super) struct Driver<A> {
@@ -72,12 +75,15 @@ impl<A: Actor + 'static> Driver<A> {
             Output::Listen => self.listen.notify_one(),
             Output::Send { attempt, to, conn, ask, timeout } => self.send(attempt, to, conn, ask, timeout),
             Output::Abandon { attempt } => {
-                if let Some(task) = self.attempts.borrow_mut().remove(&attempt) {
+                let task = self.attempts.borrow_mut().remove(&attempt);
+                if let Some(task) = task {
                     task.abort();
                 }
             }
+            Output::Close { conn } => self.client.drop_conn(conn),
             Output::Respond { id, reply } => {
-                if let Some(waiting) = self.waiting.borrow_mut().remove(&id) {
+                let waiting = self.waiting.borrow_mut().remove(&id);
+                if let Some(waiting) = waiting {
                     // A caller who has gone does not want it any more.
                     let _gone = waiting.send(reply);
                 }
@@ -88,7 +94,7 @@ impl<A: Actor + 'static> Driver<A> {
                     reporter.note(note);
                 }
             }
-            Output::Exit(status) => std::process::exit(status),
+            Output::Exit(status) => self.exit(status),
         }
     }
 
@@ -109,6 +115,14 @@ impl<A: Actor + 'static> Driver<A> {
         self.attempts.borrow_mut().insert(attempt, task.abort_handle());
     }
 
+    fn exit(&self, status: i32) -> ! {
+        // Why it exits was noted a moment ago, and goes down with the process unless it has left by then.
+        if let Some(reporter) = &self.reporter {
+            reporter.flush(LAST_WORDS);
+        }
+        std::process::exit(status)
+    }
+
     fn append(self: &Rc<Self>, append: Append) {
         let id = append.id;
         let handed = self.disk.as_ref().is_some_and(|disk| disk.send(append).is_ok());
@@ -127,6 +141,7 @@ impl<A: Actor + 'static> Driver<A> {
         let gone = Gone { driver: self, id };
         self.feed(Input::Request { id, ask, remaining });
         let reply = receiver.await;
+        // It holds a reference and a number: forgetting it leaks nothing, and keeps it from telling.
         std::mem::forget(gone);
         reply.unwrap_or_else(|_| Reply { error: Some(Failure::Deadline), ..Reply::default() })
     }
@@ -206,7 +221,7 @@ pub async fn instance(config: &InstanceConfig, reporter: Option<Reporter>, state
     driver.feed(Input::Start { entries });
     let listening = async {
         driver.listen.notified().await;
-        // All addresses: the container's own fixed one is what others use, and tests use loopback.
+        // The one fixed address that all others were told.
         let listener = TcpListener::bind(config.listen).await?;
         server::accept(listener, Rc::clone(&driver)).await;
         Ok(())

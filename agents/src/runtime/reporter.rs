@@ -21,11 +21,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Stack of the sending thread: it does little.
 const STACK_BYTES: usize = 64 * 1024;
 
+/// What waits in the queue.
+#[derive(Debug)]
+enum Item {
+    Line(Line),
+    /// Everything before this has left: say so.
+    Flush(SyncSender<()>),
+}
+
 /// A handle that can be cloned; lines of all clones leave over one connection.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     from: From,
-    lines: SyncSender<Line>,
+    queue: SyncSender<Item>,
     seq: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
 }
@@ -36,10 +44,10 @@ impl Reporter {
     /// # Errors
     /// Where the thread cannot be started.
     pub fn start(witness: SocketAddr, from: From) -> std::io::Result<Self> {
-        let (lines, queue) = sync_channel(QUEUE_LINES_MAX);
+        let (queue, waiting) = sync_channel(QUEUE_LINES_MAX);
         let builder = std::thread::Builder::new().name("reporter".to_owned()).stack_size(STACK_BYTES);
-        builder.spawn(move || send_all(witness, &queue))?;
-        Ok(Self { from, lines, seq: Arc::default(), dropped: Arc::default() })
+        builder.spawn(move || send_all(witness, &waiting))?;
+        Ok(Self { from, queue, seq: Arc::default(), dropped: Arc::default() })
     }
 
     /// Hands a note over; never waits.
@@ -47,16 +55,31 @@ impl Reporter {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let line = Line { mono_ns: mono_ns(), seq, dropped, from: self.from.clone(), note };
-        if self.lines.try_send(line).is_err() {
+        if self.queue.try_send(Item::Line(line)).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
     }
+
+    /// Waits until the notes so far have left, but no longer than `patience`; for a process that is about to exit.
+    /// Returns whether they have.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let (reached, told) = sync_channel(1);
+        self.queue.try_send(Item::Flush(reached)).is_ok() && told.recv_timeout(patience).is_ok()
+    }
 }
 
-fn send_all(witness: SocketAddr, queue: &Receiver<Line>) {
+fn send_all(witness: SocketAddr, waiting: &Receiver<Item>) {
     let mut connection = None;
     let mut pause = PAUSE;
-    while let Ok(line) = queue.recv() {
+    while let Ok(item) = waiting.recv() {
+        let line = match item {
+            Item::Line(line) => line,
+            Item::Flush(reached) => {
+                // Whoever asked may have lost patience.
+                let _told = reached.try_send(());
+                continue;
+            }
+        };
         // A line is a plain tree of strings and numbers: it always serialises.
         let Ok(mut bytes) = serde_json::to_vec(&line) else { continue };
         bytes.push(b'\n');

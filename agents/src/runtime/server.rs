@@ -66,14 +66,24 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
     let (noun, name) = path.strip_prefix('/')?.split_once('/')?;
     match noun {
         "work" => {
-            let write = header(request, HEADER_WRITE).and_then(|write| write.split_once('='));
-            let write = write.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let write = match request.headers().get(HEADER_WRITE) {
+                // A write that cannot be read is refused: to perform the rest of the request would lose it silently.
+                Some(text) => Some(write_of(text.to_str().ok()?)?),
+                None => None,
+            };
             Some(Ask::Work { operation: name.to_owned(), write })
         }
         "need" => Some(Ask::Need { kind: name.to_owned() }),
         "state" => Some(Ask::Read { key: name.to_owned() }),
         _ => None,
     }
+}
+
+/// A write from its header; white space in a key would not survive the state file.
+fn write_of(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once('=')?;
+    let sound = !key.is_empty() && !key.contains(char::is_whitespace);
+    sound.then(|| (key.to_owned(), value.to_owned()))
 }
 
 fn respond(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {

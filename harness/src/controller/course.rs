@@ -51,7 +51,7 @@ impl Controller {
                 self.ending.get_or_insert(super::Ending::Failed(why));
             }
         }
-        self.end(out);
+        self.end(now, out);
     }
 
     fn first_power(&mut self, now: Nanos, out: &mut Vec<Command>) {
@@ -186,7 +186,12 @@ impl Controller {
                 let method = "still-dark".to_owned();
                 self.done(now, Ok(Done::Lit { t_ns: now, skew_ns: 0, method }), out);
             }
-            Act::Heal => self.act(Do::PowerOn(changes), out),
+            Act::Heal => {
+                if let Stage::Round { round, .. } = self.stage {
+                    self.enter(now, Phase::PowerOn, round, out);
+                }
+                self.act(Do::PowerOn(changes), out);
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Task {
         run: String,
         /// The run's short id, in names of rules and bridges.
         short: String,
+        /// Control groups of the run, below which its zones' groups are.
+        cgroups: Vec<String>,
         /// Milliseconds without any order after which the lease has ended.
         lease_ms: u64,
     },
@@ -58,10 +60,7 @@ pub enum Task {
         gates: Vec<String>,
     },
     /// Remove rules and control groups; say what is still there.
-    Finish {
-        /// Control group of the run, below which its zones' groups are.
-        cgroups: Vec<String>,
-    },
+    Finish,
 }
 
 /// One host that is to die.

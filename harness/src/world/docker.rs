@@ -266,7 +266,7 @@ impl Shared {
         sweep::remove_run(&self.engine, run, &spare).await?;
         let mut residue = Vec::new();
         if let Some(built) = built {
-            match built.hand.ask(Task::Finish { cgroups: vec![self.names.cgroup_root()] }).await {
+            match built.hand.ask(Task::Finish).await {
                 Ok(Answer::Left(left)) => residue.extend(left),
                 Ok(other) => residue.push(("hand".to_owned(), format!("answered {other:?} to the end"))),
                 Err(error) => residue.push(("hand".to_owned(), format!("{error:#}"))),

@@ -555,7 +555,9 @@ fn explain(error: Error) -> anyhow::Error {
 }
 
 fn no_engine(address: &str, error: &Error) -> anyhow::Error {
-    let text = error.to_string();
+    // Bollard tells the cause only through its sources.
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     if text.to_lowercase().contains("permission denied") || text.contains("os error 13") {
         return anyhow!(
             "no permission to use the container engine at {address}. Join its group (`sudo usermod -aG docker $USER`, \

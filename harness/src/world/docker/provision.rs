@@ -118,7 +118,8 @@ async fn start_hand(shared: &Arc<Shared>, spec: &ContainerSpec) -> Result<(Hand,
     let hand = Hand::new(attached, move || watcher.part_gone("the hand"));
     let (run, short) = (shared.names.run.clone(), shared.names.short.clone());
     let lease_ms = u64::try_from(LEASE.as_millis())?;
-    match hand.ask(Task::Hello { run, short, lease_ms }).await? {
+    let cgroups = vec![shared.names.cgroup_root()];
+    match hand.ask(Task::Hello { run, short, cgroups, lease_ms }).await? {
         Answer::Hello(rights) => {
             hand.keep_lease();
             Ok((hand, rights))

@@ -1,0 +1,14 @@
+//! Owns the tests on a real container engine, in one binary that runs one test at a time: they share the machine, and
+//! some look at all of it. Refuses to pretend: without an engine each says loudly that it was skipped, and fails where
+//! `BLACKSTART_REQUIRE_DOCKER` is set.
+
+#[path = "docker/agent_alone.rs"]
+mod agent_alone;
+#[path = "docker/engine.rs"]
+mod engine;
+#[path = "docker/game_days.rs"]
+mod game_days;
+#[path = "docker/lab.rs"]
+mod lab;
+#[path = "docker/residue.rs"]
+mod residue;

@@ -1,0 +1,167 @@
+//! Owns what tests on a real engine share: is there one, running the executable, looking at what is left. Refuses to
+//! judge.
+
+use harness::world::docker::engine::Engine;
+use harness::world::docker::sweep;
+use reports::record::Record;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The machine, for one test; `None` where there is no engine and none is required.
+pub(crate) fn machine() -> Option<MutexGuard<'static, ()>> {
+    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    match block_on(Engine::connect()) {
+        Ok(_) => Some(guard),
+        Err(error) => {
+            let required = std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_some_and(|value| value == "1");
+            assert!(!required, "BLACKSTART_REQUIRE_DOCKER is set, and there is no engine: {error:#}");
+            eprintln!("SKIPPED: this test needs a container engine: {error:#}");
+            None
+        }
+    }
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// A run of the executable, under way.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) out: TempDir,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    /// What was on standard error so far.
+    pub(crate) seen: Vec<String>,
+}
+
+impl Running {
+    /// Starts `blackstart run ARGUMENTS --format json`.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let out = tempfile::tempdir().expect("a folder can be made");
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("blackstart"))
+            .arg("run")
+            .args(arguments)
+            .args(["--format", "json", "--out"])
+            .arg(out.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it can be started");
+        let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        Self { child, out, lines, seen: Vec::new() }
+    }
+
+    /// Reads standard error up to a line that ends in `phase`; its time is in front.
+    pub(crate) fn await_phase(&mut self, phase: &str) {
+        while let Some(Ok(line)) = self.lines.next() {
+            self.seen.push(line.clone());
+            if line.split_ascii_whitespace().last() == Some(phase) && line.trim_start().starts_with('+') {
+                return;
+            }
+        }
+        panic!("the run ended before {phase}:\n{}", self.seen.join("\n"));
+    }
+
+    /// Sends a signal by name, such as `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
+    /// The run's id, from the line that says it.
+    pub(crate) fn run_id(&self) -> String {
+        let line = self.seen.iter().find_map(|line| line.strip_prefix("run ")).expect("the run says its id");
+        line.split(',').next().expect("an id").to_owned()
+    }
+
+    /// Waits for the end: exit status, and what was on standard output.
+    pub(crate) fn end(mut self) -> Ended {
+        let mut stdout = String::new();
+        let mut pipe = self.child.stdout.take().expect("it is piped");
+        let reader = std::thread::spawn(move || {
+            pipe.read_to_string(&mut stdout).expect("UTF-8");
+            stdout
+        });
+        self.seen.extend(self.lines.by_ref().map_while(Result::ok));
+        let status = self.child.wait().expect("it ends");
+        Ended { status, stdout: reader.join().expect("it was read"), stderr: self.seen.join("\n"), out: self.out }
+    }
+}
+
+/// A run that has ended.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) out: TempDir,
+}
+
+impl Ended {
+    /// The record on standard output, where there is nothing else.
+    #[track_caller]
+    pub(crate) fn record(&self) -> Record {
+        match reports::record::from_json(&self.stdout) {
+            Ok(record) => record,
+            Err(error) => panic!("{error}\nstandard output: {}\nstandard error: {}", self.stdout, self.stderr),
+        }
+    }
+
+    /// A file of the run's folder.
+    pub(crate) fn file(&self, name: &str) -> Option<String> {
+        let folder = std::fs::read_dir(self.out.path()).expect("it is there").next()?.expect("it can be read");
+        std::fs::read_to_string(folder.path().join(name)).ok()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_status(&self, status: i32) {
+        assert_eq!(self.status.code(), Some(status), "{}\n{}", self.stderr, self.stdout);
+    }
+}
+
+/// Everything of a run that is still on this machine: engine objects, rules, interfaces, control groups, processes.
+pub(crate) fn left_of(run: &str) -> Vec<String> {
+    let mut left = Vec::new();
+    let found = block_on(async {
+        let (engine, _) = Engine::connect().await.expect("an engine");
+        sweep::remains(&engine).await.expect("it answers")
+    });
+    if let Some(remains) = found.get(run) {
+        left.extend(remains.objects.iter().map(|(kind, names)| format!("{kind}s: {names:?}")));
+    }
+    let short = run.rsplit('-').next().expect("an id");
+    let shown = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    };
+    for (what, text) in [
+        ("rule", shown("iptables", &["-w", "-S"])),
+        ("interface", shown("ip", &["-o", "link"])),
+        ("process", shown("ps", &["-eo", "args"])),
+        ("mount", std::fs::read_to_string("/proc/mounts").unwrap_or_default()),
+    ] {
+        let ours = |line: &&str| line.contains(short) && !line.contains("--format json");
+        left.extend(text.lines().filter(ours).map(|line| format!("{what}: {line}")));
+    }
+    left.extend(groups(Path::new("/sys/fs/cgroup"), short, 4));
+    left
+}
+
+fn groups(folder: &Path, short: &str, depth: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if entry.file_name().to_string_lossy().contains(short) {
+            found.push(format!("cgroup: {}", entry.path().display()));
+        } else if depth > 0 {
+            found.extend(groups(&entry.path(), short, depth - 1));
+        }
+    }
+    found
+}

@@ -1,0 +1,143 @@
+//! Owns the claims about what is left behind: nothing, however a run ends. Refuses to look at verdicts.
+
+use crate::lab::{Running, block_on, left_of, machine};
+use harness::world::docker::engine::{Engine, ObjectKind};
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// Interrupts a run in a phase and looks for what is left.
+#[track_caller]
+fn interrupted_in(phase: &str, signal: &str) {
+    let mut running = Running::start(&["minimal"]);
+    running.await_phase(phase);
+    let run = running.run_id();
+    running.signal(signal);
+    let ended = running.end();
+    ended.expect_status(130);
+    assert_eq!(left_of(&run), Vec::<String>::new(), "after an interrupt in {phase}");
+    assert!(ended.file("record.json").is_some(), "an interrupted run leaves its record");
+}
+
+#[test]
+fn an_interrupt_while_hosts_are_made_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    interrupted_in("provision", "INT");
+}
+
+#[test]
+fn an_interrupt_during_quiet_traffic_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    interrupted_in("settle", "TERM");
+    interrupted_in("baseline", "INT");
+}
+
+#[test]
+fn an_interrupt_while_a_zone_is_dark_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    interrupted_in("outage", "INT");
+}
+
+#[test]
+fn an_interrupt_while_power_comes_back_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    interrupted_in("power-on", "INT");
+    interrupted_in("recovery", "TERM");
+}
+
+#[test]
+fn an_interrupt_in_the_middle_of_provisioning_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    // Hosts appear one after the other: the interrupt comes when the third is there.
+    let mut running = Running::start(&["minimal"]);
+    running.await_phase("provision");
+    let run = running.run_id();
+    let hosts = || {
+        block_on(async {
+            let (engine, _) = Engine::connect().await.expect("an engine");
+            let label = format!("blackstart.run={run}");
+            let found = engine.find(ObjectKind::Container, &label).await.expect("it answers");
+            found.iter().filter(|found| found.labels.contains_key("blackstart.host")).count()
+        })
+    };
+    while hosts() < 3 {
+        std::thread::yield_now();
+    }
+    running.signal("INT");
+    running.end().expect_status(130);
+    assert_eq!(left_of(&run), Vec::<String>::new());
+}
+
+/// A controller that is killed can clean nothing. Its hand does: hosts, networks, rules, groups; what the hand itself
+/// stands on is removed by `clean`, which leaves alone what has no label.
+#[test]
+fn a_killed_controllers_hand_heals_and_clean_removes_the_rest_and_nothing_else() {
+    let Some(_machine) = machine() else { return };
+    let bystander = "blackstart-test-bystander";
+    let made = Command::new("docker").args(["volume", "create", bystander]).output().expect("docker can be run");
+    assert!(made.status.success());
+    let mut running = Running::start(&["minimal"]);
+    running.await_phase("outage");
+    let run = running.run_id();
+    let alive = clean(&["--dry-run"]);
+    assert!(alive.contains(&format!("{run}: still running")), "{alive}");
+    running.signal("KILL");
+    let ended = running.end();
+    assert_eq!(ended.status.code(), None, "it was killed");
+    // The hand notices at once (its input ends); what it removes is gone before it ends itself.
+    let is_hand_alive = || {
+        let output = Command::new("docker").args(["ps", "-q", "--filter", &format!("label=blackstart.run={run}")]).output();
+        !output.expect("docker can be run").stdout.is_empty()
+    };
+    while is_hand_alive() {
+        std::thread::yield_now();
+    }
+    let left = left_of(&run);
+    assert!(left.iter().all(|row| row.starts_with("container") || row.starts_with("volume") || row.starts_with("image")), "{left:?}");
+    let removed = clean(&[&run]);
+    assert!(removed.contains("removed"), "{removed}");
+    assert_eq!(left_of(&run), Vec::<String>::new());
+    let kept = Command::new("docker").args(["volume", "inspect", bystander]).output().expect("docker can be run");
+    assert!(kept.status.success(), "what has no label is not touched");
+    Command::new("docker").args(["volume", "rm", bystander]).output().expect("docker can be run");
+}
+
+fn clean(arguments: &[&str]) -> String {
+    let output = assert_cmd::Command::cargo_bin("blackstart").expect("it was built").arg("clean").args(arguments).output();
+    String::from_utf8(output.expect("it ends").stdout).expect("UTF-8")
+}
+
+/// A folder that cannot be written is told before anything is made.
+#[test]
+fn a_full_disk_fails_with_what_to_do_and_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mount = ["-t", "tmpfs", "-o", "size=16k", "tmpfs"];
+    let mounted = Command::new("mount").args(mount).arg(folder.path()).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: a small filesystem can only be mounted by root");
+        return;
+    }
+    let before = counts();
+    let ended = assert_cmd::Command::cargo_bin("blackstart")
+        .expect("it was built")
+        .args(["run", "minimal", "--out"])
+        .arg(folder.path())
+        .output()
+        .expect("it ends");
+    let err = String::from_utf8_lossy(&ended.stderr).into_owned();
+    Command::new("umount").arg(folder.path()).status().expect("it can be unmounted");
+    assert_eq!(ended.status.code(), Some(2), "{err}");
+    assert!(err.contains("No space left") && err.contains("cannot be written"), "{err}");
+    assert_eq!(counts(), before);
+}
+
+fn counts() -> BTreeMap<&'static str, usize> {
+    block_on(async {
+        let (engine, _) = Engine::connect().await.expect("an engine");
+        let mut counts = BTreeMap::new();
+        for kind in ObjectKind::ALL {
+            counts.insert(kind.word(), engine.find(kind, "blackstart.run").await.expect("it answers").len());
+        }
+        counts
+    })
+}

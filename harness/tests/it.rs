@@ -1,0 +1,11 @@
+//! Owns the tests of this crate that need no container engine, in one binary. Refuses to start containers: see
+//! `docker.rs`.
+
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/controller.rs"]
+mod controller;
+#[path = "it/play.rs"]
+mod play;
+
+

@@ -1,0 +1,208 @@
+//! Owns the claims about the command line: errors that say what, where and what to do, and documented exit statuses.
+//! Refuses to start containers; engines that fail are played by the test.
+
+use assert_cmd::Command;
+use std::io::{Read, Write};
+use std::path::Path;
+
+fn blackstart(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("blackstart").expect("the executable was built");
+    command.args(arguments).env_remove("DOCKER_HOST").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs and returns exit status, standard output, standard error.
+#[track_caller]
+fn outcome(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().expect("it can be started");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code().expect("it exits"), text(output.stdout), text(output.stderr))
+}
+
+/// A file with this content is refused by `check` and by `run` alike: exit 64 and every one of the words.
+#[track_caller]
+fn refused(content: &[u8], words: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("day.toml");
+    std::fs::write(&path, content).expect("a file can be written");
+    let path = path.to_str().expect("a path of ours is UTF-8");
+    for arguments in [["check", path].as_slice(), ["run", path].as_slice(), ["plan", path].as_slice()] {
+        let (status, out, err) = outcome(&mut blackstart(arguments));
+        assert_eq!(status, 64, "{arguments:?}: {err}");
+        assert_eq!(out, "", "nothing is on standard output");
+        for word in words {
+            assert!(err.contains(word), "{arguments:?}: {word:?} is missing in:\n{err}");
+        }
+    }
+}
+
+const DAY: &str = "name = 'day'\ntopology = 'us-test-1'\ngraph = 'minimal'\n";
+const FAULT: &str = "[[faults]]\nname = 'dark'\nlasts = '5s'\npower-off = { zones = ['az1'] }\n";
+
+#[test]
+fn an_unknown_key_is_refused_with_its_place() {
+    refused(format!("{DAY}colour = 'red'\n{FAULT}").as_bytes(), &["unknown", "colour", "day.toml:4:1"]);
+}
+
+#[test]
+fn a_zone_that_does_not_exist_is_refused() {
+    refused(format!("{DAY}{}", FAULT.replace("az1", "az9")).as_bytes(), &["az9", "day.toml:7"]);
+}
+
+#[test]
+fn a_duration_without_unit_or_below_zero_is_refused() {
+    refused(format!("{DAY}{}", FAULT.replace("5s", "5")).as_bytes(), &["lasts", "250ms", "day.toml:6"]);
+    refused(format!("{DAY}{}", FAULT.replace("5s", "-5s")).as_bytes(), &["-5s"]);
+}
+
+#[test]
+fn several_problems_are_told_at_once() {
+    let text = format!("{DAY}colour = 'red'\nshape = 'round'\n{}", FAULT.replace("5s", "5"));
+    refused(text.as_bytes(), &["colour", "shape", "lasts"]);
+}
+
+#[test]
+fn what_is_no_text_or_empty_or_noise_is_refused() {
+    refused(&[b'n', b'a', 0xff, 0xfe, b'\n'], &["UTF-8"]);
+    refused(b"", &["empty"]);
+    let noise: Vec<u8> = (0_u32..10 * 1024 * 1024).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    refused(&noise, &["1 MiB"]);
+}
+
+#[test]
+fn a_missing_file_and_an_unknown_name_are_refused_with_what_there_is() {
+    for name in ["no-such-file.toml", "./nowhere/day.toml"] {
+        let (status, _, err) = outcome(&mut blackstart(&["check", name]));
+        assert_eq!(status, 64);
+        assert!(err.contains("cannot be read") && err.contains(name), "{err}");
+    }
+    let (status, _, err) = outcome(&mut blackstart(&["run", "minimall"]));
+    assert_eq!(status, 64);
+    assert!(err.contains("did you mean `minimal`") && err.contains("az-power-loss"), "{err}");
+}
+
+/// The graph and topology problems of the issue, each through a scenario that names files beside it.
+#[test]
+fn problems_of_graph_and_topology_are_told_through_the_scenario() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("it can be written");
+    write("day.toml", &format!("{}{FAULT}", DAY.replace("us-test-1", "place").replace("minimal", "web")));
+    write(
+        "place.toml",
+        "name = 'place'\npartition = 'test'\n[[regions]]\nname = 'r'\n[[regions.zones]]\nname = 'az1'\n[[regions.zones]]\n\
+         name = 'az2'\n[[regions.zones]]\nname = 'az3'\n[[regions.zones]]\nname = 'lz1'\nkind = 'local'\n",
+    );
+    write(
+        "web.toml",
+        "name = 'web'\nentry = { service = 'a' }\n[[services]]\nname = 'a'\nteam = 't'\n\
+         needs = [{ kind = 'x', from = 'b' }]\n[[services.calls]]\nto = 'nobody'\n[[services]]\nname = 'b'\nteam = 't'\n\
+         needs = [{ kind = 'y', from = 'a' }]\n",
+    );
+    let path = folder.path().join("day.toml");
+    let (status, _, err) = outcome(&mut blackstart(&["check", path.to_str().expect("UTF-8")]));
+    assert_eq!(status, 64);
+    for word in ["`parent`", "nobody", "a needs b needs a", "place.toml:11", "web.toml:6"] {
+        assert!(err.contains(word), "{word} is missing in:\n{err}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    assert_eq!(outcome(&mut blackstart(&["run"])).0, 64);
+    assert_eq!(outcome(&mut blackstart(&["frobnicate"])).0, 64);
+    let (status, out, _) = outcome(&mut blackstart(&["--help"]));
+    assert_eq!(status, 0);
+    for word in ["run", "check", "plan", "clean", "130 interrupted"] {
+        assert!(out.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn everything_built_in_is_fine_and_planned_without_an_engine() {
+    let (status, out, err) = outcome(&mut blackstart(&["check"]));
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    for scenario in scenarios::builtin::scenario_names() {
+        let (status, out, _) = outcome(&mut blackstart(&["plan", scenario]));
+        assert_eq!(status, 0);
+        assert!(out.contains("power off") && out.contains("power on"), "{out}");
+    }
+}
+
+#[test]
+fn no_engine_is_2_with_what_to_do_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut command = blackstart(&["run", "minimal"]);
+    let (status, out, err) =
+        outcome(command.env("DOCKER_HOST", "unix:///nowhere/engine.sock").current_dir(folder.path()));
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(err.contains("no container engine answers") && err.contains("DOCKER_HOST"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("it is there").count(), 0, "nothing is left behind");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_without_permission_is_2_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("engine.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket can be made");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let executable = assert_cmd::cargo::cargo_bin("blackstart");
+    let mut command = std::process::Command::new(&executable);
+    command.args(["run", "minimal"]).env("DOCKER_HOST", format!("unix://{}", path.display()));
+    if is_root() {
+        // Root may open any socket: somebody else has to try, and must be able to reach the executable.
+        let copy = folder.path().join("blackstart");
+        std::fs::copy(&executable, &copy).expect("it can be copied");
+        command = std::process::Command::new(&copy);
+        command.args(["run", "minimal"]).env("DOCKER_HOST", format!("unix://{}", path.display()));
+        std::os::unix::process::CommandExt::uid(&mut command, 65_534);
+    } else {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("it is ours");
+    }
+    let output = command.current_dir("/").output().expect("it can be started");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("no permission") && err.contains("docker group") || err.contains("-aG docker"), "{err}");
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:") && line.split_ascii_whitespace().nth(1) == Some("0"))
+}
+
+/// An engine of another age, played by a listener that answers every request with the same version.
+#[test]
+fn an_engine_that_is_too_old_is_2_with_what_to_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _request = stream.read(&mut [0; 4096]);
+            let body = r#"{"Version":"19.03.1","ApiVersion":"1.40"}"#;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
+            let _sent = write!(stream, "{head} {}\r\n\r\n{body}", body.len());
+        }
+    });
+    let mut command = blackstart(&["run", "minimal"]);
+    let (status, _, err) = outcome(command.env("DOCKER_HOST", format!("tcp://{address}")));
+    assert_eq!(status, 2);
+    assert!(err.contains("1.40") && err.contains("1.41") && err.contains("Upgrade"), "{err}");
+}
+
+#[test]
+fn a_record_is_rendered_again_from_its_folder() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/samples");
+    let samples = samples.to_str().expect("UTF-8");
+    for (format, word) in [("table", "VIOLATED"), ("coe", "# "), ("junit", "<testsuites"), ("json", "\"schema\"")] {
+        let (status, out, err) = outcome(&mut blackstart(&["report", samples, "--format", format]));
+        assert_eq!(status, 0, "{err}");
+        assert!(out.contains(word), "{format}: {out}");
+    }
+    let (status, _, err) = outcome(&mut blackstart(&["report", "/nowhere"]));
+    assert_eq!(status, 2);
+    assert!(err.contains("record.json"), "{err}");
+}

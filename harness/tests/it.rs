@@ -7,5 +7,5 @@ mod cli;
 mod controller;
 #[path = "it/play.rs"]
 mod play;
-
-
+#[path = "it/tidy.rs"]
+mod tidy;

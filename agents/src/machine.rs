@@ -263,7 +263,14 @@ impl Machine {
         out.push(Output::Respond { id, reply });
     }
 
-    fn answer(&mut self, now: Nanos, attempt: AttemptId, outcome: Outcome, conn: Option<ConnId>, out: &mut Vec<Output>) {
+    fn answer(
+        &mut self,
+        now: Nanos,
+        attempt: AttemptId,
+        outcome: Outcome,
+        conn: Option<ConnId>,
+        out: &mut Vec<Output>,
+    ) {
         if let Some(ended) = self.exchange.answer(now, attempt, outcome, conn, out) {
             self.timers.cancel(TimerKind::Attempt(attempt));
             self.attempt_ended(now, ended, out);

@@ -45,12 +45,20 @@ fn main() -> anyhow::Result<()> {
 fn outcome(record: &Record, status: Option<i32>) -> String {
     let culprit = |finding: &scenarios::judgement::Finding| {
         let dependency = finding.dependency.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{} {}->{dependency} {}", finding.invariant, finding.service, finding.setting.clone().unwrap_or_default())
+        format!(
+            "{} {}->{dependency} {}",
+            finding.invariant,
+            finding.service,
+            finding.setting.clone().unwrap_or_default()
+        )
     };
     let culprits: Vec<String> = record.findings.iter().map(culprit).collect();
     let reasons: Vec<&str> = record.inconclusive.iter().map(|reason| reason.code.as_str()).collect();
     let residue = record.residue.len();
-    format!("exit {status:?}, {}, findings {culprits:?}, inconclusive {reasons:?}, residue {residue}", record.verdict.word())
+    format!(
+        "exit {status:?}, {}, findings {culprits:?}, inconclusive {reasons:?}, residue {residue}",
+        record.verdict.word()
+    )
 }
 
 fn collect(record: &Record, figures: &mut BTreeMap<&str, Vec<f64>>) {

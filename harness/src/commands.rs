@@ -23,7 +23,12 @@ pub fn dispatch(cli: Cli) -> u8 {
         (false, 1) => LevelFilter::INFO,
         (false, _) => LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
     let out = cli.color.on(std::io::stdout().is_terminal());
     let err = cli.color.on(std::io::stderr().is_terminal());
     let result = match cli.command {

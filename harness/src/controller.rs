@@ -253,7 +253,9 @@ impl Controller {
         match input {
             Input::Begin => self.begin(now, out),
             Input::Done(result) => self.done(now, result, out),
-            Input::Seen { t_ns, by, place, detail } => out.push(Command::Log { t_ns, by, place, detail, synced: false }),
+            Input::Seen { t_ns, by, place, detail } => {
+                out.push(Command::Log { t_ns, by, place, detail, synced: false })
+            }
             Input::Probe { t_ns, instance, report } => self.probed(t_ns, instance, report, out),
             Input::Round { t_ns, answering } => self.round_probed(t_ns, &answering, out),
             Input::Engine { t_ns, host, action } => self.engine_saw(t_ns, host, &action, out),

@@ -70,7 +70,8 @@ impl Journal {
     pub fn add_file(&self, name: &str, text: &str) -> Result<()> {
         let path = self.folder.join(name);
         let mut file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all())
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
             .with_context(|| format!("{} cannot be written", path.display()))
     }
 }

@@ -193,7 +193,9 @@ fn unknown(kind: Kind, name: &str, beside: Option<&Path>) -> BadInput {
     let (word, names) = (kind.word(), kind.names());
     let hint = fixtures::nearest::nearest(name, names.iter().copied());
     let hint = hint.map(|near| format!("\nhelp: did you mean `{near}`?")).unwrap_or_default();
-    let place = beside.filter(|folder| *folder != Path::new("")).map(|folder| format!(" nor {name}.toml in {}", folder.display()));
+    let place = beside
+        .filter(|folder| *folder != Path::new(""))
+        .map(|folder| format!(" nor {name}.toml in {}", folder.display()));
     let place = place.unwrap_or_default();
     BadInput {
         text: format!(
@@ -205,7 +207,10 @@ fn unknown(kind: Kind, name: &str, beside: Option<&Path>) -> BadInput {
 
 fn read(path: &Path) -> Result<Source, BadInput> {
     let bytes = std::fs::read(path).map_err(|error| BadInput {
-        text: format!("error: {} cannot be read: {error}\nhelp: give the path of a TOML file, or the name of a built-in one\n", path.display()),
+        text: format!(
+            "error: {} cannot be read: {error}\nhelp: give the path of a TOML file, or the name of a built-in one\n",
+            path.display()
+        ),
     })?;
     let name = path.display().to_string();
     source_from_bytes(&name, bytes)

@@ -204,4 +204,3 @@ fn act_word(act: Act) -> &'static str {
         Act::Heal => "power-on",
     }
 }
-

@@ -137,7 +137,13 @@ impl Exchange {
                 attempt.reused = false;
                 let timeout = attempt.until.saturating_sub(now);
                 if timeout > 0 {
-                    out.push(Output::Send { attempt: id, to: attempt.to, conn: None, ask: attempt.ask.clone(), timeout });
+                    out.push(Output::Send {
+                        attempt: id,
+                        to: attempt.to,
+                        conn: None,
+                        ask: attempt.ask.clone(),
+                        timeout,
+                    });
                     self.open.insert(id, attempt);
                     return None;
                 }

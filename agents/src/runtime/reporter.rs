@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 64 * 1024;
 /// What waits in the queue.
 #[derive(Debug)]
 enum Item {
-    Line(Line),
+    Line(Box<Line>),
     /// Everything before this has left: say so.
     Flush(SyncSender<()>),
 }
@@ -55,7 +55,7 @@ impl Reporter {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         let line = Line { mono_ns: mono_ns(), seq, dropped, from: self.from.clone(), note };
-        if self.queue.try_send(Item::Line(line)).is_err() {
+        if self.queue.try_send(Item::Line(Box::new(line))).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
     }

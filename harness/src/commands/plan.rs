@@ -40,7 +40,12 @@ fn text(loaded: &Loaded) -> Result<String> {
     let traffic = &scenario.traffic;
     writeln!(text, "traffic    each zone's canary {}, writes {} to each zone", traffic.rate, traffic.writes)?;
     let windows = &scenario.windows;
-    writeln!(text, "steady     {} answered, p99 within {}", scenario.steady_state.availability, Span(scenario.steady_state.latency_p99))?;
+    writeln!(
+        text,
+        "steady     {} answered, p99 within {}",
+        scenario.steady_state.availability,
+        Span(scenario.steady_state.latency_p99)
+    )?;
     writeln!(text, "judged     {}", scenario.invariants.join(", "))?;
     writeln!(text, "\nat most {} to settle, {} of baseline, then", Span(windows.settle), Span(windows.baseline))?;
     let mut touched: BTreeSet<&HostName> = BTreeSet::new();
@@ -53,14 +58,25 @@ fn text(loaded: &Loaded) -> Result<String> {
                 Act::Heal => "power on ",
             };
             let at = Span(std::time::Duration::from_millis(step.at_ms)).to_string();
-            writeln!(text, "  {at:>6}  {verb} {} ({}): {}", step.changes.len(), step.fault, by_zone(loaded, &step.changes))?;
+            writeln!(
+                text,
+                "  {at:>6}  {verb} {} ({}): {}",
+                step.changes.len(),
+                step.fault,
+                by_zone(loaded, &step.changes)
+            )?;
         }
         let (recovery, quiet) = (Span(windows.recovery), Span(windows.quiet));
         writeln!(text, "  then at most {recovery} until everything is active, and {quiet} of quiet traffic")?;
     }
     let spared: Vec<HostName> =
         placement.hosts.iter().map(|host| host.name.clone()).filter(|host| !touched.contains(host)).collect();
-    writeln!(text, "\nnot touched: {} hosts{}", spared.len(), if spared.is_empty() { String::new() } else { format!(": {}", by_zone(loaded, &spared)) })?;
+    writeln!(
+        text,
+        "\nnot touched: {} hosts{}",
+        spared.len(),
+        if spared.is_empty() { String::new() } else { format!(": {}", by_zone(loaded, &spared)) }
+    )?;
     text += "only objects that this run makes and labels are ever acted on; nothing on the network is reachable from them\n";
     Ok(text)
 }
@@ -75,7 +91,15 @@ fn by_zone(loaded: &Loaded, hosts: &[HostName]) -> String {
     }
     let shown = |(zone, hosts): (&str, Vec<&str>)| {
         let all = loaded.placement.hosts.iter().filter(|host| host.zone.as_str() == zone).count();
-        if hosts.len() == all { format!("all {all} of {zone}") } else { format!("{} of {zone} ({})", hosts.len(), hosts.join(", ")) }
+        if hosts.len() == all {
+            format!("all {all} of {zone}")
+        } else {
+            format!("{} of {zone} ({})", hosts.len(), hosts.join(", "))
+        }
     };
-    if zones.is_empty() { "no host changes".to_owned() } else { zones.into_iter().map(shown).collect::<Vec<_>>().join(", ") }
+    if zones.is_empty() {
+        "no host changes".to_owned()
+    } else {
+        zones.into_iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
 }

@@ -45,7 +45,8 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         let (engine, info) = Engine::connect().await?;
         let mut statuses = Vec::new();
         for (argument, loaded) in loaded {
-            let day = Day { args, argument, loaded, engine: engine.clone(), info: info.clone(), quiet, color: color_out };
+            let day =
+                Day { args, argument, loaded, engine: engine.clone(), info: info.clone(), quiet, color: color_out };
             let status = day.hold(&mut stop).await?;
             statuses.push(status);
             if status == exit::INTERRUPTED {

@@ -61,7 +61,15 @@ impl Controller {
         self.act(Do::PowerOn(hosts), out);
     }
 
-    fn lit(&mut self, now: Nanos, t_ns: Nanos, skew_ns: u64, method: String, hosts: Vec<HostName>, out: &mut Vec<Command>) {
+    fn lit(
+        &mut self,
+        now: Nanos,
+        t_ns: Nanos,
+        skew_ns: u64,
+        method: String,
+        hosts: Vec<HostName>,
+        out: &mut Vec<Command>,
+    ) {
         self.lit_at = t_ns;
         let (step, fault) = match self.step() {
             Some(step) => (step.id.clone(), step.fault.clone()),
@@ -147,7 +155,11 @@ impl Controller {
     fn advance_round(&mut self, now: Nanos, round: usize, begun: Nanos, recovering: bool, out: &mut Vec<Command>) {
         if let Some(step) = self.step().cloned() {
             let due = begun.saturating_add(step.at_ms.saturating_mul(1_000_000));
-            if now >= due { self.perform(now, step, out) } else { self.wake = Some(due) }
+            if now >= due {
+                self.perform(now, step, out)
+            } else {
+                self.wake = Some(due)
+            }
             return;
         }
         let limit = self.lit_at.saturating_add(ns(self.scenario.windows.recovery));

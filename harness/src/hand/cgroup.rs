@@ -15,9 +15,8 @@ pub(super) fn kill_root() -> Option<PathBuf> {
     // child from kernel 5.14 on.
     candidates.into_iter().find(|root| {
         root.join("cgroup.controllers").exists()
-            && std::fs::read_dir(root).is_ok_and(|entries| {
-                entries.flatten().any(|entry| entry.path().join("cgroup.kill").exists())
-            })
+            && std::fs::read_dir(root)
+                .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().join("cgroup.kill").exists()))
     })
 }
 

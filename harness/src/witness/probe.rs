@@ -44,7 +44,12 @@ async fn probe_for_ever(index: usize, watch: &Watch, lines: &Lines, round: &RefC
         let pause = if outcome == Outcome::Active { watch.calm_ns } else { watch.keen_ns };
         note_round(index, &outcome, now, watch.probes.len(), lines, round);
         if last.as_ref() != Some(&outcome) {
-            lines.send(Seen::Probe { probe: index, outcome: outcome.clone(), mono_ns: now, took_us: (now - began) / 1000 });
+            lines.send(Seen::Probe {
+                probe: index,
+                outcome: outcome.clone(),
+                mono_ns: now,
+                took_us: (now - began) / 1000,
+            });
             last = Some(outcome);
         }
         tokio::time::sleep(Duration::from_nanos(pause)).await;

@@ -43,6 +43,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
+/// Told of each thing that is there, with how many there will be.
+pub type OnProgress = Box<dyn Fn(&str, usize) + Send + Sync>;
+
 /// What a person may choose.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -70,7 +73,7 @@ pub struct Shared {
     cancelled: watch::Receiver<bool>,
     built: RwLock<Option<Arc<Built>>>,
     tearing_down: AtomicBool,
-    on_progress: Box<dyn Fn(&str, usize) + Send + Sync>,
+    on_progress: OnProgress,
 }
 
 /// What provisioning made.
@@ -116,7 +119,7 @@ pub struct Parts {
     /// The run's clock.
     pub clock: Arc<Clock>,
     /// Called for each host that is there, with how many there will be.
-    pub on_progress: Box<dyn Fn(&str, usize) + Send + Sync>,
+    pub on_progress: OnProgress,
 }
 
 impl DockerWorld {
@@ -160,7 +163,11 @@ impl DockerWorld {
 }
 
 /// Does something to every item, with so many under way at once, and ends at the first error.
-async fn at_once<T, R, F: Future<Output = Result<R>>>(limit: usize, items: Vec<T>, act: impl Fn(T) -> F) -> Result<Vec<R>> {
+async fn at_once<T, R, F: Future<Output = Result<R>>>(
+    limit: usize,
+    items: Vec<T>,
+    act: impl Fn(T) -> F,
+) -> Result<Vec<R>> {
     stream::iter(items).map(act).buffer_unordered(limit.max(1)).try_collect().await
 }
 
@@ -258,9 +265,9 @@ impl Shared {
                 let _slower = built.hand.ask(Task::PowerOff { whole: Vec::new(), hosts: targets }).await;
             }
         }
-        let volumes_and_image = ["shared".to_owned()].into_iter().chain(
-            self.topology.zones().map(|(_, zone)| format!("state-{}", zone.name)),
-        );
+        let volumes_and_image = ["shared".to_owned()]
+            .into_iter()
+            .chain(self.topology.zones().map(|(_, zone)| format!("state-{}", zone.name)));
         let mut spare: BTreeSet<String> = volumes_and_image.map(|name| self.names.object(&name)).collect();
         spare.extend([hand, self.image()]);
         sweep::remove_run(&self.engine, run, &spare).await?;
@@ -305,11 +312,7 @@ impl Built {
             Err(why) => format!("one internal bridge for all zones ({why})"),
         };
         let gate = "hand: a lock for each host".to_owned();
-        BTreeMap::from([
-            ("power".to_owned(), power.to_owned()),
-            ("links".to_owned(), links),
-            ("gate".to_owned(), gate),
-        ])
+        BTreeMap::from([("power".to_owned(), power.to_owned()), ("links".to_owned(), links), ("gate".to_owned(), gate)])
     }
 
     /// The network with this number; where zones share one bridge, that one.

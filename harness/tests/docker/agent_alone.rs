@@ -54,7 +54,8 @@ fn a_host_started_by_testcontainers_serves() {
     block_on(async {
         let (engine, info) = Engine::connect().await.expect("an engine");
         // The executable itself prints its image, so that it is the one that runs in it.
-        let tar = Command::new(assert_cmd::cargo::cargo_bin("blackstart")).arg("image").output().expect("it is run").stdout;
+        let tar =
+            Command::new(assert_cmd::cargo::cargo_bin("blackstart")).arg("image").output().expect("it is run").stdout;
         assert!(!tar.is_empty(), "for {}", info.architecture);
         engine.import_image(&format!("blackstart:{tag}"), &BTreeMap::new(), tar).await.expect("an image is made");
     });
@@ -67,7 +68,9 @@ fn a_host_started_by_testcontainers_serves() {
         .with_cmd(["/blackstart", "host", "/host.json"]);
     let container = image.start().expect("it starts");
     let port = container.get_host_port_ipv4(8000).expect("it is published");
-    for (path, word) in [("/livez", "api-az1-0"), ("/readyz", "api-az1-0"), ("/metrics", "blackstart_agent_requests_total")] {
+    for (path, word) in
+        [("/livez", "api-az1-0"), ("/readyz", "api-az1-0"), ("/metrics", "blackstart_agent_requests_total")]
+    {
         let answer = await_answer(port, path);
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(word), "{path}: {answer}");
     }

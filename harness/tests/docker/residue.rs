@@ -85,14 +85,18 @@ fn a_killed_controllers_hand_heals_and_clean_removes_the_rest_and_nothing_else()
     assert_eq!(ended.status.code(), None, "it was killed");
     // The hand notices at once (its input ends); what it removes is gone before it ends itself.
     let is_hand_alive = || {
-        let output = Command::new("docker").args(["ps", "-q", "--filter", &format!("label=blackstart.run={run}")]).output();
+        let output =
+            Command::new("docker").args(["ps", "-q", "--filter", &format!("label=blackstart.run={run}")]).output();
         !output.expect("docker can be run").stdout.is_empty()
     };
     while is_hand_alive() {
         std::thread::yield_now();
     }
     let left = left_of(&run);
-    assert!(left.iter().all(|row| row.starts_with("container") || row.starts_with("volume") || row.starts_with("image")), "{left:?}");
+    assert!(
+        left.iter().all(|row| row.starts_with("container") || row.starts_with("volume") || row.starts_with("image")),
+        "{left:?}"
+    );
     let removed = clean(&[&run]);
     assert!(removed.contains("removed"), "{removed}");
     assert_eq!(left_of(&run), Vec::<String>::new());
@@ -102,7 +106,8 @@ fn a_killed_controllers_hand_heals_and_clean_removes_the_rest_and_nothing_else()
 }
 
 fn clean(arguments: &[&str]) -> String {
-    let output = assert_cmd::Command::cargo_bin("blackstart").expect("it was built").arg("clean").args(arguments).output();
+    let output =
+        assert_cmd::Command::cargo_bin("blackstart").expect("it was built").arg("clean").args(arguments).output();
     String::from_utf8(output.expect("it ends").stdout).expect("UTF-8")
 }
 

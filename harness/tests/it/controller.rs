@@ -88,7 +88,8 @@ fn a_lost_hand_ends_the_run_as_failed_after_removing_everything() {
 fn recovery_ends_at_its_limit_when_something_stays_away() {
     let mut play = Play::new("minimal");
     let host = play.loaded.plan.rounds[0].steps[0].changes[0].clone();
-    let victim = play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
+    let victim =
+        play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
     play.stuck.insert(victim);
     play.play(|_| false);
     let lit = play.log.iter().rfind(|(_, d)| matches!(d, Detail::StepDone { act: Act::Heal, .. })).expect("lit").0;
@@ -101,7 +102,8 @@ fn recovery_ends_at_its_limit_when_something_stays_away() {
 fn later_rounds_are_left_out_when_the_region_is_not_back_and_that_is_told() {
     let mut play = Play::new("each-zone-in-turn");
     let host = play.loaded.plan.rounds[0].steps[0].changes[0].clone();
-    let victim = play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
+    let victim =
+        play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
     play.stuck.insert(victim);
     play.play(|_| false);
     assert_eq!(play.caveats(), ["rounds-left-out"]);
@@ -119,7 +121,8 @@ fn every_act_on_power_is_preceded_by_its_synced_intent() {
     let mut play = Play::new("github-2016");
     play.play(|_| false);
     for step in &play.loaded.plan.rounds[0].steps {
-        let intent = play.log.iter().position(|(_, d)| matches!(d, Detail::StepIntent { step: id, .. } if *id == step.id));
+        let intent =
+            play.log.iter().position(|(_, d)| matches!(d, Detail::StepIntent { step: id, .. } if *id == step.id));
         let done = play.log.iter().position(|(_, d)| matches!(d, Detail::StepDone { step: id, .. } if *id == step.id));
         assert!(intent.expect("it is announced") < done.expect("it is done"), "{}", step.id);
     }
@@ -146,7 +149,8 @@ fn an_instance_that_answers_from_a_dark_zone_breaks_the_proof() {
     let mut play = Play::new("minimal");
     play.play(|play| play.in_phase(Phase::Outage) && !effects(play).is_empty());
     let host = play.loaded.plan.rounds[0].steps[0].changes[0].clone();
-    let undead = play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
+    let undead =
+        play.loaded.placement.hosts.iter().find(|known| known.name == host).expect("it is placed").instances[0];
     play.undead.push(undead);
     play.play(|play| !play.in_phase(Phase::Outage));
     assert!(effects(&play).contains(&false));

@@ -95,7 +95,8 @@ impl Play {
         let act_at = self.pending.as_ref().map(|(at, _)| *at);
         let wake_at = self.controller.next_wake();
         let probe_at = self.waking.front().map(|(at, _)| *at);
-        let next = [act_at, wake_at, probe_at, Some(self.next_round)].into_iter().flatten().min().unwrap_or(self.next_round);
+        let next =
+            [act_at, wake_at, probe_at, Some(self.next_round)].into_iter().flatten().min().unwrap_or(self.next_round);
         self.now = self.now.max(next);
         if act_at == Some(next) {
             let Some((_, act)) = self.pending.take() else { return };

@@ -66,7 +66,15 @@ fn functions(text: &str) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (start, line) in lines.iter().enumerate() {
         let body = line.trim_start();
-        let starts = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(super) fn ", "pub(crate) fn ", "pub(super) async fn "];
+        let starts = [
+            "fn ",
+            "pub fn ",
+            "async fn ",
+            "pub async fn ",
+            "pub(super) fn ",
+            "pub(crate) fn ",
+            "pub(super) async fn ",
+        ];
         if !starts.iter().any(|word| body.starts_with(word)) {
             continue;
         }
@@ -93,7 +101,14 @@ fn functions_are_short() {
 #[test]
 fn nothing_is_left_unfinished() {
     // Spelt in halves, so that this file does not find itself.
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!("), concat!("#[ig", "nore")];
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("dbg", "!("),
+        concat!("#[ig", "nore"),
+    ];
     let mut breaches = Vec::new();
     for (path, text) in sources() {
         for word in words.iter().filter(|word| text.contains(*word)) {
@@ -122,7 +137,9 @@ fn the_engine_is_named_in_one_module_and_time_comes_through_one_door() {
                 breaches.push(format!("{path}: `{word}`: this crate opens nothing and knows no clock"));
             }
         }
-        let sans_io = path.starts_with("agents/src/machine") || path.starts_with("agents/src/canary") || path.starts_with("harness/src/controller");
+        let sans_io = path.starts_with("agents/src/machine")
+            || path.starts_with("agents/src/canary")
+            || path.starts_with("harness/src/controller");
         for word in ["tokio", "std::fs", "Instant", "mono_ns", "std::thread"] {
             if sans_io && names(word) {
                 breaches.push(format!("{path}: `{word}`: sans-IO machines are handed time and bytes"));
@@ -179,7 +196,10 @@ fn the_readme_tells_every_command_and_exit_status_and_its_scenario_loads() {
     let (readme, cli) = (read("README.md"), read("harness/src/cli.rs"));
     let commands = cli.split("pub enum Command {").nth(1).expect("it is there").split("\n}").next().expect("it ends");
     let mut breaches = Vec::new();
-    for line in commands.lines().filter(|line| line.starts_with("    ") && line.trim_start().starts_with(|c: char| c.is_ascii_uppercase())) {
+    for line in commands
+        .lines()
+        .filter(|line| line.starts_with("    ") && line.trim_start().starts_with(|c: char| c.is_ascii_uppercase()))
+    {
         let name = line.trim().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
         if !readme.contains(&format!("blackstart {name}")) {
             breaches.push(format!("README.md does not tell of `blackstart {name}`"));

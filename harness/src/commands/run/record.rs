@@ -6,9 +6,7 @@ use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::world::docker::DockerWorld;
 use fixtures::unit::Span;
-use reports::record::{
-    HostRow, InstanceRow, InterventionRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow,
-};
+use reports::record::{HostRow, InstanceRow, InterventionRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow};
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::{Judgement, Reason};
 use std::collections::BTreeMap;

@@ -197,7 +197,8 @@ impl Engine {
             ..CreateImageOptions::default()
         };
         let stream = self.docker.create_image(Some(options), Some(bollard::body_full(tar.into())), None);
-        let _progress: Vec<_> = stream.try_collect().await.map_err(explain).context("the image could not be imported")?;
+        let _progress: Vec<_> =
+            stream.try_collect().await.map_err(explain).context("the image could not be imported")?;
         Ok(())
     }
 
@@ -312,7 +313,8 @@ impl Engine {
     /// # Errors
     /// Where the engine refuses it.
     pub async fn attach(&self, name: &str) -> Result<Attached> {
-        let options = AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() };
+        let options =
+            AttachContainerOptions { stream: true, stdin: true, stdout: true, stderr: true, ..Default::default() };
         let attached = self.docker.attach_container(name, Some(options)).await.map_err(explain);
         let attached = attached.with_context(|| format!("container {name} could not be attached to"))?;
         let output = attached.output.map(|piece| match piece {

@@ -45,12 +45,8 @@ impl Observer {
     fn line(&mut self, clock: &Clock, line: Line) -> Vec<Input> {
         let t_ns = clock.of_mono(line.mono_ns);
         let from = line.from;
-        let place = Place {
-            zone: Some(from.zone),
-            host: Some(from.host),
-            service: from.service,
-            instance: from.instance,
-        };
+        let place =
+            Place { zone: Some(from.zone), host: Some(from.host), service: from.service, instance: from.instance };
         let mut inputs = Vec::new();
         if line.dropped > 0 {
             self.dropped += line.dropped;
@@ -76,7 +72,11 @@ impl Observer {
         if seq == expected || seq == 0 {
             return None;
         }
-        Some(caveat(t_ns, "lost-windows", format!("windows {expected} to {} of the canary in {zone} never arrived", seq - 1)))
+        Some(caveat(
+            t_ns,
+            "lost-windows",
+            format!("windows {expected} to {} of the canary in {zone} never arrived", seq - 1),
+        ))
     }
 }
 

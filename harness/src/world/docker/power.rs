@@ -16,11 +16,8 @@ const POWERED_NOTES_WAIT: Duration = Duration::from_secs(3);
 
 /// Kills every process of these hosts at once.
 pub(super) async fn power_off(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
-    let dark = if built.rights.host_view {
-        by_hand(shared, built, hosts).await?
-    } else {
-        by_engine(shared, hosts).await?
-    };
+    let dark =
+        if built.rights.host_view { by_hand(shared, built, hosts).await? } else { by_engine(shared, hosts).await? };
     let gates = hosts.iter().map(ToString::to_string).collect();
     built.hand.ask(Task::CloseGates { gates }).await?;
     Ok(Done::Dark {
@@ -41,7 +38,8 @@ async fn by_hand(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<D
     // Zones that lose every host die by one write each; a part of a zone dies host by host.
     let zones: BTreeSet<usize> = hosts.iter().filter_map(|host| Some(built.container(host)?.0)).collect();
     let whole_zone = |zone: &usize| {
-        let mut mates = built.layout.placement.hosts.iter().filter(|host| built.layout.zone_number(&host.zone) == *zone);
+        let mut mates =
+            built.layout.placement.hosts.iter().filter(|host| built.layout.zone_number(&host.zone) == *zone);
         mates.all(|host| wanted.contains(&host.name))
     };
     let whole = if zones.iter().all(whole_zone) {

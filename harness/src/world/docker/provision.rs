@@ -27,8 +27,7 @@ const HOST_PIDS: i64 = 256;
 /// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
 /// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
 /// (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (the rest).
-const RIGHTS_WANTED: &[&str] =
-    &["SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
+const RIGHTS_WANTED: &[&str] = &["SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
 /// What it needs in any case: folders on the run's own volumes that belong to the hosts' user.
 const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 
@@ -104,7 +103,11 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         Err(error) if spec.privileged => {
             tracing::warn!("the engine grants the hand no rights ({error:#}); going on without");
             shared.engine.remove_container(&spec.name).await?;
-            start_hand(shared, &ContainerSpec { privileged: false, machine_root: String::new(), capabilities: RIGHTS_LEAST, ..spec }).await
+            start_hand(
+                shared,
+                &ContainerSpec { privileged: false, machine_root: String::new(), capabilities: RIGHTS_LEAST, ..spec },
+            )
+            .await
         }
         started => started,
     }
@@ -137,7 +140,8 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
     // The run's short id is random: runs that start together begin at different blocks.
     let first = u64::from_str_radix(&shared.names.short, 16).unwrap_or_default();
     for number in first..first + BLOCKS_TRIED {
-        let block = Block::new(number, subnets, most).context("the region has more hosts than addresses can be had for")?;
+        let block =
+            Block::new(number, subnets, most).context("the region has more hosts than addresses can be had for")?;
         match claim(shared, &block, subnets, routed).await {
             Err(error) if is_overlap(&error) => release(shared, subnets).await?,
             Err(error) => return Err(error),
@@ -158,7 +162,9 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
             }
         }
     }
-    bail!("every block of 198.18.0.0/15 that was tried is taken by another network; `blackstart clean` removes what dead runs left")
+    bail!(
+        "every block of 198.18.0.0/15 that was tried is taken by another network; `blackstart clean` removes what dead runs left"
+    )
 }
 
 fn hosts_in(shared: &Shared, zone: &str) -> usize {
@@ -277,7 +283,9 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
 impl Shared {
     /// Ends provisioning early where the run was cancelled.
     pub(super) fn going_on(&self) -> Result<()> {
-        if *self.cancelled.borrow() { bail!("cancelled") }
+        if *self.cancelled.borrow() {
+            bail!("cancelled")
+        }
         Ok(())
     }
 

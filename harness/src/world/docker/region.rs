@@ -86,12 +86,8 @@ impl Layout {
     /// What each host is told, in placement order.
     pub fn host_configs(&self) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
-        let region = Region {
-            topology: &self.topology,
-            graph: &self.graph,
-            placement: &self.placement,
-            addresses: &addresses,
-        };
+        let region =
+            Region { topology: &self.topology, graph: &self.graph, placement: &self.placement, addresses: &addresses };
         let mut rng = Seeds(self.seed);
         let boot = self.topology.boot;
         let spread = nanos(boot.max.saturating_sub(boot.min));
@@ -154,12 +150,8 @@ impl Layout {
     /// What the witness is told.
     pub fn watch(&self) -> Watch {
         let addresses = self.instance_addresses();
-        let region = Region {
-            topology: &self.topology,
-            graph: &self.graph,
-            placement: &self.placement,
-            addresses: &addresses,
-        };
+        let region =
+            Region { topology: &self.topology, graph: &self.graph, placement: &self.placement, addresses: &addresses };
         let probe = |index: usize| {
             let instance = &self.placement.instances[index];
             let target = agents::config::Target {

@@ -1,0 +1,91 @@
+//! Owns the claims about bytes: real sockets on loopback, real files. Refuses virtual time; waits are for conditions.
+
+use crate::world::{call, config, target};
+use agents::config::{InstanceConfig, Target};
+use agents::runtime::drive;
+use fixtures::graph::{State, Strength};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+
+/// An address that is free now, and is likely to stay so for the moment that it takes to listen there.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
+}
+
+/// Runs an instance on a thread of its own until `stop` is dropped.
+fn start(config: InstanceConfig, folder: &Path) -> (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let folder = folder.to_path_buf();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            tokio::select! { _ = stopped => {} _ = drive::instance(&config, None, &folder) => {} }
+        });
+    });
+    (stop, thread)
+}
+
+/// Asks until somebody listens: status line and body.
+fn http(to: SocketAddr, request: &str) -> String {
+    loop {
+        let answer = TcpStream::connect(to).and_then(|mut stream| {
+            write!(stream, "{request}\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        match answer {
+            Ok(answer) if !answer.is_empty() => return answer,
+            _ => std::thread::yield_now(),
+        }
+    }
+}
+
+#[test]
+fn it_answers_health_metrics_work_and_unknown_paths() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(vec![], vec![]);
+    config.listen = free();
+    let at = config.listen;
+    let _running = start(config, folder.path());
+    assert!(http(at, "GET /livez HTTP/1.1").starts_with("HTTP/1.1 200"));
+    assert!(http(at, "GET /readyz HTTP/1.1").starts_with("HTTP/1.1 200"));
+    assert!(http(at, "POST /work/serve HTTP/1.1").contains("app-az1-0"));
+    for unknown in ["POST /work/other HTTP/1.1", "GET /nothing HTTP/1.1", "GET /state/k HTTP/1.1"] {
+        assert!(http(at, unknown).starts_with("HTTP/1.1 404"), "{unknown}");
+    }
+    assert!(http(at, "GET /metrics HTTP/1.1").contains("blackstart_agent_requests_total{outcome=\"ok\"}"));
+}
+
+#[test]
+fn an_acknowledged_write_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(vec![], vec![]);
+    (config.listen, config.state) = (free(), State::Disk);
+    let (stop, thread) = start(config.clone(), folder.path());
+    let answer = http(config.listen, "POST /work/serve HTTP/1.1\r\nx-blackstart-write: k=hello");
+    assert!(answer.contains("stored_at"), "{answer}");
+    drop(stop);
+    thread.join().expect("it ends");
+    config.listen = free();
+    let _running = start(config.clone(), folder.path());
+    assert!(http(config.listen, "GET /state/k HTTP/1.1").contains("hello"));
+}
+
+#[test]
+fn a_dependency_that_comes_up_later_is_used_on_the_next_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut front, mut back) = (config(vec![], vec![]), config(vec![], vec![]));
+    (front.listen, back.listen) = (free(), free());
+    let there = Target { address: back.listen, ..target("az1", 1) };
+    front.calls = vec![call("store", Strength::Hard, vec![there])];
+    let at = front.listen;
+    let _front = start(front, folder.path());
+    let missing = http(at, "POST /work/serve HTTP/1.1");
+    assert!(missing.starts_with("HTTP/1.1 503") && missing.contains("\"missing\":[\"store\"]"), "{missing}");
+    let back_at = back.listen;
+    let _back = start(back, folder.path());
+    http(back_at, "GET /livez HTTP/1.1");
+    assert!(http(at, "POST /work/serve HTTP/1.1").starts_with("HTTP/1.1 200"));
+}

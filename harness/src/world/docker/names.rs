@@ -12,6 +12,8 @@ pub const LABEL_HOST: &str = "blackstart.host";
 pub const LABEL_ROLE: &str = "blackstart.role";
 /// The hand's role: a run whose hand runs has a live lease.
 pub const ROLE_HAND: &str = "hand";
+/// How the name of a hand ends that holds a region for nobody but those who look around.
+pub const HOLDING: &str = "-holding";
 /// The witness's role.
 pub const ROLE_WITNESS: &str = "witness";
 

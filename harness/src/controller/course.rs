@@ -77,7 +77,8 @@ impl Controller {
         };
         self.live_faults.remove(&fault);
         self.powered(t_ns, &hosts, out);
-        let detail = Detail::StepDone { step, fault, act: Act::Heal, method, skew_ns, hosts };
+        let unsynced_lost = Vec::new();
+        let detail = Detail::StepDone { step, fault, act: Act::Heal, method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         match self.stage {
             Stage::Settle { .. } => {
@@ -97,7 +98,8 @@ impl Controller {
         self.unpowered(t_ns, &present.changes, dead.iter().cloned(), out);
         self.live_faults.insert(present.fault.clone(), 0);
         let (act, hosts) = (Act::Inject, dead);
-        let detail = Detail::StepDone { step: present.id, fault: present.fault, act, method, skew_ns, hosts };
+        let (id, fault, unsynced_lost) = (present.id, present.fault, Vec::new());
+        let detail = Detail::StepDone { step: id, fault, act, method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.stage = Stage::Round { round, begun, step: step + 1, recovering };
     }

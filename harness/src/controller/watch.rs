@@ -4,7 +4,7 @@
 use super::{Command, Controller, Known, Nanos, Report, Stage};
 use fixtures::name::{HostName, InstanceName};
 use scenarios::event::{By, Detail, HostChange, Life, Place};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Acts of an engine on a container that are an intervention when they come between power-on and active. `die` and
 /// `oom` happen to a host rather than being done to it; they are told apart.
@@ -122,7 +122,16 @@ impl Controller {
             let name = |index: &usize| self.placement.instances[*index].name.clone();
             let answering: Vec<InstanceName> = answering.iter().filter(answers).map(name).collect();
             let (holds, expected) = (dead == hosts.len() && answering.is_empty(), hosts.len());
-            let detail = Detail::FaultEffect { fault, holds, expected, dead, answering };
+            let detail = Detail::FaultEffect {
+                fault,
+                holds,
+                expected,
+                dead,
+                answering,
+                text: String::new(),
+                asked: BTreeMap::new(),
+                measured: BTreeMap::new(),
+            };
             out.push(Command::Log { t_ns, by: By::Witness, place: Place::default(), detail, synced: false });
         }
     }

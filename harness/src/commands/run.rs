@@ -69,10 +69,11 @@ struct Day<'a> {
 }
 
 impl Day<'_> {
-    async fn hold(self, stop: &mut Stop) -> Result<u8> {
+    async fn hold(mut self, stop: &mut Stop) -> Result<u8> {
         let clock = Arc::new(Clock::start());
         let run = clock::run_id();
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
+        self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;
         let terminal = Terminal::new(self.quiet);
         let Loaded { scenario, placement, plan, .. } = &self.loaded;

@@ -5,11 +5,20 @@
 //! - [`protocol`]: what it is told and what it answers
 //! - [`power`], [`gate`], [`links`], [`cgroup`]: what it does
 
+pub mod boot;
 mod cgroup;
-mod fault;
+mod end;
+pub mod fault;
 mod gate;
+pub mod helper;
+pub mod hierarchy;
+pub mod host_fault;
 pub mod links;
+pub mod machine;
+mod memory;
+mod pause;
 mod power;
+mod processor;
 pub mod protocol;
 
 use crate::world::docker::sweep;

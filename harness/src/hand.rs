@@ -3,14 +3,28 @@
 //! to act outside its run's names and labels.
 //!
 //! - [`protocol`]: what it is told and what it answers
-//! - [`power`], [`gate`], [`links`], [`cgroup`]: what it does
+//! - [`journal`]: what it wrote down before it did it, for a hand that is started again
+//! - [`power`], [`gate`], [`links`]: power and forwarding
+//! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
+//! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
+//! - [`machine`]: what is on the machine before a run and after it
+//! - [`undertaker`]: removes what the hand itself stands on
 
+pub mod boot;
 mod cgroup;
-mod fault;
+mod end;
+pub mod fault;
 mod gate;
+pub mod helper;
+pub mod hierarchy;
+pub mod host_fault;
 mod journal;
 pub mod links;
+pub mod machine;
+mod memory;
+mod pause;
 mod power;
+mod processor;
 pub mod protocol;
 pub mod undertaker;
 
@@ -18,7 +32,9 @@ use crate::world::docker::sweep;
 use agents::runtime::clock::mono_ns;
 use fault::Fault;
 use gate::Gates;
+use host_fault::Ground;
 use journal::{Entry, Journal, Past};
+use machine::{Snapshot, Whose};
 use protocol::{Answer, Deed, LeaseEnd, Left, Order, Rights, Standing, Task, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -49,6 +65,9 @@ struct Hand {
     faults: BTreeMap<String, Box<dyn Fault>>,
     hold_until_ns: Option<u64>,
     finished: bool,
+    ground: Ground,
+    /// What was on the machine before the run.
+    before: Option<Snapshot>,
 }
 
 /// Runs the hand until its orders end; then, unless it was told to finish, it does by itself what its lease says.
@@ -102,8 +121,10 @@ impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
     fn new(journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { standing, faults, hold_until_ns, .. } = past;
-        let mut hand = Self { journal, standing, gates, faults: BTreeMap::new(), hold_until_ns, finished: false };
+        let Past { standing, faults, hold_until_ns, before, .. } = past;
+        let (ground, finished) = (Ground::of_hand(), false);
+        let mut hand =
+            Self { journal, standing, gates, faults: BTreeMap::new(), hold_until_ns, finished, ground, before };
         for (name, deed) in faults {
             match hand.make(deed) {
                 Ok(fault) => {
@@ -117,13 +138,10 @@ impl Hand {
 
     fn perform(&mut self, task: Task) -> Result<Answer, String> {
         match task {
-            Task::Hello(standing) => {
-                self.journal.write(&Entry::Standing(standing.clone()))?;
-                self.standing = Some(standing);
-                Ok(Answer::Hello(Box::new(rights())))
-            }
+            Task::Hello(standing) => self.greeted(standing),
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, gates } => self.prepare(&files, &gates),
+            Task::Disks { .. } | Task::Latencies { .. } => Err("not yet".to_owned()),
             Task::Links { bridges } => {
                 self.journal.write(&Entry::Bridges(bridges.clone()))?;
                 links::apply(&self.short(), &bridges).map(|()| Answer::Done)
@@ -143,6 +161,22 @@ impl Hand {
                 Ok(Answer::Left(self.finish()))
             }
         }
+    }
+
+    fn greeted(&mut self, standing: Standing) -> Result<Answer, String> {
+        self.journal.write(&Entry::Standing(standing.clone()))?;
+        self.standing = Some(standing);
+        if self.before.is_none() && cgroup::listing_root().is_some() {
+            let before = machine::snapshot_from_hand();
+            self.journal.write(&Entry::Before(before.clone()))?;
+            self.before = Some(before);
+        }
+        Ok(Answer::Hello(Box::new(rights())))
+    }
+
+    /// The fault that a deed is. Nothing is done yet.
+    fn make(&self, deed: Deed) -> Result<Box<dyn Fault>, String> {
+        host_fault::fault_of(&deed, &self.ground).ok_or_else(|| format!("this hand knows no {deed:?}"))
     }
 
     fn short(&self) -> String {
@@ -229,7 +263,17 @@ impl Hand {
         residue.extend(links::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
         let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
         residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));
-        Left { residue, others: Vec::new() }
+        let mut others = Vec::new();
+        for (kind, name, whose) in self.before.iter().flat_map(|before| {
+            machine::difference(before, &machine::snapshot_from_hand(), &standing.short)
+        }) {
+            match whose {
+                Whose::Residue if residue.contains(&(kind.clone(), name.clone())) => {}
+                Whose::Residue => residue.push((kind, name)),
+                Whose::ChangedBySomebodyElse => others.push((kind, name)),
+            }
+        }
+        Left { residue, others }
     }
 
     /// The lease has ended without a `Finish`: nobody else will heal this run.

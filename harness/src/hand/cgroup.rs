@@ -42,7 +42,8 @@ pub(super) fn processes(group: &Path) -> Vec<i32> {
     found
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
+/// Folders in a folder.
+pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }

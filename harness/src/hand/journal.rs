@@ -4,6 +4,7 @@
 //! The file lies in the run's shared volume and goes with it. A torn last line is an act that was never begun: the line
 //! is synced first.
 
+use super::machine::Snapshot;
 use super::protocol::{Deed, Standing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ use std::path::Path;
 pub(super) enum Entry {
     /// Which run it is, and under which lease.
     Standing(Standing),
+    /// What was on the machine before.
+    Before(Snapshot),
     /// Bridges between which packets are forwarded.
     Bridges(Vec<String>),
     /// Zones that have a disk of their own.
@@ -49,6 +52,7 @@ pub(super) struct Past {
     /// Faults that were begun and not healed.
     pub(super) faults: BTreeMap<String, Deed>,
     pub(super) hold_until_ns: Option<u64>,
+    pub(super) before: Option<Snapshot>,
 }
 
 impl Past {
@@ -57,6 +61,7 @@ impl Past {
         for entry in entries {
             match entry {
                 Entry::Standing(standing) => past.standing = Some(standing),
+                Entry::Before(before) => past.before = Some(before),
                 Entry::Bridges(bridges) => past.bridges = bridges,
                 Entry::Disks(zones) => past.disks = zones,
                 Entry::Intent { fault, deed } => {

@@ -1,7 +1,7 @@
 //! Owns a scripted world in virtual time that a controller can be played against. Refuses to judge: it keeps what the
 //! controller logged and did.
 
-use harness::controller::{Command, Controller, Do, Done, Ending, Input, Nanos, Report};
+use harness::controller::{Command, Controller, Do, Done, Effect, Ending, Input, Nanos, Report};
 use harness::load;
 use scenarios::event::{Detail, Life, Phase};
 use std::collections::{BTreeSet, VecDeque};
@@ -131,10 +131,17 @@ impl Play {
                     }
                 }
             }
-            Do::PowerOff(hosts) => {
+            Do::PowerOff { hosts, .. } => {
                 self.dark.extend(hosts.iter().map(ToString::to_string));
-                self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts })));
+                let (unsynced_lost, caveats) = (Vec::new(), Vec::new());
+                self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats })));
             }
+            Do::Inject { .. } => {
+                let effect = Effect { holds: true, ..Effect::default() };
+                self.feed(Input::Done(Ok(Done::Injected { t_ns, method, effect })));
+            }
+            Do::Heal { .. } => self.feed(Input::Done(Ok(Done::Healed { t_ns, method }))),
+            Do::Leave => self.feed(Input::Done(Ok(Done::Left))),
             Do::ReadBack => self.feed(Input::Done(Ok(Done::ReadBack))),
             Do::Teardown => self.feed(Input::Done(Ok(Done::TornDown { residue: Vec::new() }))),
         }

@@ -78,6 +78,8 @@ pub struct ContainerSpec {
     pub image: String,
     /// Command line.
     pub command: Vec<String>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// `uid:gid`.
@@ -284,6 +286,22 @@ impl Engine {
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         absent_is_fine(self.docker.remove_container(name, Some(options)).await, "remove container", name)
+    }
+
+    /// Freezes every process of a container.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is frozen already is none.
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.pause_container(name).await, "pause", name)
+    }
+
+    /// Lets a frozen container go on.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is not frozen is none.
+    pub async fn unpause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
     }
 
     /// Gives a container another name.
@@ -493,7 +511,7 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         user: Some(spec.user.clone()),
         image: Some(spec.image.clone()),
         entrypoint: Some(spec.command.clone()),
-        env: Some(vec!["LD_LIBRARY_PATH=/lib".to_owned()]),
+        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(hashed(&spec.labels)),
         attach_stdin: Some(spec.attach),
         attach_stdout: Some(spec.attach),
@@ -558,7 +576,7 @@ fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<(
     match result {
         Err(Error::DockerResponseServerError { status_code: 404 | 304, .. }) | Ok(()) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 409, message })
-            if message.contains("not running") || message.contains("already in progress") =>
+            if ["not running", "already in progress", "already paused", "not paused"].iter().any(|word| message.contains(word)) =>
         {
             Ok(())
         }

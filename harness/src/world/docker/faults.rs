@@ -7,7 +7,7 @@ use super::{Built, Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task};
 use agents::config::{Process, nanos};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use scenarios::plan::{self, Deed};
 use std::collections::BTreeSet;

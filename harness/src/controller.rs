@@ -212,6 +212,8 @@ pub enum Done {
     TornDown {
         /// Kind and name.
         residue: Vec<(String, String)>,
+        /// What is new on the machine and not the run's: kind and name.
+        others: Vec<(String, String)>,
     },
 }
 

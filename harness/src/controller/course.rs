@@ -41,9 +41,14 @@ impl Controller {
 
     fn torn_down(&mut self, now: Nanos, result: Result<Done, String>, out: &mut Vec<Command>) {
         match result {
-            Ok(Done::TornDown { residue }) => {
+            Ok(Done::TornDown { residue, others }) => {
                 for (object, name) in residue {
                     self.log(now, Detail::Residue { object, name }, out);
+                }
+                if let Some((kind, name)) = others.first() {
+                    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+                    let text = format!("somebody else changed the machine meanwhile: {kind} {name}{more}");
+                    self.log(now, Detail::Caveat { code: "machine-changed".to_owned(), text }, out);
                 }
             }
             Ok(_) => {}

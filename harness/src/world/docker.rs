@@ -23,7 +23,7 @@ pub mod sweep;
 use super::World;
 use crate::clock::Clock;
 use crate::controller::{Do, Done, Input};
-use crate::hand::protocol::{Answer, Rights, Task};
+use crate::hand::protocol::{Answer, Left, Rights, Task};
 use crate::witness::protocol::{Seen, Tell};
 use agents::wire::Note;
 use anyhow::{Context, Result, bail};
@@ -283,14 +283,15 @@ impl Shared {
             // The hand is gone, or cannot: another one reads its journal and finishes the work.
             return self.finish_by_another_hand().await;
         };
-        let mut residue = left.residue;
+        let Left { mut residue, others } = left;
         residue.extend(sweep::remove_run(&self.engine, &self.names.run, &BTreeSet::new()).await?);
-        Ok(Done::TornDown { residue })
+        Ok(Done::TornDown { residue, others })
     }
 
     async fn finish_by_another_hand(&self) -> Result<Done> {
         let (run, no_rights) = (&self.names.run, self.options.no_rights);
-        Ok(Done::TornDown { residue: finish_dead_run(&self.engine, &self.info, run, no_rights).await? })
+        let residue = finish_dead_run(&self.engine, &self.info, run, no_rights).await?;
+        Ok(Done::TornDown { residue, others: Vec::new() })
     }
 
     /// Leaves the region standing for those who look around.

@@ -35,7 +35,22 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(scenario: &str) -> Self {
-        let loaded = load::scenario(scenario, false).expect("built-in scenarios load");
+        Self::of(load::scenario(scenario, false).expect("built-in scenarios load"))
+    }
+
+    /// Plays a game day on `minimal` with these faults, as a file has them.
+    pub(crate) fn with_faults(faults: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("day.toml");
+        let head = "name = \"day\"\ntitle = \"A day\"\ntopology = \"us-test-1\"\ngraph = \"minimal\"\n";
+        std::fs::write(&path, format!("{head}{faults}")).expect("it can be written");
+        match load::scenario(&path.to_string_lossy(), false) {
+            Ok(loaded) => Self::of(loaded),
+            Err(bad) => panic!("{}", bad.text),
+        }
+    }
+
+    fn of(loaded: load::Loaded) -> Self {
         let (scenario, plan, placement) = (loaded.scenario.clone(), loaded.plan.clone(), loaded.placement.clone());
         let dark = placement.hosts.iter().map(|host| host.name.to_string()).collect();
         Self {
@@ -143,7 +158,7 @@ impl Play {
             Do::Heal { .. } => self.feed(Input::Done(Ok(Done::Healed { t_ns, method }))),
             Do::Leave => self.feed(Input::Done(Ok(Done::Left))),
             Do::ReadBack => self.feed(Input::Done(Ok(Done::ReadBack))),
-            Do::Teardown => self.feed(Input::Done(Ok(Done::TornDown { residue: Vec::new() }))),
+            Do::Teardown => self.feed(Input::Done(Ok(Done::TornDown { residue: Vec::new(), others: Vec::new() }))),
         }
     }
 

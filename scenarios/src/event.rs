@@ -316,7 +316,7 @@ pub enum HostChange {
 }
 
 /// An instance's life (design: off → starting → serving → active).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Life {
     /// Its host has no power.

@@ -1,4 +1,4 @@
-//! Owns names and labels of everything that a run makes on an engine. Refuses to make any of it.
+//! Owns names, labels and kinds of everything that a run makes on an engine. Refuses to make any of it.
 
 use std::collections::BTreeMap;
 
@@ -95,6 +95,34 @@ impl Names {
             format!("/blackstart.slice/blackstart-{}.slice", self.short)
         } else {
             format!("/blackstart-{}", self.short)
+        }
+    }
+}
+
+/// Kinds of objects that an engine keeps, in the order in which they can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// A container.
+    Container,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+    /// An image.
+    Image,
+}
+
+impl ObjectKind {
+    /// All kinds, in the order in which they can be removed.
+    pub const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
         }
     }
 }

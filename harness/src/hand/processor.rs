@@ -4,7 +4,7 @@
 use super::fault::Fault;
 use super::helper::{BURN, Helper, end_all};
 use super::hierarchy::{Group, number_of, read, write};
-use super::host_fault::{Ground, look};
+use super::host_fault::{Ground, look, within};
 use super::protocol::{Look, Target};
 use agents::runtime::clock::mono_ns;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ const LEFT_MILLI_MIN: u32 = 10;
 const LEFT_MILLI_MAX: u32 = 950;
 /// Less than a few periods of the kernel's (100 ms) tell nothing.
 const SPAN_NS_MIN: u64 = 350_000_000;
+/// How long burners may take to start and be held back for the first time, on a busy machine.
+const BEGINNING_MAX: Duration = Duration::from_secs(2);
 /// How much more than what is left may be measured, beside [`SLACK_NS`]: clocks are read one after the other.
 const OVERDRAWN: f64 = 1.1;
 /// What a group may have beyond whole periods: the slice (5 ms) that each of two cores was handed before the quota ran
@@ -146,6 +148,13 @@ impl Processor {
         Ok(())
     }
 
+    /// Whether a host was held back since this sample.
+    fn has_begun(&self, host: &str, first: Sample) -> bool {
+        let target = self.hosts.iter().find(|target| target.host == host);
+        let bound = target.and_then(|target| Bound::of(&self.ground.hierarchies.group(&target.cgroup)));
+        bound.is_none_or(|bound| bound.sample().throttled > first.throttled)
+    }
+
     /// Looks at one host: what it had of a core, and why the fault does not hold.
     fn look_at(&mut self, target: &Target) -> (Option<f64>, Option<&'static str>) {
         let group = self.ground.hierarchies.group(&target.cgroup);
@@ -177,7 +186,15 @@ impl Fault for Processor {
                 "{left} thousandths of a core cannot be left: {LEFT_MILLI_MIN} to {LEFT_MILLI_MAX} can"
             ));
         }
-        self.hosts.clone().iter().try_for_each(|target| self.press(target))
+        self.hosts.clone().iter().try_for_each(|target| self.press(target))?;
+        // It begins when the burners are at work. One that does not come to that is told by the look.
+        within(BEGINNING_MAX, || self.samples.iter().all(|(host, (first, _))| self.has_begun(host, *first)));
+        let hosts = self.hosts.iter().filter(|target| self.samples.contains_key(&target.host));
+        let bounds =
+            hosts.filter_map(|target| Some((target, Bound::of(&self.ground.hierarchies.group(&target.cgroup))?)));
+        let samples = bounds.map(|(target, bound)| (target.host.clone(), bound.sample()));
+        self.samples = samples.map(|(host, now)| (host, (now, now))).collect();
+        Ok(())
     }
 
     fn look(&mut self) -> Look {

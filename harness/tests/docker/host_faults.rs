@@ -2,7 +2,8 @@
 //! has, and leaves everything as it was. Refuses to use an engine, but for what is claimed of one.
 
 use crate::house::{House, ground};
-use crate::lab::{block_on, machine};
+use crate::lab::{alone, block_on, machine};
+use agents::runtime::clock::mono_ns;
 use harness::hand::fault::Fault;
 use harness::hand::host_fault::{Ground, fault_of};
 use harness::hand::machine::{Whose, difference, snapshot};
@@ -46,6 +47,7 @@ fn nobody() -> Target {
 
 #[test]
 fn a_paused_host_answers_nothing_and_goes_on_where_it_stood() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let before = house.settings();
     let deed = Deed::Pause { hosts: vec![house.target()] };
@@ -73,6 +75,7 @@ fn a_paused_host_answers_nothing_and_goes_on_where_it_stood() {
 
 #[test]
 fn a_pause_that_somebody_ends_or_that_is_aimed_at_nothing_does_not_hold() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let mut pause = fault(&Deed::Pause { hosts: vec![house.target()] }, &here());
     pause.act().expect("it is paused");
@@ -91,6 +94,7 @@ fn a_pause_that_somebody_ends_or_that_is_aimed_at_nothing_does_not_hold() {
 
 #[test]
 fn an_ended_process_is_another_one_when_its_supervisor_has_started_it_again() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     for kill in [true, false] {
         let first = house.processes("agent");
@@ -113,6 +117,7 @@ fn an_ended_process_is_another_one_when_its_supervisor_has_started_it_again() {
 
 #[test]
 fn an_end_of_no_process_does_not_hold() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let first = house.processes("agent");
     for (hosts, processes) in
@@ -127,6 +132,7 @@ fn an_end_of_no_process_does_not_hold() {
 
 #[test]
 fn a_host_short_of_processor_time_is_throttled_and_free_again_afterwards() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let before = house.settings();
     let throttled = || {
@@ -164,6 +170,7 @@ fn a_host_short_of_processor_time_is_throttled_and_free_again_afterwards() {
 
 #[test]
 fn a_shortage_of_processor_time_that_somebody_ends_does_not_hold() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let deed = Deed::Processor { hosts: vec![house.target()], left_milli: 200 };
     let mut processor = fault(&deed, &here());
@@ -188,6 +195,7 @@ fn a_shortage_of_processor_time_that_somebody_ends_does_not_hold() {
 
 #[test]
 fn a_host_short_of_memory_is_as_full_as_was_asked_and_empties_again() {
+    let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
     let before = house.settings();
     let usage = || {
@@ -231,6 +239,7 @@ fn a_host_short_of_memory_is_as_full_as_was_asked_and_empties_again() {
 /// However a hand dies, the kernel closes its end of the pipe.
 #[test]
 fn a_helper_ends_when_its_hand_does() {
+    let _turn = alone();
     for arguments in [["burn"].as_slice(), &["hog", "/proc/sys/kernel/pid_max", "1"]] {
         for told_to_work in [true, false] {
             let mut helper = Command::new(assert_cmd::cargo::cargo_bin("blackstart"))
@@ -254,6 +263,7 @@ fn booting(trouble: BootTrouble, houses: &[House]) -> Deed {
 
 #[test]
 fn hosts_that_never_boot_wait_at_their_boot_gates_until_the_heal() {
+    let _turn = alone();
     let gates = tempfile::tempdir().expect("a folder can be made");
     let mut houses: Vec<House> = (0..3).filter_map(|_| House::build(gates.path())).collect();
     if houses.is_empty() {
@@ -281,6 +291,7 @@ fn hosts_that_never_boot_wait_at_their_boot_gates_until_the_heal() {
 
 #[test]
 fn a_late_host_boots_by_itself_and_not_before_its_time() {
+    let _turn = alone();
     let gates = tempfile::tempdir().expect("a folder can be made");
     let Some(house) = House::build(gates.path()) else { return };
     let mut houses = [house];
@@ -296,6 +307,7 @@ fn a_late_host_boots_by_itself_and_not_before_its_time() {
 
 #[test]
 fn a_bottleneck_lets_everybody_boot_in_the_end() {
+    let _turn = alone();
     let gates = tempfile::tempdir().expect("a folder can be made");
     let mut houses: Vec<House> = (0..3).filter_map(|_| House::build(gates.path())).collect();
     let narrow = BootTrouble::Bottleneck { at_once: 1, each_ms: 100 };
@@ -311,6 +323,7 @@ fn a_bottleneck_lets_everybody_boot_in_the_end() {
 
 #[test]
 fn boot_gates_that_nobody_comes_to_do_not_hold_and_a_lost_hand_opens_its_own() {
+    let _turn = alone();
     let gates = tempfile::tempdir().expect("a folder can be made");
     let Some(mut house) = House::build(gates.path()) else { return };
     let nobody = Deed::Boot { gates: vec!["nobody".to_owned()], trouble: BootTrouble::Never };
@@ -356,9 +369,9 @@ fn what_a_run_leaves_on_a_machine_is_found_and_told_from_what_others_do() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("it can be started");
-    let began = std::time::Instant::now();
+    let began = mono_ns();
     let after = look();
-    eprintln!("the machine was looked at in {:?}", began.elapsed());
+    eprintln!("the machine was looked at in {} ms", (mono_ns() - began) / 1_000_000);
     drop(process.stdin.take());
     process.wait().expect("it ends");
     if !device.is_empty() {

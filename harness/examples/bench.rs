@@ -99,7 +99,16 @@ fn idle_host() -> Result<HostConfig> {
     };
     let processes = (0..IDLE_AGENTS).map(|index| Process::Instance(instance(index))).collect();
     let (gate, state_dir) = (String::new(), std::env::temp_dir().display().to_string());
-    Ok(HostConfig { host, zone, witness: nobody, gate, state_dir, boot_gate: String::new(), boot: Duration::ZERO, processes })
+    Ok(HostConfig {
+        host,
+        zone,
+        witness: nobody,
+        gate,
+        boot_gate: "/no-trouble".to_owned(),
+        state_dir,
+        boot: Duration::ZERO,
+        processes,
+    })
 }
 
 fn cpu_ticks(pid: u32) -> u64 {

@@ -8,6 +8,10 @@ mod agent_alone;
 mod engine;
 #[path = "docker/game_days.rs"]
 mod game_days;
+#[path = "docker/host_faults.rs"]
+mod host_faults;
+#[path = "docker/house.rs"]
+mod house;
 #[path = "docker/killed.rs"]
 mod killed;
 #[path = "docker/lab.rs"]

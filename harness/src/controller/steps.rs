@@ -95,7 +95,7 @@ impl Controller {
         }
     }
 
-    fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Effect, out: &mut Vec<Command>) {
+    fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
         let Some(step) = self.present.take() else { return };
         self.own_act_ended(now, &step.hosts);
         let (id, fault, act) = (step.id, step.fault.clone(), Act::Inject);
@@ -109,7 +109,9 @@ impl Controller {
             unsynced_lost: Vec::new(),
         };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        self.effect_seen(now, fault, effect, out);
+        if let Some(effect) = effect {
+            self.effect_seen(now, fault, effect, out);
+        }
     }
 
     fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {

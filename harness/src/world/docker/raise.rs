@@ -62,7 +62,6 @@ impl Raise<'_> {
             hostname: "hand".to_owned(),
             image: self.image.clone(),
             command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned()],
-            environment: self.names.environment(),
             labels: self.names.labels(&[(LABEL_ROLE, ROLE_HAND)]),
             user: "0:0".to_owned(),
             volumes: vec![VolumeMount { volume: shared, target: SHARED_DIR.to_owned(), read_only: false, copy: false }],

@@ -3,12 +3,12 @@
 //! to act outside its run's names and labels.
 //!
 //! - [`protocol`]: what it is told and what it answers
-//! - [`power`], [`gate`], [`links`], [`cgroup`]: what it does
+//! - [`power`], [`gate`], [`net`], [`cgroup`]: what it does
 
 mod cgroup;
 mod fault;
 mod gate;
-pub mod links;
+pub mod net;
 mod power;
 pub mod protocol;
 
@@ -41,6 +41,7 @@ struct Hand {
     short: String,
     gates: Gates,
     cgroups: Vec<String>,
+    net: Option<net::Net>,
     finished: bool,
 }
 
@@ -52,7 +53,8 @@ pub fn run() -> std::io::Result<()> {
     let orders = read_orders();
     let mut lease = LEASE_BEFORE_HELLO;
     let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-    let mut hand = Hand { run: String::new(), short: String::new(), gates, cgroups: Vec::new(), finished: false };
+    let mut hand =
+        Hand { run: String::new(), short: String::new(), gates, cgroups: Vec::new(), net: None, finished: false };
     loop {
         match orders.recv_timeout(lease) {
             Ok(order) => {
@@ -100,7 +102,11 @@ impl Hand {
             }
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, state_dirs, gates } => self.prepare(&files, &state_dirs, &gates),
-            Task::Links { bridges } => links::apply(&self.short, &bridges).map(|()| Answer::Done),
+            Task::Links { bridges } => {
+                self.net = None;
+                self.net = Some(net::Net::start(&self.short, &bridges, 0)?);
+                Ok(Answer::Done)
+            }
             Task::PowerOff { whole, hosts } => power::power_off(&whole, &hosts).map(Answer::Dark),
             Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
             Task::OpenGates { gates } => {
@@ -152,8 +158,9 @@ impl Hand {
     }
 
     /// Removes rules and control groups; returns what is still there.
-    fn remove_ours(&self) -> Vec<(String, String)> {
-        let rules = links::remove(&self.short).into_iter().map(|rule| ("rule".to_owned(), rule));
+    fn remove_ours(&mut self) -> Vec<(String, String)> {
+        self.net = None;
+        let rules = net::remove(&self.short).into_iter().map(|rule| ("rule".to_owned(), rule));
         let groups = self.cgroups.iter().flat_map(|group| cgroup::remove(group));
         rules.chain(groups.map(|group| ("cgroup".to_owned(), group))).collect()
     }
@@ -176,7 +183,7 @@ fn rights() -> Rights {
         host_view: cgroup::listing_root().is_some(),
         cgroup_kill: shown(cgroup::kill_root()),
         freezer: shown(cgroup::freezer_root()),
-        links: links::probe(),
+        links: net::probe(),
         mono_ns: mono_ns(),
     }
 }

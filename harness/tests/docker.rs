@@ -10,5 +10,9 @@ mod engine;
 mod game_days;
 #[path = "docker/lab.rs"]
 mod lab;
+#[path = "docker/net.rs"]
+mod net;
+#[path = "docker/net_lab.rs"]
+mod net_lab;
 #[path = "docker/residue.rs"]
 mod residue;

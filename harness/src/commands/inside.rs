@@ -13,7 +13,7 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         ["hand"] => crate::hand::run(),
         ["enter", program, rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
-            Err(crate::hand::links::enter(program, &rest))
+            Err(crate::hand::net::enter(program, &rest))
         }
         _ => return None,
     };

@@ -16,5 +16,9 @@ mod house;
 mod killed;
 #[path = "docker/lab.rs"]
 mod lab;
+#[path = "docker/net.rs"]
+mod net;
+#[path = "docker/net_lab.rs"]
+mod net_lab;
 #[path = "docker/residue.rs"]
 mod residue;

@@ -3,7 +3,7 @@
 //! volumes, images are found by label).
 
 use super::hierarchy::Hierarchies;
-use super::{MACHINE_ROOT, cgroup, links};
+use super::{MACHINE_ROOT, cgroup, net};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -73,7 +73,7 @@ fn rules(machine: &Path) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
     for (program, arguments, parse) in ways.into_iter().filter(|(program, ..)| is_there(program)) {
         let listed =
-            if machine == Path::new("/") { run_here(program, arguments) } else { links::run(program, arguments, "") };
+            if machine == Path::new("/") { run_here(program, arguments) } else { net::run(program, arguments, "") };
         all.extend(parse(&listed?));
     }
     Ok(all)

@@ -166,8 +166,11 @@ impl Region<'_> {
             }
             Deed::DiskErrors => words::Deed::DiskErrors { zones: disks()? },
             Deed::Network { rules } => {
-                if let Err(why) = rights.links.as_ref().and(rights.shapes.as_ref()) {
-                    bail!("packets cannot be touched here: {why}");
+                let shaped = rules.iter().any(|rule| matches!(rule.act, plan::LinkAct::Shape(_)));
+                match (&rights.links, &self.built.shapes) {
+                    (Err(why), _) => bail!("packet filter rules cannot be written here: {why}"),
+                    (_, Err(why)) if shaped => bail!("packets cannot be shaped here: {why}"),
+                    _ => {}
                 }
                 words::Deed::Network { rules: rules.iter().map(|rule| self.rule(rule)).collect(), probes: self.probes(rules) }
             }

@@ -103,6 +103,7 @@ impl Controller {
             step: id,
             fault: step.fault,
             act,
+            what: step.deed.word().to_owned(),
             method,
             skew_ns: 0,
             hosts: step.hosts,
@@ -123,6 +124,7 @@ impl Controller {
             step: step.id,
             fault: step.fault,
             act,
+            what: step.deed.word().to_owned(),
             method,
             skew_ns: 0,
             hosts: step.hosts,
@@ -151,7 +153,7 @@ impl Controller {
         self.live_faults.remove(&fault);
         self.powered(t_ns, &hosts, out);
         let (act, unsynced_lost) = (Act::Heal, Vec::new());
-        let detail = Detail::StepDone { step: id, fault, act, method, skew_ns, hosts, unsynced_lost };
+        let detail = Detail::StepDone { step: id, fault, act, what: String::new(), method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.lit_at = t_ns;
         if let Some(step) = step {
@@ -185,8 +187,9 @@ impl Controller {
         }
         let seen_dead = dead.len();
         let (act, hosts, fault) = (Act::Inject, dead, step.fault.clone());
+        let (id, what) = (step.id, String::new());
         let detail =
-            Detail::StepDone { step: step.id, fault: step.fault, act, method, skew_ns, hosts, unsynced_lost };
+            Detail::StepDone { step: id, fault: step.fault, act, what, method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         if instant {
             let holds = seen_dead == expected && expected > 0;

@@ -23,6 +23,9 @@ const BLOCKS_TRIED: u64 = 64;
 /// A host carries a supervisor and a few agents of some MB.
 const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
+/// The hand acts at a moment and sees what happens then: it must not wait for its turn behind those it acts on. The
+/// greatest share there is; it is idle nearly always.
+const HAND_CPU_SHARES: i64 = 262_144;
 
 /// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
 /// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
@@ -96,6 +99,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         privileged: !shared.options.no_rights,
         machine_root: if shared.options.no_rights { String::new() } else { MACHINE_ROOT.to_owned() },
         capabilities: if shared.options.no_rights { RIGHTS_LEAST } else { RIGHTS_WANTED },
+        cpu_shares: HAND_CPU_SHARES,
         attach: true,
         ..ContainerSpec::default()
     };

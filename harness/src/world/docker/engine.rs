@@ -97,6 +97,8 @@ pub struct ContainerSpec {
     pub memory_bytes: i64,
     /// Processes and threads; zero is no limit.
     pub pids: i64,
+    /// Weight at the processors beside other containers; zero is the engine's own.
+    pub cpu_shares: i64,
     /// In the machine's own process ids and network, without the engine's profiles: the hand alone.
     pub privileged: bool,
     /// Capabilities; all others are dropped.
@@ -538,6 +540,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         memory: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
+        cpu_shares: Some(spec.cpu_shares).filter(|&shares| shares > 0),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
         // From a namespace of its own it could move no process into a group outside of that (v2, `nsdelegate`).
         cgroupns_mode: spec.privileged.then_some(HostConfigCgroupnsModeEnum::HOST),

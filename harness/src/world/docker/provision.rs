@@ -27,7 +27,6 @@ const BLOCKS_TRIED: u64 = 64;
 /// A host carries a supervisor and a few agents of some MB.
 const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
-
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     import(shared).await?;

@@ -5,6 +5,7 @@
 //! - [`protocol`]: what it is told and what it answers
 //! - [`journal`]: what it wrote down before it did it, for a hand that is started again
 //! - [`power`], [`gate`], [`links`]: power and forwarding
+//! - [`disk`]: the disks of zones, and their faults
 //! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
 //! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
 //! - [`machine`]: what is on the machine before a run and after it
@@ -12,6 +13,7 @@
 
 pub mod boot;
 mod cgroup;
+pub mod disk;
 mod end;
 pub mod fault;
 mod gate;

@@ -6,6 +6,7 @@
 //! - [`journal`]: what it wrote down before it did it, for a hand that is started again
 //! - [`power`], [`gate`]: power
 //! - [`net`]: forwarding, latencies, and faults on the network
+//! - [`disk`]: the disks of zones, and their faults
 //! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
 //! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
 //! - [`machine`]: what is on the machine before a run and after it
@@ -13,6 +14,7 @@
 
 pub mod boot;
 mod cgroup;
+pub mod disk;
 mod end;
 pub mod fault;
 mod gate;

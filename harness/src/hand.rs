@@ -33,13 +33,15 @@ pub mod undertaker;
 
 use crate::world::docker::sweep;
 use agents::runtime::clock::mono_ns;
+use disk::Disks;
+use disk::place::Place;
 use fault::Fault;
 use gate::Gates;
 use host_fault::Ground;
 use journal::{Entry, Journal, Past};
 use machine::{Snapshot, Whose};
 use net::{Net, NetworkFault};
-use protocol::{Answer, Deed, LeaseEnd, Left, Order, Rights, Standing, Task, Word};
+use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, Target, Task, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -69,6 +71,7 @@ struct Hand {
     gates: Gates,
     faults: BTreeMap<String, Box<dyn Fault>>,
     net: Option<Arc<Net>>,
+    disks: Option<Disks>,
     hold_until_ns: Option<u64>,
     finished: bool,
     ground: Ground,
@@ -127,10 +130,26 @@ impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
     fn new(journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { standing, faults, hold_until_ns, before, links, .. } = past;
-        let (ground, finished) = (Ground::of_hand(), false);
-        let (live, net) = (BTreeMap::new(), None);
-        let mut hand = Self { journal, standing, gates, faults: live, net, hold_until_ns, finished, ground, before };
+        let Past { standing, faults, hold_until_ns, before, links, disks } = past;
+        let mut hand = Self {
+            journal,
+            standing,
+            gates,
+            faults: BTreeMap::new(),
+            net: None,
+            disks: None,
+            hold_until_ns,
+            finished: false,
+            ground: Ground::of_hand(),
+            before,
+        };
+        if !disks.is_empty() {
+            let mut held = Disks::new(hand.place());
+            if let Err(why) = held.resume(&disks) {
+                eprintln!("the disks of an earlier hand cannot be taken over: {why}");
+            }
+            hand.disks = Some(held);
+        }
         if let Some((bridges, seed)) = links
             && let Err(why) = hand.link(&bridges, seed)
         {
@@ -152,13 +171,13 @@ impl Hand {
             Task::Hello(standing) => self.greeted(standing),
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, gates } => self.prepare(&files, &gates),
-            Task::Disks { .. } => Err("not yet".to_owned()),
+            Task::Disks { zones } => self.make_disks(zones),
             Task::Links { bridges, seed } => {
                 self.journal.write(&Entry::Links { bridges: bridges.clone(), seed })?;
                 self.link(&bridges, seed)
             }
             Task::Latencies { rules } => self.net()?.set_base(rules).map(|()| Answer::Done),
-            Task::PowerOff { whole, hosts, .. } => power::power_off(&whole, &hosts).map(Answer::Dark),
+            Task::PowerOff { whole, hosts, disks } => self.power_off(&whole, &hosts, &disks),
             Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
             Task::OpenGates { gates } => self.open(&gates),
             Task::Inject { fault, deed } => self.inject(&fault, deed),
@@ -183,7 +202,7 @@ impl Hand {
             self.journal.write(&Entry::Before(before.clone()))?;
             self.before = Some(before);
         }
-        Ok(Answer::Hello(Box::new(rights())))
+        Ok(Answer::Hello(Box::new(rights(&self.place()))))
     }
 
     /// The fault that a deed is. Nothing is done yet.
@@ -191,8 +210,30 @@ impl Hand {
         if let Some(fault) = host_fault::fault_of(deed, &self.ground) {
             return Ok(fault);
         }
+        if let Some(fault) = disk::fault_of(deed, &self.place()) {
+            return Ok(fault);
+        }
         let fault = NetworkFault::from_deed(name, deed, self.net()?);
         fault.map(|fault| Box::new(fault) as Box<dyn Fault>).ok_or_else(|| format!("this hand knows no {deed:?}"))
+    }
+
+    fn place(&self) -> Place {
+        Place::in_hand(&self.short())
+    }
+
+    fn make_disks(&mut self, zones: Vec<String>) -> Result<Answer, String> {
+        self.journal.write(&Entry::Disks(zones.clone()))?;
+        let place = self.place();
+        self.disks.get_or_insert_with(|| Disks::new(place)).make(&zones).map(Answer::Disks)
+    }
+
+    fn power_off(&mut self, whole: &[String], hosts: &[Target], disks: &[DiskCut]) -> Result<Answer, String> {
+        let mut dark = power::power_off(whole, hosts)?;
+        for DiskCut { zone, torn } in disks {
+            let held = self.disks.as_mut().ok_or("zones have no disks of their own")?;
+            dark.disks.push((zone.clone(), held.cut(zone, *torn)?.to_string()));
+        }
+        Ok(Answer::Dark(dark))
     }
 
     fn net(&self) -> Result<Arc<Net>, String> {
@@ -291,6 +332,7 @@ impl Hand {
         self.faults.clear();
         self.net = None;
         residue.extend(net::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
+        residue.extend(self.disks.take().unwrap_or_else(|| Disks::new(Place::in_hand(&standing.short))).remove());
         let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
         residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));
         let mut others = Vec::new();
@@ -339,14 +381,14 @@ impl Hand {
     }
 }
 
-fn rights() -> Rights {
+fn rights(place: &Place) -> Rights {
     let shown = |path: Option<PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
     Rights {
         host_view: cgroup::listing_root().is_some(),
         cgroup_kill: shown(cgroup::kill_root()),
         freezer: shown(cgroup::freezer_root()),
         links: net::probe(),
-        disks: Err("not yet".to_owned()),
+        disks: Disks::probe(place),
         mono_ns: mono_ns(),
     }
 }

@@ -105,6 +105,8 @@ pub struct ContainerSpec {
     pub capabilities: &'static [&'static str],
     /// Whether the caller talks to it over standard input and output.
     pub attach: bool,
+    /// Devices of the machine that it may use, as the engine's rules have them: `b 7:* rwm`.
+    pub devices: &'static [&'static str],
     /// Whether the engine starts it again when it ends with an error.
     pub restart: bool,
 }
@@ -242,13 +244,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes a local volume.
+    /// Makes a local volume: a folder of the engine's own, or a filesystem on a device of its machine.
     ///
     /// # Errors
     /// Where the engine refuses it.
-    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
-        let name_option = Some(name.to_owned());
-        let request = VolumeCreateRequest { name: name_option, labels: Some(hashed(labels)), ..Default::default() };
+    pub async fn create_volume(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        device: Option<&str>,
+    ) -> Result<()> {
+        let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let driver_opts = device.map(|device| HashMap::from([option("type", "ext4"), option("device", device)]));
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(hashed(labels)),
+            driver_opts,
+            ..VolumeCreateRequest::default()
+        };
         let made = self.docker.create_volume(request).await.map_err(explain);
         made.with_context(|| format!("volume {name} could not be made"))?;
         Ok(())
@@ -541,6 +554,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
         cpu_shares: Some(spec.cpu_shares).filter(|&shares| shares > 0),
+        device_cgroup_rules: Some(spec.devices.iter().map(ToString::to_string).collect()),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
         // From a namespace of its own it could move no process into a group outside of that (v2, `nsdelegate`).
         cgroupns_mode: spec.privileged.then_some(HostConfigCgroupnsModeEnum::HOST),

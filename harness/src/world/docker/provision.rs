@@ -15,6 +15,7 @@ use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use anyhow::{Context, Result, bail};
 use scenarios::event::{By, Detail, Place};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -33,7 +34,7 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared_volume(shared).await?;
     let (hand, rights) = raise_hand(shared).await?;
     shared.going_on()?;
-    state_volumes(shared).await?;
+    state_volumes(shared, &hand, &rights).await?;
     let built = Arc::new(networks(shared, hand, rights).await?);
     shared.set_built(Arc::clone(&built));
     let layout = &built.layout;
@@ -61,14 +62,23 @@ async fn import(shared: &Shared) -> Result<()> {
 
 /// The volume that the hand and all hosts see.
 async fn shared_volume(shared: &Shared) -> Result<()> {
-    shared.engine.create_volume(&shared.names.object("shared"), &shared.names.labels(&[])).await
+    shared.engine.create_volume(&shared.names.object("shared"), &shared.names.labels(&[]), None).await
 }
 
-/// A volume for the state of each zone's hosts.
-async fn state_volumes(shared: &Shared) -> Result<()> {
-    for (_, zone) in shared.topology.zones() {
-        let labels = shared.names.labels(&[(LABEL_ZONE, zone.name.as_str())]);
-        shared.engine.create_volume(&shared.names.object(&format!("state-{}", zone.name)), &labels).await?;
+/// A volume for the state of each zone's hosts: on a disk of its own where the hand can make one.
+async fn state_volumes(shared: &Shared, hand: &Hand, rights: &Rights) -> Result<()> {
+    let zones: Vec<String> = shared.topology.zones().map(|(_, zone)| zone.name.to_string()).collect();
+    let mut devices = BTreeMap::new();
+    if rights.disks.is_ok() {
+        match hand.ask(Task::Disks { zones: zones.clone() }).await? {
+            Answer::Disks(made) => devices.extend(made),
+            other => bail!("the hand answered {other:?} to the disks"),
+        }
+    }
+    for zone in &zones {
+        let labels = shared.names.labels(&[(LABEL_ZONE, zone)]);
+        let name = shared.names.object(&format!("state-{zone}"));
+        shared.engine.create_volume(&name, &labels, devices.get(zone).map(String::as_str)).await?;
     }
     Ok(())
 }

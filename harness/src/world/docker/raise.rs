@@ -25,6 +25,8 @@ const RIGHTS_WANTED: &[&str] = &[
     "SYS_ADMIN",
     "SYS_PTRACE",
 ];
+/// Loop devices (block major 7), and the device that gives out free ones (misc minor 237): `devices.txt` of the kernel.
+const LOOP_DEVICES: &[&str] = &["b 7:* rwm", "c 10:237 rwm"];
 /// What it needs in any case: files on the run's own volume that belong to the hosts' user.
 const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 
@@ -73,6 +75,7 @@ impl Raise<'_> {
             machine_root: if rights { MACHINE_ROOT.to_owned() } else { String::new() },
             capabilities: if rights { RIGHTS_WANTED } else { RIGHTS_LEAST },
             attach: true,
+            devices: if rights { LOOP_DEVICES } else { &[] },
             cpu_shares: HAND_CPU_SHARES,
             restart: true,
             ..ContainerSpec::default()
@@ -135,7 +138,7 @@ pub async fn finish_dead_run(
     spare.insert(image.clone());
     sweep::remove_run(engine, run, &spare).await?;
     // Where it is gone the journal is gone with it, and so is everything that stood on it; making it twice is none.
-    engine.create_volume(&names.object("shared"), &names.labels(&[])).await?;
+    engine.create_volume(&names.object("shared"), &names.labels(&[]), None).await?;
     let lease = Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove };
     let raise = Raise { engine, names: &names, image, no_rights, lease };
     let (hand, _) = raise.raise(|| ()).await?;

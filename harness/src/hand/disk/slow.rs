@@ -127,7 +127,7 @@ impl Fault for DiskSlow {
             return Err("none of the hosts is there".to_owned());
         }
         self.begin_write(&hierarchies)?;
-        self.take_seen(OVERHEAD + 2 * Duration::from_millis(self.delay_ms()))
+        self.take_seen(OVERHEAD + 3 * Duration::from_millis(self.delay_ms()))
     }
 
     fn look(&mut self) -> Look {

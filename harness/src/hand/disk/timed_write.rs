@@ -1,4 +1,4 @@
-//! Owns one synced write to a zone's disk by a process inside a control group, and how long it took. Refuses to judge it.
+//! Owns a synced write to a zone's disk by a process inside a control group, and how long it took. Refuses to judge it.
 
 use super::mounted::Mounted;
 use super::place::Place;
@@ -6,7 +6,7 @@ use agents::runtime::clock::mono_ns;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -14,8 +14,11 @@ use std::time::Duration;
 
 /// The file that is written to.
 pub(super) const TRIAL: &str = "slow-trial";
-/// Waits for a word, then appends and syncs. `fsync` because that is what every `dd` knows.
-const SCRIPT: &str = "read go && exec dd if=/dev/zero bs=64 count=1 conv=fsync 2>/dev/null";
+/// Waits for a word, then appends and syncs twice, with a word of its own between. A group that is held back to so many
+/// writes a second may have one of the two for free: the slower one tells. `fsync` because that is what every `dd`
+/// knows.
+const SCRIPT: &str = "read go && dd if=/dev/zero bs=64 count=1 conv=fsync 2>/dev/null && echo >&2 && \
+                      exec dd if=/dev/zero bs=64 count=1 conv=fsync 2>/dev/null";
 
 /// A write under way. One that is dropped ends as soon as the kernel lets it.
 #[derive(Debug)]
@@ -30,21 +33,25 @@ impl TimedWrite {
         let told = |error: std::io::Error| format!("a write of our own: {error}");
         let file = OpenOptions::new().create(true).append(true).open(mounted.own(TRIAL)).map_err(told)?;
         let mut command = place.program("sh");
-        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(file).stderr(Stdio::null());
+        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(file).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(told)?;
         drop(command);
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("a process without a number")?;
         let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| told(error.into()))?;
         let moved = std::fs::write(procs, child.id().to_string());
         let mut input = child.stdin.take();
+        let word = child.stderr.take();
         let began = mono_ns();
         // Without the word it ends without writing.
         let begun = moved.and_then(|()| input.take().map_or(Ok(()), |mut input| input.write_all(b"go\n")));
         drop(input);
         let (sender, took) = sync_channel(1);
         std::thread::spawn(move || {
+            // Whether it came or not, the end tells how it went.
+            let _between = word.map(|mut word| word.read(&mut [0]));
+            let between = mono_ns();
             let ended = match child.wait() {
-                Ok(status) if status.success() => Ok((mono_ns() - began) as f64 / 1e6),
+                Ok(status) if status.success() => Ok((mono_ns() - between).max(between - began) as f64 / 1e6),
                 Ok(status) => Err(format!("a write of our own inside a host's control group failed ({status})")),
                 Err(error) => Err(error.to_string()),
             };

@@ -8,23 +8,29 @@
 //!
 //! - [`place`], [`loop_device`], [`mounted`]: names, devices, mounts; [`ioctl`]: the few unsafe calls
 //! - [`cut`]: a power loss
-//! - [`full`], [`slow`], [`errors`]: faults
+//! - [`full`], [`slow`], [`errors`]: faults; [`timed_write`]: how slow is seen
 
 mod cut;
-pub(in crate::hand) mod errors;
-pub(in crate::hand) mod full;
+mod errors;
+mod full;
 mod ioctl;
 mod loop_device;
 mod mounted;
 pub mod place;
-pub(in crate::hand) mod slow;
+mod slow;
 #[cfg(test)]
 mod tests;
+mod timed_write;
 
+use super::fault::Fault;
+use super::protocol::Deed;
 pub use cut::CutReport;
+use errors::DiskErrors;
+use full::DiskFull;
 use loop_device::LoopDevice;
 use mounted::Mounted;
 use place::Place;
+use slow::DiskSlow;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
@@ -37,8 +43,7 @@ const DISK_BYTES: u64 = 64 << 20;
 const DATA_FROM_BYTES: u64 = 8193 << 10;
 /// Small blocks, because a full disk still takes what fits into a file's last block. Groups of 8 MB put into one flexible
 /// group: then the first holds all metadata, and ext4 puts folders into the first and files into the others.
-const FORMAT: [&str; 12] =
-    ["-q", "-F", "-b", "1024", "-g", "8192", "-G", "16", "-m", "0", "-N", "4096", "-O"];
+const FORMAT: [&str; 13] = ["-q", "-F", "-b", "1024", "-g", "8192", "-G", "16", "-m", "0", "-N", "4096", "-O"];
 const FEATURES: &str = "has_journal,extent,flex_bg,^resize_inode";
 /// How long a filesystem that nobody has mounted any more may take to go.
 const GONE_WAIT: Duration = Duration::from_secs(10);
@@ -50,6 +55,17 @@ const PROBED: &str = ".probe";
 pub struct Disks {
     place: Place,
     held: BTreeMap<String, Held>,
+}
+
+/// The fault that a deed is, where it is one of disks. Nothing is done yet.
+pub fn fault_of(deed: &Deed, place: &Place) -> Option<Box<dyn Fault>> {
+    let place = place.clone();
+    Some(match deed.clone() {
+        Deed::DiskFull { zones } => Box::new(DiskFull { place, zones }),
+        Deed::DiskSlow { zones, hosts, delay_ms } => Box::new(DiskSlow::new(place, zones, hosts, delay_ms)),
+        Deed::DiskErrors { zones } => Box::new(DiskErrors { place, zones }),
+        _ => return None,
+    })
 }
 
 /// What keeps a disk there. The mount goes before the device.

@@ -3,10 +3,10 @@
 
 #[path = "it/cli.rs"]
 mod cli;
-#[path = "it/controller_faults.rs"]
-mod controller_faults;
 #[path = "it/controller.rs"]
 mod controller;
+#[path = "it/controller_faults.rs"]
+mod controller_faults;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/tidy.rs"]

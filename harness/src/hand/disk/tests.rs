@@ -160,8 +160,10 @@ fn refused_and_healed(short: &str, deed: Deed) {
     // What the agent wrote before it was refused may have taken a block, and its next write takes the one it gave up.
     assert!(before.abs_diff(free()) <= 8 << 10, "{before} bytes were free, now {}", free());
     assert!(agent.works(), "without a restart");
-    let (_, entries) = Agent::open(&bench.file("host/instance.log"));
+    drop(agent);
+    let (agent, entries) = Agent::open(&bench.file("host/instance.log"));
     assert!(entries >= 400);
+    drop(agent);
     bench.end();
 }
 
@@ -216,7 +218,6 @@ fn a_slow_disk_holds_back_writes_of_a_control_group_and_lets_them_go_when_it_is_
         let limits = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it is read");
         assert_eq!(limits("blkio.throttle.write_iops_device") + &limits("blkio.throttle.write_bps_device"), "");
     }
-    drop(hosts);
     let empty = || std::fs::read_to_string(folder.join("cgroup.procs")).expect("it is read").is_empty();
     assert!(super::until(empty), "a process of ours is left");
     std::fs::remove_dir(&folder).expect("it is empty");

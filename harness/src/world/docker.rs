@@ -4,14 +4,13 @@
 //! - [`engine`]: the engine's API, the only module that names bollard
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of
 //! - [`provision`], [`power`], [`sweep`]: acts
-//! - [`link`], [`hand_link`], [`observe`]: talking with the hand and the witness
+//! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 pub mod engine;
 mod hand_link;
 pub mod image;
 mod link;
 pub mod names;
-mod observe;
 mod power;
 mod provision;
 pub mod region;

@@ -1,1 +1,142 @@
-//! x
+//! Owns the world of simulated hosts in virtual time. Refuses to decide what happens in it: instances, canaries and the
+//! witness are the same machines that run in containers.
+//!
+//! - [`region`](self): hosts, processes and addresses; `engine`: what happens, one thing after the other
+//! - `queue`, `calls`, `network`, `disk`, `process`, `power`: what it is made of
+//! - [`costs`]: what things cost, calibrated from one recorded run
+//! - [`course`]: the loop of a run in virtual time
+//!
+//! One seed decides everything, in whole numbers: the same seed gives the same events, byte for byte.
+
+mod calls;
+pub mod costs;
+pub mod course;
+mod disk;
+mod engine;
+mod network;
+mod power;
+mod process;
+mod queue;
+mod region;
+
+use super::World;
+use crate::controller::{Do, Done, Input, Nanos};
+use engine::{Engine, Happening};
+use fixtures::name::HostName;
+pub use region::Parts;
+use std::collections::BTreeMap;
+
+/// From the first host that loses power to the last one, at most.
+const DARK_SKEW_NS: Nanos = 20_000_000;
+/// From the first host that gets power to the last one, at most.
+const LIT_SKEW_NS: Nanos = 2_000_000;
+/// How long it takes to make a region, whatever its size.
+const PROVISION_NS: Nanos = 1_000_000;
+
+/// A simulated region.
+#[derive(Debug)]
+pub struct SimWorld {
+    engine: Engine,
+    by_name: BTreeMap<HostName, u32>,
+}
+
+impl SimWorld {
+    /// A region that stands in the dark, at the beginning of time.
+    pub fn new(parts: &Parts<'_>) -> Self {
+        let engine = Engine::new(parts);
+        let by_name = engine.names.iter().cloned().zip(0..).collect();
+        Self { engine, by_name }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Nanos {
+        self.engine.now
+    }
+
+    /// Inputs handed to state machines so far: instances, canaries and the witness.
+    pub fn handed(&self) -> u64 {
+        self.engine.handed
+    }
+
+    /// Lets things happen until the controller has to be told of something; `None` where nothing is left to happen
+    /// until `limit`, which is the time then.
+    pub fn next(&mut self, limit: Nanos) -> Option<Input> {
+        loop {
+            if let Some(input) = self.engine.seen.pop_front() {
+                return Some(input);
+            }
+            if !self.engine.step(limit) {
+                self.engine.now = self.engine.now.max(limit);
+                return None;
+            }
+        }
+    }
+
+    /// Address of each host, for the record.
+    pub fn addresses(&self) -> BTreeMap<HostName, String> {
+        self.by_name.iter().map(|(name, host)| (name.clone(), region::address(*host as usize).to_string())).collect()
+    }
+
+    fn numbers(&self, hosts: &[HostName]) -> Vec<u32> {
+        hosts.iter().filter_map(|host| self.by_name.get(host).copied()).collect()
+    }
+
+    /// Enters a change of every host, each at a moment of its own, and the end of the act at the last of them.
+    fn change(&mut self, hosts: &[HostName], skew_ns: Nanos, how: fn(u32) -> Happening, done: fn(Change) -> Done) {
+        let numbers = self.numbers(hosts);
+        let moments = self.engine.moments(numbers.len(), skew_ns);
+        let first = moments.iter().copied().min().unwrap_or(self.engine.now);
+        let last = moments.iter().copied().max().unwrap_or(self.engine.now);
+        for (number, at) in numbers.into_iter().zip(moments) {
+            self.engine.queue.push(at, how(number));
+        }
+        let change = Change { t_ns: last, skew_ns: last - first, hosts: hosts.to_vec() };
+        self.engine.queue.push(last, Happening::ActDone(Box::new(done(change))));
+    }
+
+    fn end_act(&mut self, done: Done) {
+        self.engine.queue.push(self.engine.now, Happening::ActDone(Box::new(done)));
+    }
+}
+
+/// A change of power that is done.
+struct Change {
+    t_ns: Nanos,
+    skew_ns: Nanos,
+    hosts: Vec<HostName>,
+}
+
+fn lit(change: Change) -> Done {
+    Done::Lit { t_ns: change.t_ns, skew_ns: change.skew_ns, method: "simulated".to_owned() }
+}
+
+fn dark(change: Change) -> Done {
+    let Change { t_ns, skew_ns, hosts } = change;
+    Done::Dark { t_ns, skew_ns, method: "simulated".to_owned(), dead: hosts }
+}
+
+impl World for SimWorld {
+    fn perform(&mut self, act: Do) {
+        match act {
+            Do::Provision => {
+                self.engine.witness(crate::witness::watcher::Watcher::begin);
+                let at = self.engine.now + PROVISION_NS;
+                self.engine.queue.push(at, Happening::ActDone(Box::new(Done::Provisioned)));
+            }
+            Do::PowerOn(hosts) => self.change(&hosts, LIT_SKEW_NS, |host| Happening::Light { host }, lit),
+            Do::PowerOff(hosts) => self.change(&hosts, DARK_SKEW_NS, |host| Happening::Darken { host }, dark),
+            Do::ReadBack => {
+                self.engine.reading_back = true;
+                self.engine.witness(crate::witness::watcher::Watcher::read_back);
+            }
+            Do::Teardown => self.end_act(Done::TornDown { residue: Vec::new() }),
+        }
+    }
+
+    fn cancel(&mut self) {
+        // Acts take next to no time here; only the reading back may wait for somebody.
+        if std::mem::take(&mut self.engine.reading_back) {
+            self.engine.seen.push_back(Input::Done(Err("cancelled".to_owned())));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Owns the lives of simulated hosts and processes: power, boot, start, exit and restart, and what becomes of the disk.
+//! Refuses to know why a host loses power.
+
+use super::engine::{Engine, Happening};
+use crate::controller::Input;
+use agents::machine::{Input as Given, Nanos, RequestId};
+use agents::wire::{From, Line, Note};
+use fixtures::name::ZoneName;
+
+use crate::witness::protocol::Seen;
+
+impl Engine {
+    pub(super) fn light(&mut self, host: u32) {
+        let known = &mut self.hosts[host as usize];
+        if known.lit {
+            return;
+        }
+        known.lit = true;
+        known.power += 1;
+        let (power, boot_ns) = (known.power, known.boot_ns);
+        self.host_note(host, Note::Powered);
+        self.queue.push(self.now + boot_ns, Happening::Booted { host, power });
+    }
+
+    pub(super) fn darken(&mut self, host: u32) {
+        let known = &mut self.hosts[host as usize];
+        if !std::mem::take(&mut known.lit) {
+            return;
+        }
+        for index in known.first..known.first + known.count {
+            let process = &mut self.processes[index as usize];
+            for key in process.end() {
+                self.calls.remove(key);
+            }
+            if let Some(disk) = &mut process.disk {
+                disk.power_lost(&mut self.seeds);
+            }
+        }
+        let host = self.names[host as usize].clone();
+        self.seen.push_back(Input::Engine { t_ns: self.now, host, action: "die".to_owned() });
+    }
+
+    pub(super) fn booted(&mut self, host: u32, power: u32) {
+        let known = &self.hosts[host as usize];
+        if !known.lit || known.power != power {
+            return;
+        }
+        for process in known.first..known.first + known.count {
+            let life = self.processes[process as usize].life;
+            self.processes[process as usize].forget_pauses();
+            self.launch(process, life);
+        }
+    }
+
+    /// A supervisor starts a process; it runs when the processor has got it so far.
+    pub(super) fn launch(&mut self, index: u32, life: u32) {
+        let process = &self.processes[index as usize];
+        let host = process.host;
+        if process.life != life || !self.hosts[host as usize].lit {
+            return;
+        }
+        let note = Note::ServiceStarted { process: process.name() };
+        self.host_note(host, note);
+        let delay = self.processors.work(self.now, host, self.costs.start_ns);
+        self.queue.push(self.now + delay, Happening::Begin { process: index, life });
+    }
+
+    pub(super) fn begin(&mut self, index: u32, life: u32) {
+        let process = &mut self.processes[index as usize];
+        if process.life != life || !self.hosts[process.host as usize].lit {
+            return;
+        }
+        process.begin(self.now);
+        let entries = process.disk.as_ref().map(|disk| disk.entries()).unwrap_or_default();
+        self.give(index, Given::Start { entries }, 0);
+    }
+
+    /// A process ends by itself; its supervisor starts it again after a pause.
+    pub(super) fn exit(&mut self, index: u32, status: i32) {
+        if self.processes[index as usize].listens {
+            self.break_calls(index);
+        }
+        let process = &mut self.processes[index as usize];
+        let (host, name) = (process.host, process.name());
+        let outgoing = process.end();
+        if let Some(disk) = &mut process.disk {
+            disk.process_ended();
+        }
+        let (life, pause) = (process.life, process.pause(self.now, &mut self.seeds));
+        for key in outgoing {
+            self.hang_up(key, 0);
+        }
+        self.host_note(host, Note::ServiceExited { process: name, status: format!("exit status {status}") });
+        self.queue.push(self.now + pause, Happening::Launch { process: index, life });
+    }
+
+    pub(super) fn append(&mut self, index: u32, id: RequestId, entry: (String, String), sync: bool) {
+        let process = &mut self.processes[index as usize];
+        let life = process.life;
+        let Some(disk) = &mut process.disk else { return };
+        if let Some(takes) = disk.append(id, entry, sync, self.costs.sync_ns) {
+            self.queue.push(self.now + takes, Happening::Appended { process: index, life });
+        }
+    }
+
+    pub(super) fn appended(&mut self, index: u32, life: u32) {
+        let process = &mut self.processes[index as usize];
+        if process.life != life {
+            return;
+        }
+        let Some(disk) = &mut process.disk else { return };
+        let (told, next) = disk.batch_done(self.costs.sync_ns);
+        if let Some(takes) = next {
+            self.queue.push(self.now + takes, Happening::Appended { process: index, life });
+        }
+        for id in told {
+            self.give(index, Given::Appended { id, ok: true }, 0);
+        }
+    }
+
+    /// A host's first process tells the witness something.
+    fn host_note(&mut self, host: u32, note: Note) {
+        let zone = self.zone_name(host);
+        let from = From { zone, host: self.names[host as usize].clone(), service: None, instance: None };
+        let line = Line { mono_ns: self.now, seq: 0, dropped: 0, from, note };
+        self.seen.extend(self.observer.translate(&self.clock, Seen::Line(line)));
+    }
+
+    fn zone_name(&self, host: u32) -> ZoneName {
+        self.zones[usize::from(self.hosts[host as usize].zone)].clone()
+    }
+
+    /// When each of so many hosts changes, within `skew_ns` of now; the times are drawn.
+    pub(super) fn moments(&mut self, count: usize, skew_ns: Nanos) -> Vec<Nanos> {
+        (0..count).map(|_| self.now + self.seeds.up_to(skew_ns)).collect()
+    }
+}

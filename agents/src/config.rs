@@ -27,6 +27,8 @@ pub struct HostConfig {
     pub witness: SocketAddr,
     /// The file whose shared lock is the gate.
     pub gate: String,
+    /// The file whose shared lock holds up a boot, once there is power; one that is not there holds up nothing.
+    pub boot_gate: String,
     /// Folder on the zone's state volume that belongs to this host.
     pub state_dir: String,
     /// From power to the start of the first service.

@@ -3,7 +3,7 @@
 //!
 //! The gate is a lock on a file that all hosts see: the hand holds it exclusively while the host is dark and lets go of
 //! it to give power. A blocked `flock` costs nothing and is released for all hosts within a few milliseconds, whatever
-//! the engine's own start rate is.
+//! the engine's own start rate is. A second lock, behind it, is held by faults that keep hosts from booting.
 
 use crate::config::{HostConfig, Process, nanos};
 use crate::runtime::clock::mono_ns;
@@ -45,6 +45,7 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
     gate.unlock()?;
     let reporter = Reporter::start(config.witness, from)?;
     reporter.note(Note::Powered);
+    await_boot(Path::new(&config.boot_gate))?;
     std::thread::sleep(config.boot);
     std::thread::scope(|scope| {
         for (index, process) in config.processes.iter().enumerate() {
@@ -55,6 +56,16 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
     // Only a host without processes comes here: it is a host all the same, and stays up.
     loop {
         std::thread::park();
+    }
+}
+
+/// Waits for as long as a fault keeps the host from booting.
+fn await_boot(gate: &Path) -> std::io::Result<()> {
+    match File::open(gate) {
+        Ok(gate) => gate.lock_shared().and_then(|()| gate.unlock()),
+        // No fault of this kind was ever in force.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -17,6 +17,7 @@ use harness::world::docker::engine::Engine;
 use harness::world::docker::{DockerWorld, Options, Parts};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use scenarios::plan::Unsynced;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -98,7 +99,7 @@ fn idle_host() -> Result<HostConfig> {
     };
     let processes = (0..IDLE_AGENTS).map(|index| Process::Instance(instance(index))).collect();
     let (gate, state_dir) = (String::new(), std::env::temp_dir().display().to_string());
-    Ok(HostConfig { host, zone, witness: nobody, gate, state_dir, boot: Duration::ZERO, processes })
+    Ok(HostConfig { host, zone, witness: nobody, gate, state_dir, boot_gate: String::new(), boot: Duration::ZERO, processes })
 }
 
 fn cpu_ticks(pid: u32) -> u64 {
@@ -181,7 +182,7 @@ async fn compare(
         let watched = watch(&names)?;
         // Watched while it happens: afterwards all deaths are past, and look as if they had come at once.
         let seen = tokio::task::spawn_blocking(move || skew_ms(watched));
-        let (_, _) = act(world, inputs, Do::PowerOff(zone.clone())).await?;
+        let (_, _) = act(world, inputs, Do::PowerOff { hosts: zone.clone(), unsynced: Unsynced::Kept }).await?;
         ours_off.push(seen.await??);
         let (done, took) = act(world, inputs, Do::PowerOn(zone.clone())).await?;
         ours_on.push(took);

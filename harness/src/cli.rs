@@ -89,9 +89,10 @@ pub struct RunArgs {
     /// What standard output shows: a table, or the record as JSON and nothing else.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Leave the region of a completed run standing, to look around; `blackstart clean` removes it.
-    #[arg(long)]
-    pub keep: bool,
+    /// Leave the region of a completed run standing for so long, to look around; then its hand removes it, or before
+    /// that `blackstart clean RUN-ID`.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "1h", require_equals = true, value_parser = duration)]
+    pub keep: Option<std::time::Duration>,
     /// An executable of blackstart for the engine's machine, where this one is none.
     #[arg(long, value_name = "FILE", conflicts_with = "agent_image")]
     pub agent: Option<PathBuf>,
@@ -101,6 +102,11 @@ pub struct RunArgs {
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let span = fixtures::unit::Span::try_from(text.to_owned()).map_err(|error| error.to_string())?;
+    Ok(span.0)
 }
 
 /// Worlds.

@@ -8,15 +8,20 @@
 //! ```
 //!
 //! - [`course`]: which phase follows which, and when
+//! - [`agenda`]: the steps of the present round, and when each is due
+//! - [`steps`]: carrying a step out: intent, act, what it changed
 //! - [`watch`]: what the world sees: lives, effects of faults, interventions
 
+mod agenda;
 mod course;
+mod steps;
 mod watch;
 
-use fixtures::name::{HostName, InstanceName};
+use agenda::Agenda;
+use fixtures::name::{HostName, InstanceName, ZoneName};
 use fixtures::placement::Placement;
 use scenarios::event::{By, Detail, Life, Phase, Place};
-use scenarios::plan::Plan;
+use scenarios::plan::{Deed, Plan, Step, Unsynced};
 use scenarios::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +62,15 @@ pub enum Input {
         /// Instances, by their place in the placement.
         answering: Vec<usize>,
     },
+    /// Somebody has looked whether a fault is in force.
+    Effect {
+        /// When.
+        t_ns: Nanos,
+        /// The fault.
+        fault: String,
+        /// What was seen.
+        effect: Effect,
+    },
     /// The engine's event stream shows an act on a host.
     Engine {
         /// When.
@@ -77,6 +91,19 @@ pub enum Input {
     },
 }
 
+/// One look at a fault from outside of what it is aimed at.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Effect {
+    /// Whether it is in force.
+    pub holds: bool,
+    /// What was seen, in one sentence.
+    pub text: String,
+    /// What was asked for, by name with its unit.
+    pub asked: BTreeMap<String, f64>,
+    /// What was measured, by the same names.
+    pub measured: BTreeMap<String, f64>,
+}
+
 /// What a probe brought back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -93,22 +120,47 @@ pub struct Report {
 }
 
 /// Acts of a world; one at a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Do {
     /// Make the region; every host waits without power.
     Provision,
     /// Give hosts power, all at once.
     PowerOn(Vec<HostName>),
     /// Take power from hosts, all at once.
-    PowerOff(Vec<HostName>),
+    PowerOff {
+        /// The hosts.
+        hosts: Vec<HostName>,
+        /// What becomes of data that was not synced, where a whole zone is among them.
+        unsynced: Unsynced,
+    },
+    /// Begin a fault other than the loss of power; from then on the world looks at it, again and again, until it ends.
+    Inject {
+        /// Its name.
+        fault: String,
+        /// What it does.
+        deed: Deed,
+        /// To which hosts.
+        hosts: Vec<HostName>,
+    },
+    /// End such a fault.
+    Heal {
+        /// Its name.
+        fault: String,
+        /// What it did.
+        deed: Deed,
+        /// To which hosts.
+        hosts: Vec<HostName>,
+    },
     /// Read the ledger back.
     ReadBack,
     /// Remove everything.
     Teardown,
+    /// Leave the region standing, for those who look around.
+    Leave,
 }
 
 /// How an act ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Done {
     /// The region is there, dark.
     Provisioned,
@@ -131,13 +183,37 @@ pub enum Done {
         method: String,
         /// Hosts seen dead.
         dead: Vec<HostName>,
+        /// Zones whose disks lost what was not synced.
+        unsynced_lost: Vec<ZoneName>,
+        /// What a reader must know of it: a zone whose disk could not lose anything, and why.
+        caveats: Vec<String>,
+    },
+    /// A fault was begun.
+    Injected {
+        /// When.
+        t_ns: Nanos,
+        /// How.
+        method: String,
+        /// The first look at it.
+        effect: Effect,
+    },
+    /// A fault was ended.
+    Healed {
+        /// When.
+        t_ns: Nanos,
+        /// How.
+        method: String,
     },
     /// The ledger was read back; its lines came as [`Input::Seen`].
     ReadBack,
+    /// The region was left standing.
+    Left,
     /// Everything was removed, but for this.
     TornDown {
         /// Kind and name.
         residue: Vec<(String, String)>,
+        /// What is new on the machine and not the run's: kind and name.
+        others: Vec<(String, String)>,
     },
 }
 
@@ -191,10 +267,18 @@ pub struct Controller {
     dark: BTreeSet<HostName>,
     /// Hosts seen dead.
     dead: BTreeSet<HostName>,
-    /// Faults in force: name, and complete rounds of the witness since.
+    /// Losses of power in force: name, and complete rounds of the witness since.
     live_faults: BTreeMap<String, u32>,
-    /// When the region, or the part of it that was dark, got power last.
+    /// When a fault was healed last: when the region, or the part of it that was dark, got power.
     lit_at: Nanos,
+    /// The steps of the present round.
+    agenda: Agenda,
+    /// The step under way.
+    present: Option<Step>,
+    /// When the act under way began.
+    act_since: Nanos,
+    /// Hosts that the harness itself acted on, and between which moments.
+    own_acts: Vec<(BTreeSet<HostName>, Nanos, Nanos)>,
     ending: Option<Ending>,
     wake: Option<Nanos>,
 }
@@ -213,7 +297,7 @@ enum Stage {
     Provision,
     Settle { limit: Nanos },
     Baseline { until: Nanos },
-    Round { round: usize, begun: Nanos, step: usize, recovering: bool },
+    Round { round: usize, recovering: bool },
     Quiet { round: usize, until: Nanos, last: bool },
     ReadBack,
     Teardown,
@@ -238,6 +322,10 @@ impl Controller {
             dead: BTreeSet::new(),
             live_faults: BTreeMap::new(),
             lit_at: 0,
+            agenda: Agenda::default(),
+            present: None,
+            act_since: 0,
+            own_acts: Vec::new(),
             ending: None,
             wake: None,
         }
@@ -258,6 +346,7 @@ impl Controller {
             }
             Input::Probe { t_ns, instance, report } => self.probed(t_ns, instance, report, out),
             Input::Round { t_ns, answering } => self.round_probed(t_ns, &answering, out),
+            Input::Effect { t_ns, fault, effect } => self.effect_seen(t_ns, fault, effect, out),
             Input::Engine { t_ns, host, action } => self.engine_saw(t_ns, host, &action, out),
             Input::Wake => {}
             Input::Interrupt => self.stop(now, Ending::Interrupted, out),
@@ -305,11 +394,8 @@ impl Controller {
     fn tear_down(&mut self, now: Nanos, out: &mut Vec<Command>) {
         self.stage = Stage::Teardown;
         self.enter(now, Phase::Teardown, 0, out);
-        if self.keep && self.ending.is_none() {
-            self.end(now, out);
-        } else {
-            self.act(Do::Teardown, out);
-        }
+        let leaves = self.keep && self.ending.is_none();
+        self.act(if leaves { Do::Leave } else { Do::Teardown }, out);
     }
 
     fn end(&mut self, now: Nanos, out: &mut Vec<Command>) {

@@ -3,21 +3,41 @@
 //! to act outside its run's names and labels.
 //!
 //! - [`protocol`]: what it is told and what it answers
-//! - [`power`], [`gate`], [`links`], [`cgroup`]: what it does
+//! - [`journal`]: what it wrote down before it did it, for a hand that is started again
+//! - [`power`], [`gate`], [`links`]: power and forwarding
+//! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
+//! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
+//! - [`machine`]: what is on the machine before a run and after it
+//! - [`undertaker`]: removes what the hand itself stands on
 
+pub mod boot;
 mod cgroup;
-mod fault;
+mod end;
+pub mod fault;
 mod gate;
+pub mod helper;
+pub mod hierarchy;
+pub mod host_fault;
+mod journal;
 pub mod links;
+pub mod machine;
+mod memory;
+mod pause;
 mod power;
+mod processor;
 pub mod protocol;
+pub mod undertaker;
 
 use crate::world::docker::sweep;
 use agents::runtime::clock::mono_ns;
+use fault::Fault;
 use gate::Gates;
-use protocol::{Answer, Order, Rights, Task, Word};
+use host_fault::Ground;
+use journal::{Entry, Journal, Past};
+use machine::{Snapshot, Whose};
+use protocol::{Answer, Deed, LeaseEnd, Left, Order, Rights, Standing, Task, Word};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -35,29 +55,35 @@ pub const HOST_UID: u32 = 65_532;
 
 /// A lease before the first order says how long it is.
 const LEASE_BEFORE_HELLO: Duration = Duration::from_secs(30);
+/// How long a hand that was started again waits for a controller: one that is alive is there at once.
+const LEASE_AGAIN: Duration = Duration::from_secs(3);
 
 struct Hand {
-    run: String,
-    short: String,
+    journal: Journal,
+    standing: Option<Standing>,
     gates: Gates,
-    cgroups: Vec<String>,
+    faults: BTreeMap<String, Box<dyn Fault>>,
+    hold_until_ns: Option<u64>,
     finished: bool,
+    ground: Ground,
+    /// What was on the machine before the run.
+    before: Option<Snapshot>,
 }
 
-/// Runs the hand until its orders end; then, unless it was told to finish, it cleans up by itself.
+/// Runs the hand until its orders end; then, unless it was told to finish, it does by itself what its lease says.
 ///
 /// # Errors
-/// Where standard output is gone.
+/// Where standard output, or the shared folder, is gone.
 pub fn run() -> std::io::Result<()> {
+    let (journal, past) = Journal::open(Path::new(SHARED_DIR))?;
+    let mut lease = if past.standing.is_some() { LEASE_AGAIN } else { LEASE_BEFORE_HELLO };
+    let mut hand = Hand::new(journal, past);
     let orders = read_orders();
-    let mut lease = LEASE_BEFORE_HELLO;
-    let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-    let mut hand = Hand { run: String::new(), short: String::new(), gates, cgroups: Vec::new(), finished: false };
     loop {
         match orders.recv_timeout(lease) {
             Ok(order) => {
-                if let Task::Hello { lease_ms, .. } = order.task {
-                    lease = Duration::from_millis(lease_ms);
+                if let Task::Hello(standing) = &order.task {
+                    lease = Duration::from_millis(standing.lease.silence_ms);
                 }
                 let word = Word { id: order.id, result: hand.perform(order.task) };
                 let mut line = serde_json::to_string(&word).map_err(std::io::Error::other)?;
@@ -92,35 +118,120 @@ fn read_orders() -> Receiver<Order> {
 }
 
 impl Hand {
+    /// A hand with what an earlier one of the same run left behind in force.
+    fn new(journal: Journal, past: Past) -> Self {
+        let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
+        let Past { standing, faults, hold_until_ns, before, .. } = past;
+        let (ground, finished) = (Ground::of_hand(), false);
+        let mut hand =
+            Self { journal, standing, gates, faults: BTreeMap::new(), hold_until_ns, finished, ground, before };
+        for (name, deed) in faults {
+            match hand.make(deed) {
+                Ok(fault) => {
+                    hand.faults.insert(name, fault);
+                }
+                Err(why) => eprintln!("the fault {name} of an earlier hand cannot be healed: {why}"),
+            }
+        }
+        hand
+    }
+
     fn perform(&mut self, task: Task) -> Result<Answer, String> {
         match task {
-            Task::Hello { run, short, cgroups, .. } => {
-                (self.run, self.short, self.cgroups) = (run, short, cgroups);
-                Ok(Answer::Hello(rights()))
-            }
+            Task::Hello(standing) => self.greeted(standing),
             Task::Beat => Ok(Answer::Done),
-            Task::Prepare { files, state_dirs, gates } => self.prepare(&files, &state_dirs, &gates),
-            Task::Links { bridges } => links::apply(&self.short, &bridges).map(|()| Answer::Done),
-            Task::PowerOff { whole, hosts } => power::power_off(&whole, &hosts).map(Answer::Dark),
-            Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
-            Task::OpenGates { gates } => {
-                if cgroup::listing_root().is_some() {
-                    self.gates.await_waiters(&gates);
-                }
-                let first_ns = mono_ns();
-                for gate in &gates {
-                    self.gates.open(gate).map_err(|error| format!("gate {gate}: {error}"))?;
-                }
-                Ok(Answer::Open { first_ns, last_ns: mono_ns() })
+            Task::Prepare { files, gates } => self.prepare(&files, &gates),
+            Task::Disks { .. } | Task::Latencies { .. } => Err("not yet".to_owned()),
+            Task::Links { bridges } => {
+                self.journal.write(&Entry::Bridges(bridges.clone()))?;
+                links::apply(&self.short(), &bridges).map(|()| Answer::Done)
             }
+            Task::PowerOff { whole, hosts, .. } => power::power_off(&whole, &hosts).map(Answer::Dark),
+            Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
+            Task::OpenGates { gates } => self.open(&gates),
+            Task::Inject { fault, deed } => self.inject(fault, deed),
+            Task::Look { fault } => match self.faults.get_mut(&fault) {
+                Some(live) => Ok(Answer::Look(live.look())),
+                None => Err(format!("no fault `{fault}` is in force")),
+            },
+            Task::Heal { fault } => self.heal(&fault).map(|()| Answer::Done),
+            Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
             Task::Finish => {
                 self.finished = true;
-                Ok(Answer::Left(self.remove_ours()))
+                Ok(Answer::Left(self.finish()))
             }
         }
     }
 
-    fn prepare(&mut self, files: &[(String, String)], dirs: &[String], gates: &[String]) -> Result<Answer, String> {
+    fn greeted(&mut self, standing: Standing) -> Result<Answer, String> {
+        self.journal.write(&Entry::Standing(standing.clone()))?;
+        self.standing = Some(standing);
+        if self.before.is_none() && cgroup::listing_root().is_some() {
+            let before = machine::snapshot_from_hand();
+            self.journal.write(&Entry::Before(before.clone()))?;
+            self.before = Some(before);
+        }
+        Ok(Answer::Hello(Box::new(rights())))
+    }
+
+    /// The fault that a deed is. Nothing is done yet.
+    fn make(&self, deed: Deed) -> Result<Box<dyn Fault>, String> {
+        host_fault::fault_of(&deed, &self.ground).ok_or_else(|| format!("this hand knows no {deed:?}"))
+    }
+
+    fn short(&self) -> String {
+        self.standing.as_ref().map(|standing| standing.short.clone()).unwrap_or_default()
+    }
+
+    fn inject(&mut self, name: String, deed: Deed) -> Result<Answer, String> {
+        self.journal.write(&Entry::Intent { fault: name.clone(), deed: deed.clone() })?;
+        let mut fault = self.make(deed)?;
+        let begun = fault.act();
+        self.faults.insert(name.clone(), fault);
+        if let Err(why) = begun {
+            self.heal(&name)?;
+            return Err(why);
+        }
+        match self.faults.get_mut(&name) {
+            Some(fault) => Ok(Answer::Look(fault.look())),
+            None => Err(format!("the fault `{name}` is gone")),
+        }
+    }
+
+    /// Ends a fault; one that is not in force is none. It is forgotten only when it has ended.
+    fn heal(&mut self, name: &str) -> Result<(), String> {
+        let Some(fault) = self.faults.get_mut(name) else { return Ok(()) };
+        fault.heal()?;
+        self.faults.remove(name);
+        self.journal.write(&Entry::Healed { fault: name.to_owned() })
+    }
+
+    /// Ends every fault; returns those that may still be in force.
+    fn heal_all(&mut self) -> Vec<(String, String)> {
+        let names: Vec<String> = self.faults.keys().cloned().collect();
+        let failed = |name: String| self.heal(&name).err().map(|why| ("fault".to_owned(), format!("{name} ({why})")));
+        names.into_iter().filter_map(failed).collect()
+    }
+
+    fn hold(&mut self, ms: u64) -> Result<(), String> {
+        let until_ns = mono_ns().saturating_add(ms.saturating_mul(1_000_000));
+        self.journal.write(&Entry::Hold { until_ns })?;
+        self.hold_until_ns = Some(until_ns);
+        Ok(())
+    }
+
+    fn open(&mut self, gates: &[String]) -> Result<Answer, String> {
+        if cgroup::listing_root().is_some() {
+            self.gates.await_waiters(gates);
+        }
+        let first_ns = mono_ns();
+        for gate in gates {
+            self.gates.open(gate).map_err(|error| format!("gate {gate}: {error}"))?;
+        }
+        Ok(Answer::Open { first_ns, last_ns: mono_ns() })
+    }
+
+    fn prepare(&mut self, files: &[(String, String)], gates: &[String]) -> Result<Answer, String> {
         let told = |path: &Path| {
             let path = path.display().to_string();
             move |error: std::io::Error| format!("{path}: {error}")
@@ -134,12 +245,6 @@ impl Hand {
         }
         let folder = Path::new(SHARED_DIR).join(GATES_DIR);
         std::fs::create_dir_all(&folder).map_err(told(&folder))?;
-        for dir in dirs {
-            let path: PathBuf = Path::new(STATE_DIR).join(dir);
-            std::fs::create_dir_all(&path).map_err(told(&path))?;
-            std::os::unix::fs::chown(&path, Some(HOST_UID), Some(HOST_UID)).map_err(told(&path))?;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).map_err(told(&path))?;
-        }
         self.close(gates)?;
         Ok(Answer::Done)
     }
@@ -151,22 +256,56 @@ impl Hand {
         Ok(())
     }
 
-    /// Removes rules and control groups; returns what is still there.
-    fn remove_ours(&self) -> Vec<(String, String)> {
-        let rules = links::remove(&self.short).into_iter().map(|rule| ("rule".to_owned(), rule));
-        let groups = self.cgroups.iter().flat_map(|group| cgroup::remove(group));
-        rules.chain(groups.map(|group| ("cgroup".to_owned(), group))).collect()
+    /// Heals and removes everything but what the hand stands on.
+    fn finish(&mut self) -> Left {
+        let mut residue = self.heal_all();
+        let Some(standing) = &self.standing else { return Left { residue, others: Vec::new() } };
+        residue.extend(links::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
+        let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
+        residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));
+        let mut others = Vec::new();
+        for (kind, name, whose) in self.before.iter().flat_map(|before| {
+            machine::difference(before, &machine::snapshot_from_hand(), &standing.short)
+        }) {
+            match whose {
+                Whose::Residue if residue.contains(&(kind.clone(), name.clone())) => {}
+                Whose::Residue => residue.push((kind, name)),
+                Whose::ChangedBySomebodyElse => others.push((kind, name)),
+            }
+        }
+        Left { residue, others }
     }
 
     /// The lease has ended without a `Finish`: nobody else will heal this run.
     fn controller_is_gone(&mut self) {
-        if self.finished || self.run.is_empty() {
-            return;
+        let Some(standing) = self.standing.clone().filter(|_| !self.finished) else { return };
+        for (kind, name) in self.heal_all() {
+            eprintln!("the hand could not heal: {kind} {name}");
         }
-        if let Err(error) = sweep::from_hand(&self.run) {
-            eprintln!("the hand could not remove everything of run {}: {error:#}", self.run);
+        if let (None, LeaseEnd::HealAndHold { ms }) = (self.hold_until_ns, standing.lease.then) {
+            let held = sweep::light_from_hand(&standing.run).map_err(|error| format!("{error:#}"));
+            let held = held.and_then(|gates| self.open(&gates).map(drop)).and_then(|()| self.hold(ms));
+            if let Err(why) = held {
+                eprintln!("the hand could not give power back to run {}: {why}", standing.run);
+            }
         }
-        let _left = self.remove_ours();
+        if let Some(until_ns) = self.hold_until_ns {
+            // The one wait of the hand that ends by the clock alone: nobody is left who could tell it anything.
+            std::thread::sleep(Duration::from_nanos(until_ns.saturating_sub(mono_ns())));
+        }
+        self.remove_everything(&standing);
+    }
+
+    fn remove_everything(&mut self, standing: &Standing) {
+        if let Err(error) = sweep::from_hand(&standing.run) {
+            eprintln!("the hand could not remove everything of run {}: {error:#}", standing.run);
+        }
+        for (kind, name) in self.finish().residue {
+            eprintln!("the hand leaves behind: {kind} {name}");
+        }
+        if let Err(error) = undertaker::call(&standing.run) {
+            eprintln!("what the hand stands on is left to `blackstart clean`: {error}");
+        }
     }
 }
 
@@ -177,6 +316,8 @@ fn rights() -> Rights {
         cgroup_kill: shown(cgroup::kill_root()),
         freezer: shown(cgroup::freezer_root()),
         links: links::probe(),
+        shapes: Err("not yet".to_owned()),
+        disks: Err("not yet".to_owned()),
         mono_ns: mono_ns(),
     }
 }

@@ -132,7 +132,8 @@ pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
     if !clashes.is_empty() {
         return Err(BadInput { text: format!("error: {}\n", clashes.join("\nerror: ")) });
     }
-    let plan = scenarios::plan::plan(&scenario, &placement);
+    // For show: a run draws its own seed and plans again.
+    let plan = scenarios::plan::plan(&scenario, &placement, 0);
     let warnings = problems.text();
     Ok(Loaded { scenario, topology, graph, placement, plan, warnings })
 }

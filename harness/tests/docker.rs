@@ -8,6 +8,8 @@ mod agent_alone;
 mod engine;
 #[path = "docker/game_days.rs"]
 mod game_days;
+#[path = "docker/killed.rs"]
+mod killed;
 #[path = "docker/lab.rs"]
 mod lab;
 #[path = "docker/residue.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/controller_faults.rs"]
+mod controller_faults;
 #[path = "it/controller.rs"]
 mod controller;
 #[path = "it/play.rs"]

@@ -102,7 +102,7 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
 
 /// A look at a fault.
 fn effect(detail: &Detail) -> String {
-    let Detail::FaultEffect { fault, holds, expected, dead, answering } = detail else { return String::new() };
+    let Detail::FaultEffect { fault, holds, expected, dead, answering, .. } = detail else { return String::new() };
     let seen = format!("{dead} of {} dead", count(*expected, "host"));
     match (holds, answering.is_empty()) {
         (true, _) => format!("{} is in force: {seen}, nothing answers", clean(fault)),

@@ -33,7 +33,8 @@ fn bind_fault(
     graph: &Graph,
     placement: &Placement,
 ) -> Vec<Diagnostic> {
-    let Fault::PowerOff(power_off) = &fault.fault;
+    let Fault::PowerOff(power_off) = &fault.fault else { return Vec::new() };
+    let power_off = &power_off.hosts;
     let written = raw.and_then(|raw| raw.get().power_off.as_ref());
     let zones_written = written.and_then(|power_off| power_off.get().zones.as_ref());
     let services_written = written.and_then(|power_off| power_off.get().services.as_ref());
@@ -48,7 +49,7 @@ fn bind_fault(
         let message = format!("no service `{service}` in graph `{}`", graph.name);
         found.push(unknown("unknown-service", source, place(services_written, service), message, service, &services));
     }
-    if found.is_empty() && power_off.hosts(placement).is_empty() {
+    if found.is_empty() && power_off.matched(placement).next().is_none() {
         let message = format!("the fault `{}` hits no host", fault.name);
         let span = written.map(Located::span);
         let help = "the services run on no host of these zones; `zones` or `services` must name others";

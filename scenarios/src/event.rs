@@ -115,7 +115,7 @@ pub enum Detail {
         /// The hosts it is aimed at.
         hosts: Vec<HostName>,
     },
-    /// The act is done. Its time is when it took effect: last death at power-off, gate opened at power-on.
+    /// The act is done. Its time is when it took effect: last death at power-off, gate opened at power-on, rule in force.
     StepDone {
         /// The step's id in the plan.
         step: String,
@@ -129,19 +129,31 @@ pub enum Detail {
         skew_ns: u64,
         /// Hosts that changed.
         hosts: Vec<HostName>,
+        /// Zones whose disk really lost what had not been synced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unsynced_lost: Vec<ZoneName>,
     },
     /// A look at whether a fault is in force.
     FaultEffect {
         /// The fault's name.
         fault: String,
-        /// Whether every host of it is dead and nothing in it answers.
+        /// Whether it is in force, as seen from outside of what it is aimed at.
         holds: bool,
-        /// Hosts that should be dead.
+        /// Hosts that it is aimed at.
         expected: usize,
-        /// Hosts seen dead.
+        /// Hosts of those on which it was seen; of power, hosts seen dead.
         dead: usize,
         /// Instances that answered although they should not.
         answering: Vec<InstanceName>,
+        /// What was seen, in one sentence; empty where the counts say it all.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// What was asked for, by name with its unit: `latency_ms`, `loss_percent`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        asked: BTreeMap<String, f64>,
+        /// What was measured, by the same names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        measured: BTreeMap<String, f64>,
     },
     /// Something about a host.
     Host {

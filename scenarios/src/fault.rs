@@ -1,12 +1,197 @@
-//! Owns the closed set of faults; each kind is one file below `fault/`. Refuses to know how a world performs them.
+//! Owns the closed set of faults; each kind is one file below `fault/`: what it does, its inverse, its probe of effect,
+//! the rights it needs, and whom it hits. Refuses to know how a world performs them.
 
+pub mod boot;
+pub mod cut;
+pub mod disk_errors;
+pub mod disk_full;
+pub mod disk_slow;
+pub mod exit;
+pub mod gray_zone;
+pub mod kill;
+pub mod link;
+pub mod memory;
+mod paths;
+pub mod pause;
 pub mod power_off;
+pub mod processor;
+pub mod restart;
+mod selection;
 
+pub use boot::Boot;
+pub use cut::{Cut, CutShape, MEMBERS_MIN};
+pub use disk_errors::DiskErrors;
+pub use disk_full::DiskFull;
+pub use disk_slow::DiskSlow;
+pub use exit::Exit;
+pub use gray_zone::GrayZone;
+pub use kill::Kill;
+pub use link::Link;
+pub use memory::Memory;
+pub use pause::Pause;
 pub use power_off::PowerOff;
+pub use processor::Processor;
+pub use restart::Restart;
+pub use selection::{Selection, zones_of};
+
+use crate::plan::Deed;
+use crate::seed::Draw;
+use fixtures::name::{HostName, ServiceName, ZoneName};
+use fixtures::placement::Placement;
+use std::time::Duration;
 
 /// Everything that can be done to a region. Each has its inverse: what is injected is healed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Hosts lose power at once, and get it back at once.
     PowerOff(PowerOff),
+    /// Hosts do not boot as they should.
+    Boot(Boot),
+    /// Hosts are frozen.
+    Pause(Pause),
+    /// Processes are killed, once.
+    Kill(Kill),
+    /// Processes are asked to end, once.
+    Exit(Exit),
+    /// Hosts lose power and get it back at once.
+    Restart(Restart),
+    /// Hosts are short of processor time.
+    Processor(Processor),
+    /// Hosts are short of memory.
+    Memory(Memory),
+    /// Disks are full.
+    DiskFull(DiskFull),
+    /// Disks are slow.
+    DiskSlow(DiskSlow),
+    /// Disks fail.
+    DiskErrors(DiskErrors),
+    /// Links are cut.
+    Cut(Cut),
+    /// Links are bad.
+    Link(Link),
+    /// A zone looks well and is not.
+    GrayZone(GrayZone),
+}
+
+/// What a kind of fault is, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key in a game-day file.
+    pub kind: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    /// How it is undone.
+    pub inverse: &'static str,
+    /// How its effect is seen from outside.
+    pub probe: &'static str,
+    /// What a world must be allowed to do.
+    pub rights: &'static str,
+}
+
+/// Every kind of fault.
+pub fn catalogue() -> &'static [Entry] {
+    &[
+        power_off::ENTRY,
+        boot::ENTRY,
+        pause::ENTRY,
+        kill::ENTRY,
+        exit::ENTRY,
+        restart::ENTRY,
+        processor::ENTRY,
+        memory::ENTRY,
+        disk_full::ENTRY,
+        disk_slow::ENTRY,
+        disk_errors::ENTRY,
+        cut::ENTRY,
+        link::ENTRY,
+        gray_zone::ENTRY,
+    ]
+}
+
+/// A fault on a placement: whom it hits, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// The hosts it is aimed at, in placement order.
+    pub hosts: Vec<HostName>,
+    /// The zones that cannot be expected to carry on meanwhile.
+    pub zones: Vec<ZoneName>,
+    /// What happens to them.
+    pub deed: Deed,
+}
+
+impl Aim {
+    /// A deed on whatever a selection means, which disturbs their zones.
+    fn whole(selection: &Selection, placement: &Placement, draw: Draw<'_>, deed: Deed) -> Self {
+        let hosts = selection.resolve(placement, draw);
+        Self { zones: zones_of(&hosts, placement), hosts, deed }
+    }
+}
+
+impl Fault {
+    /// What people are told of its kind.
+    pub fn entry(&self) -> &'static Entry {
+        match self {
+            Self::PowerOff(_) => &power_off::ENTRY,
+            Self::Boot(_) => &boot::ENTRY,
+            Self::Pause(_) => &pause::ENTRY,
+            Self::Kill(_) => &kill::ENTRY,
+            Self::Exit(_) => &exit::ENTRY,
+            Self::Restart(_) => &restart::ENTRY,
+            Self::Processor(_) => &processor::ENTRY,
+            Self::Memory(_) => &memory::ENTRY,
+            Self::DiskFull(_) => &disk_full::ENTRY,
+            Self::DiskSlow(_) => &disk_slow::ENTRY,
+            Self::DiskErrors(_) => &disk_errors::ENTRY,
+            Self::Cut(_) => &cut::ENTRY,
+            Self::Link(_) => &link::ENTRY,
+            Self::GrayZone(_) => &gray_zone::ENTRY,
+        }
+    }
+
+    /// Whether it happens in one instant, so that there is nothing that lasts.
+    pub fn is_instant(&self) -> bool {
+        matches!(self, Self::Kill(_) | Self::Exit(_) | Self::Restart(_))
+    }
+
+    /// Whether it takes power from hosts.
+    pub fn takes_power(&self) -> bool {
+        matches!(self, Self::PowerOff(_) | Self::Restart(_))
+    }
+
+    /// Whom it hits on a placement, and with what.
+    pub fn aim(&self, placement: &Placement, draw: Draw<'_>) -> Aim {
+        match self {
+            Self::PowerOff(fault) => fault.aim(placement, draw),
+            Self::Boot(fault) => fault.aim(placement, draw),
+            Self::Pause(fault) => fault.aim(placement, draw),
+            Self::Kill(fault) => fault.aim(placement, draw),
+            Self::Exit(fault) => fault.aim(placement, draw),
+            Self::Restart(fault) => fault.aim(placement, draw),
+            Self::Processor(fault) => fault.aim(placement, draw),
+            Self::Memory(fault) => fault.aim(placement, draw),
+            Self::DiskFull(fault) => fault.aim(placement, draw),
+            Self::DiskSlow(fault) => fault.aim(placement, draw),
+            Self::DiskErrors(fault) => fault.aim(placement, draw),
+            Self::Cut(fault) => fault.aim(placement, draw),
+            Self::Link(fault) => fault.aim(placement, draw),
+            Self::GrayZone(fault) => fault.aim(placement, draw),
+        }
+    }
+}
+
+/// The services whose processes on some hosts are meant: the named ones, or, where none is named, all, in placement
+/// order.
+fn services_on(hosts: &[HostName], named: &[ServiceName], placement: &Placement) -> Vec<ServiceName> {
+    let mut services: Vec<ServiceName> = Vec::new();
+    for instance in placement.instances.iter().filter(|instance| hosts.contains(&placement.hosts[instance.host].name)) {
+        let meant = named.is_empty() || named.contains(&instance.service);
+        if meant && !services.contains(&instance.service) {
+            services.push(instance.service.clone());
+        }
+    }
+    services
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`raw`], [`load`], [`bind`]: from a file to a scenario, and whether it fits a region
 //! - [`scenario`]: a game day, resolved
+//! - [`seed`]: chance, from one seed
 //! - [`builtin`]: the game days compiled in
 //! - [`fault`]: the closed set of faults, one file each
 //! - [`plan`]: every act in order, each inject with its heal
@@ -21,6 +22,7 @@ pub mod measure;
 pub mod plan;
 pub mod raw;
 pub mod scenario;
+pub mod seed;
 pub mod timeline;
 pub mod traffic;
 pub mod verdict;

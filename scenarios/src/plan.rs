@@ -1,10 +1,16 @@
 //! Owns the plan: every act of a game day in order, each inject with its heal, and the hosts each is aimed at.
 //! Refuses to perform anything.
 
+mod deed;
+
+pub use crate::scenario::Observed;
+pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Unsynced};
+
 use crate::event::Act;
-use crate::fault::Fault;
-use crate::scenario::{Scenario, TimedFault};
-use fixtures::name::HostName;
+use crate::fault::Aim;
+use crate::scenario::{After, Scenario, TimedFault};
+use crate::seed::Draw;
+use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::Placement;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +26,8 @@ pub struct Plan {
 /// Faults that overlap in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
-    /// Steps by time; a heal comes before an inject of the same instant.
+    /// Steps by time; a heal comes before an inject of the same instant. Those that wait for an event come last, because
+    /// nobody knows when they will be due.
     pub steps: Vec<Step>,
 }
 
@@ -33,14 +40,53 @@ pub struct Step {
     pub fault: String,
     /// Inject or heal.
     pub act: Act,
-    /// Milliseconds from the beginning of the round.
+    /// Milliseconds from the beginning of the round, or from the first moment in it at which `after` is observed.
     pub at_ms: u64,
-    /// Inject: hosts that this fault holds dark. Heal: the same.
+    /// What must be observed first: a change, seen after it was not so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Observed>,
+    /// What is done, or undone.
+    #[serde(default = "power")]
+    pub deed: Deed,
+    /// Hosts that this fault is aimed at; of a heal the same.
     pub hosts: Vec<HostName>,
     /// Hosts whose power really changes: a host that another fault (still) holds dark does not.
     pub changes: Vec<HostName>,
+    /// Zones that cannot be expected to carry on while the fault lasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<ZoneName>,
+    /// Of a heal: the fault does not come again, and recovery begins. Of an inject: false.
+    #[serde(default = "always")]
+    pub closes: bool,
     /// The id of the step that undoes it, or that it undoes.
     pub pair: String,
+}
+
+/// Records of before there was anything else have power-offs only,
+fn power() -> Deed {
+    Deed::Power { unsynced: Unsynced::Kept }
+}
+
+/// and each of their heals begins a recovery.
+fn always() -> bool {
+    true
+}
+
+impl Step {
+    /// Whether it takes power, or gives it back.
+    pub fn is_power(&self) -> bool {
+        matches!(self.deed, Deed::Power { .. } | Deed::Restart)
+    }
+
+    /// Whether the fault happens in one instant: there is an effect to be seen, and nothing that lasts.
+    pub fn is_instant(&self) -> bool {
+        matches!(self.deed, Deed::End { .. } | Deed::Restart)
+    }
+
+    /// Whether recovery begins with it.
+    pub fn begins_recovery(&self) -> bool {
+        self.act == Act::Heal && self.closes
+    }
 }
 
 impl Plan {
@@ -84,7 +130,7 @@ impl Plan {
 pub(crate) fn round_numbers(faults: &[TimedFault]) -> Vec<usize> {
     let number = |fault: &TimedFault| {
         let (mut here, mut rounds) = (fault, 0);
-        while let Some(next) = here.after.as_ref().and_then(|after| faults.iter().find(|other| &other.name == after)) {
+        while let Some(next) = before(here, faults) {
             if rounds + 1 >= faults.len() {
                 break;
             }
@@ -96,39 +142,64 @@ pub(crate) fn round_numbers(faults: &[TimedFault]) -> Vec<usize> {
     faults.iter().map(number).collect()
 }
 
-/// Resolves a scenario on a placement. The same two give the same plan, byte for byte.
-pub fn plan(scenario: &Scenario, placement: &Placement) -> Plan {
+/// The fault after whose round another one's begins.
+fn before<'f>(fault: &TimedFault, faults: &'f [TimedFault]) -> Option<&'f TimedFault> {
+    let Some(After::Round(name)) = &fault.after else { return None };
+    faults.iter().find(|other| &other.name == name)
+}
+
+/// Resolves a scenario on a placement. The same three give the same plan, byte for byte.
+pub fn plan(scenario: &Scenario, placement: &Placement, seed: u64) -> Plan {
     let numbers = round_numbers(&scenario.faults);
     let rounds = numbers.iter().max().map_or(0, |last| last + 1);
     let round = |wanted: usize| {
         let faults = scenario.faults.iter().zip(&numbers).filter(|(_, number)| **number == wanted);
-        let mut steps: Vec<Step> = faults.flat_map(|(fault, _)| pair_of_steps(fault, wanted, placement)).collect();
+        let mut steps: Vec<Step> = faults.flat_map(|(fault, _)| steps(fault, wanted, placement, seed)).collect();
         // Stable: steps of the same act and instant keep the order of the file.
-        steps.sort_by_key(|step| (step.at_ms, step.act == Act::Inject));
+        steps.sort_by_key(|step| (step.after.is_some(), step.at_ms, step.act == Act::Inject));
         count_power(&mut steps);
         Round { steps }
     };
     Plan { rounds: (0..rounds).map(round).collect() }
 }
 
-fn pair_of_steps(fault: &TimedFault, round: usize, placement: &Placement) -> [Step; 2] {
-    let hosts = match &fault.fault {
-        Fault::PowerOff(power_off) => power_off.hosts(placement),
+/// The pairs of steps of a fault, one for each pulse.
+fn steps(fault: &TimedFault, round: usize, placement: &Placement, seed: u64) -> Vec<Step> {
+    let draw = Draw { seed, fault: &fault.name };
+    let aim = fault.fault.aim(placement, draw);
+    let late_ms = draw.of("moment").below(whole_ms(fault.within).saturating_add(1));
+    let first_ms = whole_ms(fault.at).saturating_add(late_ms);
+    let times = fault.pulses.times.max(1);
+    let pulse = |number: u32| {
+        let name = if times == 1 { fault.name.clone() } else { format!("{}.{number}", fault.name) };
+        let at_ms = first_ms.saturating_add(whole_ms(fault.pulses.every).saturating_mul(u64::from(number)));
+        pair(fault, &format!("r{round}.{name}"), at_ms, number + 1 == times, &aim)
     };
-    let id = |act: &str| format!("r{round}.{}.{act}", fault.name);
-    let at_ms = whole_ms(fault.at);
+    (0..times).flat_map(pulse).collect()
+}
+
+fn pair(fault: &TimedFault, name: &str, at_ms: u64, last: bool, aim: &Aim) -> [Step; 2] {
+    let (inject, heal) = (format!("{name}.inject"), format!("{name}.heal"));
     // At least one millisecond, so that a heal never sorts before its own inject.
     let until_ms = at_ms.saturating_add(whole_ms(fault.lasts).max(1));
-    let step = |act, at_ms, id, pair| Step {
-        id,
+    let after = match &fault.after {
+        Some(After::Event(observed)) => Some(observed.clone()),
+        _ => None,
+    };
+    let step = |act, at_ms, id: &String, pair: &String| Step {
+        id: id.clone(),
         fault: fault.name.clone(),
         act,
         at_ms,
-        hosts: hosts.clone(),
+        after: after.clone(),
+        deed: aim.deed.clone(),
+        hosts: aim.hosts.clone(),
         changes: Vec::new(),
-        pair,
+        zones: aim.zones.clone(),
+        closes: last && act == Act::Heal,
+        pair: pair.clone(),
     };
-    [step(Act::Inject, at_ms, id("inject"), id("heal")), step(Act::Heal, until_ms, id("heal"), id("inject"))]
+    [step(Act::Inject, at_ms, &inject, &heal), step(Act::Heal, until_ms, &heal, &inject)]
 }
 
 /// Half of the range, so that a sum of two never overflows.
@@ -139,7 +210,7 @@ fn whole_ms(duration: Duration) -> u64 {
 /// A host has power if and only if no live fault holds it; only the first hold and the last release change anything.
 fn count_power(steps: &mut [Step]) {
     let mut holds: BTreeMap<HostName, u32> = BTreeMap::new();
-    for step in steps {
+    for step in steps.iter_mut().filter(|step| step.is_power()) {
         for host in &step.hosts {
             let count = holds.entry(host.clone()).or_default();
             let changes = match step.act {

@@ -1,9 +1,11 @@
 //! Owns the resolved game day: which region, which traffic, which faults when, what is judged. Refuses to know files,
 //! clocks and worlds.
 
+use crate::event::Life;
 use crate::fault::Fault;
-use fixtures::name::{GraphName, TopologyName};
+use fixtures::name::{GraphName, ServiceName, TopologyName, ZoneName};
 use fixtures::unit::{Percent, Rate};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One game day, with nothing left to default.
@@ -71,10 +73,49 @@ pub struct TimedFault {
     pub name: String,
     /// What it does.
     pub fault: Fault,
-    /// Another fault after whose round (healed, recovered, quiet) this one's round begins; `None` is the first round.
-    pub after: Option<String>,
-    /// When it begins, from the beginning of its round.
+    /// What it waits for; `None` is the beginning of the first round.
+    pub after: Option<After>,
+    /// When it begins, from the beginning of its round or from what it waits for.
     pub at: Duration,
-    /// How long it lasts.
+    /// How much later than `at` it may begin: the moment is drawn from the seed. Zero: exactly then.
+    pub within: Duration,
+    /// How often it comes and goes.
+    pub pulses: Pulses,
+    /// How long it (or each pulse) lasts; zero for what happens in one instant.
     pub lasts: Duration,
+}
+
+/// How often a fault comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulses {
+    /// How many times; at least 1.
+    pub times: u32,
+    /// From the beginning of one to the beginning of the next; longer than each lasts. Zero where there is one.
+    pub every: Duration,
+}
+
+impl Pulses {
+    /// One.
+    pub const ONCE: Self = Self { times: 1, every: Duration::ZERO };
+}
+
+/// What a fault waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// Another fault, after whose round (healed, recovered, quiet) this one's round begins.
+    Round(String),
+    /// Something observed in the first round.
+    Event(Observed),
+}
+
+/// A change that the witness may observe: some instance of a service becomes what it was not before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Of this service.
+    pub service: ServiceName,
+    /// In this zone; `None` is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneName>,
+    /// What it becomes.
+    pub becomes: Life,
 }

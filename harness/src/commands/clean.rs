@@ -2,19 +2,21 @@
 
 use super::print;
 use crate::world::docker::engine::Engine;
-use crate::world::docker::sweep::{self, Remains};
+use crate::world::docker::raise::finish_dead_run;
+use crate::world::docker::sweep::{self, LeaseState, Remains};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// Removes what is there of dead runs, or of the runs named; a run whose hand still runs is left alone.
+/// Removes what is there of dead runs, or of the runs named. A run whose lease is alive is left alone; so is a region
+/// that is held for those who look around, unless it is named.
 ///
 /// # Errors
 /// Where the engine does not answer.
 pub fn run(named: &[String], dry_run: bool) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (engine, _) = Engine::connect().await?;
+        let (engine, info) = Engine::connect().await?;
         let found = sweep::remains(&engine).await?;
         let wanted = |run: &String| named.is_empty() || named.contains(run);
         let mut status = crate::exit::OK;
@@ -23,12 +25,15 @@ pub fn run(named: &[String], dry_run: bool) -> Result<u8> {
             writeln!(text, "{unknown}: nothing is there")?;
         }
         for (run, remains) in found.iter().filter(|(run, _)| wanted(run)) {
-            if remains.alive {
+            if remains.lease == LeaseState::Alive {
                 writeln!(text, "{run}: still running (its lease is alive); left alone: {}", counts(remains))?;
+            } else if remains.lease == LeaseState::Holding && !named.contains(run) {
+                writeln!(text, "{run}: held to look around; left alone: {}", counts(remains))?;
+                writeln!(text, "    to remove it: blackstart clean {run}")?;
             } else if dry_run {
                 writeln!(text, "{run}: would remove {}", counts(remains))?;
             } else {
-                let left = sweep::clean_run(&engine, run).await?;
+                let left = finish_dead_run(&engine, &info, run, false).await?;
                 writeln!(text, "{run}: removed {}", counts(remains))?;
                 for (object, name) in left {
                     status = crate::exit::HARNESS;

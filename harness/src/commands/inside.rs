@@ -1,6 +1,7 @@
 //! Owns the hidden commands with which this executable is a host, an agent, the witness and the hand inside a
 //! container. They bypass the command line's parser: sixty agents should not each carry it in memory.
 
+use crate::hand::helper;
 use std::path::{Path, PathBuf};
 
 /// Runs a hidden command, if the arguments are one; returns its exit status.
@@ -11,6 +12,9 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         ["agent", config, index] => agent(config, index),
         ["witness"] => crate::witness::run(),
         ["hand"] => crate::hand::run(),
+        ["undertaker", run] => crate::hand::undertaker::run(run),
+        [helper::BURN] => helper::burn(),
+        [helper::HOG, usage, bytes] => helper::hog(usage, bytes),
         ["enter", program, rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
             Err(crate::hand::links::enter(program, &rest))

@@ -69,10 +69,11 @@ struct Day<'a> {
 }
 
 impl Day<'_> {
-    async fn hold(self, stop: &mut Stop) -> Result<u8> {
+    async fn hold(mut self, stop: &mut Stop) -> Result<u8> {
         let clock = Arc::new(Clock::start());
         let run = clock::run_id();
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
+        self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;
         let terminal = Terminal::new(self.quiet);
         let Loaded { scenario, placement, plan, .. } = &self.loaded;
@@ -80,7 +81,7 @@ impl Day<'_> {
         terminal.say(&format!("run {run}, seed {seed}, world docker ({} {})\n", "engine", self.info.version));
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let mut world = DockerWorld::new(self.parts(&run, seed, &clock, &terminal), sender);
-        let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep);
+        let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
         let course = Course {
             controller,
             world: &mut world,
@@ -104,6 +105,7 @@ impl Day<'_> {
                 agent: self.args.agent.clone(),
                 agent_image: self.args.agent_image.clone(),
                 no_rights: self.args.no_rights,
+                keep: self.args.keep.unwrap_or_default(),
             },
             topology: self.loaded.topology.clone(),
             graph: self.loaded.graph.clone(),

@@ -1,9 +1,8 @@
 //! Owns which phase follows which and when. Refuses to know what the world sees meanwhile ([`super::watch`]).
 
+use super::agenda::Agenda;
 use super::{Command, Controller, Do, Done, Nanos, Stage};
-use fixtures::name::HostName;
-use scenarios::event::{Act, By, Detail, Phase, Place};
-use scenarios::plan::Step;
+use scenarios::event::{Detail, Phase};
 use std::time::Duration;
 
 fn ns(duration: Duration) -> Nanos {
@@ -31,18 +30,25 @@ impl Controller {
             (Ok(Done::Provisioned), _) => self.first_power(now, out),
             (Ok(Done::Lit { t_ns, skew_ns, method }), Some(Do::PowerOn(hosts))) => {
                 self.lit(now, t_ns, skew_ns, method, hosts, out);
+                if let Stage::Settle { .. } = self.stage {
+                    self.stage = Stage::Settle { limit: now.saturating_add(ns(self.scenario.windows.settle)) };
+                }
             }
-            (Ok(Done::Dark { t_ns, skew_ns, method, dead }), _) => self.gone_dark(t_ns, skew_ns, method, dead, out),
             (Ok(Done::ReadBack), _) => self.tear_down(now, out),
-            (Ok(Done::Lit { .. } | Done::TornDown { .. }), _) => {}
+            (Ok(done), _) => self.step_done(now, done, out),
         }
     }
 
     fn torn_down(&mut self, now: Nanos, result: Result<Done, String>, out: &mut Vec<Command>) {
         match result {
-            Ok(Done::TornDown { residue }) => {
+            Ok(Done::TornDown { residue, others }) => {
                 for (object, name) in residue {
                     self.log(now, Detail::Residue { object, name }, out);
+                }
+                if let Some((kind, name)) = others.first() {
+                    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+                    let text = format!("somebody else changed the machine meanwhile: {kind} {name}{more}");
+                    self.log(now, Detail::Caveat { code: "machine-changed".to_owned(), text }, out);
                 }
             }
             Ok(_) => {}
@@ -59,55 +65,6 @@ impl Controller {
         self.stage = Stage::Settle { limit: now.saturating_add(ns(self.scenario.windows.settle)) };
         let hosts = self.placement.hosts.iter().map(|host| host.name.clone()).collect();
         self.act(Do::PowerOn(hosts), out);
-    }
-
-    fn lit(
-        &mut self,
-        now: Nanos,
-        t_ns: Nanos,
-        skew_ns: u64,
-        method: String,
-        hosts: Vec<HostName>,
-        out: &mut Vec<Command>,
-    ) {
-        self.lit_at = t_ns;
-        let (step, fault) = match self.step() {
-            Some(step) => (step.id.clone(), step.fault.clone()),
-            None => ("power-on".to_owned(), String::new()),
-        };
-        self.live_faults.remove(&fault);
-        self.powered(t_ns, &hosts, out);
-        let detail = Detail::StepDone { step, fault, act: Act::Heal, method, skew_ns, hosts };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        match self.stage {
-            Stage::Settle { .. } => {
-                self.stage = Stage::Settle { limit: now.saturating_add(ns(self.scenario.windows.settle)) };
-            }
-            Stage::Round { round, begun, step, .. } => {
-                self.enter(t_ns, Phase::Recovery, round, out);
-                self.stage = Stage::Round { round, begun, step: step + 1, recovering: true };
-            }
-            _ => {}
-        }
-    }
-
-    fn gone_dark(&mut self, t_ns: Nanos, skew_ns: u64, method: String, dead: Vec<HostName>, out: &mut Vec<Command>) {
-        let Stage::Round { round, begun, step, recovering } = self.stage else { return };
-        let Some(present) = self.step().cloned() else { return };
-        self.unpowered(t_ns, &present.changes, dead.iter().cloned(), out);
-        self.live_faults.insert(present.fault.clone(), 0);
-        let (act, hosts) = (Act::Inject, dead);
-        let detail = Detail::StepDone { step: present.id, fault: present.fault, act, method, skew_ns, hosts };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        self.stage = Stage::Round { round, begun, step: step + 1, recovering };
-    }
-
-    /// The step that is due next, or under way.
-    fn step(&self) -> Option<&Step> {
-        match self.stage {
-            Stage::Round { round, step, .. } => self.plan.rounds.get(round)?.steps.get(step),
-            _ => None,
-        }
     }
 
     /// Goes on as far as the time and what is seen allow.
@@ -141,7 +98,7 @@ impl Controller {
                 }
             }
             Stage::Baseline { until } | Stage::Quiet { until, .. } => self.wake = Some(until),
-            Stage::Round { round, begun, recovering, .. } => self.advance_round(now, round, begun, recovering, out),
+            Stage::Round { round, recovering } => self.advance_round(now, round, recovering, out),
             Stage::Idle | Stage::Provision | Stage::ReadBack | Stage::Teardown | Stage::Ended => return false,
         }
         true
@@ -149,20 +106,28 @@ impl Controller {
 
     fn begin_round(&mut self, now: Nanos, round: usize, out: &mut Vec<Command>) {
         self.enter(now, Phase::Outage, round, out);
-        self.stage = Stage::Round { round, begun: now, step: 0, recovering: false };
+        self.stage = Stage::Round { round, recovering: false };
+        self.lit_at = now;
+        self.agenda = self.plan.rounds.get(round).map(|round| Agenda::new(round, now)).unwrap_or_default();
     }
 
-    fn advance_round(&mut self, now: Nanos, round: usize, begun: Nanos, recovering: bool, out: &mut Vec<Command>) {
-        if let Some(step) = self.step().cloned() {
-            let due = begun.saturating_add(step.at_ms.saturating_mul(1_000_000));
-            if now >= due {
-                self.perform(now, step, out)
-            } else {
-                self.wake = Some(due)
-            }
-            return;
+    fn advance_round(&mut self, now: Nanos, round: usize, recovering: bool, out: &mut Vec<Command>) {
+        if let Some(step) = self.agenda.take_due(now) {
+            return self.perform(now, step, out);
         }
         let limit = self.lit_at.saturating_add(ns(self.scenario.windows.recovery));
+        if let Some(due) = self.agenda.next_due() {
+            self.wake = Some(due);
+            return;
+        }
+        if !self.agenda.is_done() && now < limit {
+            self.wake = Some(limit);
+            return;
+        }
+        for fault in self.agenda.give_up() {
+            let text = format!("what the fault `{fault}` waits for was never observed: it was not injected");
+            self.log(now, Detail::Caveat { code: "trigger-never-came".to_owned(), text }, out);
+        }
         let back = self.all_powered_active();
         if !recovering || back || now >= limit {
             let more = round + 1 < self.plan.rounds.len();
@@ -175,35 +140,6 @@ impl Controller {
             self.stage = Stage::Quiet { round, until, last: !(more && back) };
         } else {
             self.wake = Some(limit);
-        }
-    }
-
-    fn perform(&mut self, now: Nanos, step: Step, out: &mut Vec<Command>) {
-        let Step { id, fault, act, hosts, changes, .. } = step;
-        let detail = Detail::StepIntent { step: id.clone(), fault: fault.clone(), act, hosts };
-        let (by, place) = (By::Controller, Place::default());
-        // On the disk before the act: what is not written down cannot be healed by those who come after a crash.
-        out.push(Command::Log { t_ns: now, by, place, detail, synced: true });
-        match act {
-            Act::Inject if changes.is_empty() => {
-                // Every host of it is dark already, by another fault: there is nothing to kill, and still an effect to
-                // prove for as long as it lasts.
-                self.busy = Some(Do::PowerOff(Vec::new()));
-                let method = "already-dark".to_owned();
-                self.done(now, Ok(Done::Dark { t_ns: now, skew_ns: 0, method, dead: Vec::new() }), out);
-            }
-            Act::Inject => self.act(Do::PowerOff(changes), out),
-            Act::Heal if changes.is_empty() => {
-                self.busy = Some(Do::PowerOn(Vec::new()));
-                let method = "still-dark".to_owned();
-                self.done(now, Ok(Done::Lit { t_ns: now, skew_ns: 0, method }), out);
-            }
-            Act::Heal => {
-                if let Stage::Round { round, .. } = self.stage {
-                    self.enter(now, Phase::PowerOn, round, out);
-                }
-                self.act(Do::PowerOn(changes), out);
-            }
         }
     }
 }

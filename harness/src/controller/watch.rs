@@ -1,10 +1,10 @@
 //! Owns what the world shows: how each instance stands, whether faults are in force, who acted on hosts. Refuses to
 //! decide when a phase ends ([`super::course`]).
 
-use super::{Command, Controller, Known, Nanos, Report, Stage};
+use super::{Command, Controller, Effect, Known, Nanos, Report, Stage};
 use fixtures::name::{HostName, InstanceName};
 use scenarios::event::{By, Detail, HostChange, Life, Place};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Acts of an engine on a container that are an intervention when they come between power-on and active. `die` and
 /// `oom` happen to a host rather than being done to it; they are told apart.
@@ -64,8 +64,28 @@ impl Controller {
             return;
         }
         let detail = Detail::State { to: known.life, degraded: known.degraded, missing: known.missing.clone() };
+        let changed = self.lives.get(&name).is_none_or(|before| before.life != known.life);
+        if let (true, Some(service), Some(zone)) = (changed, &place.service, &place.zone) {
+            self.agenda.observed(t_ns, service, zone, known.life);
+        }
         out.push(Command::Log { t_ns, by, place, detail, synced: false });
         self.lives.insert(name, known);
+    }
+
+    /// Somebody has looked whether a fault is in force.
+    pub(super) fn effect_seen(&mut self, t_ns: Nanos, fault: String, effect: Effect, out: &mut Vec<Command>) {
+        let Effect { holds, text, asked, measured } = effect;
+        let detail = Detail::FaultEffect {
+            fault,
+            holds,
+            expected: 0,
+            dead: 0,
+            answering: Vec::new(),
+            text,
+            asked,
+            measured,
+        };
+        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
     }
 
     /// Hosts got power.
@@ -122,7 +142,8 @@ impl Controller {
             let name = |index: &usize| self.placement.instances[*index].name.clone();
             let answering: Vec<InstanceName> = answering.iter().filter(answers).map(name).collect();
             let (holds, expected) = (dead == hosts.len() && answering.is_empty(), hosts.len());
-            let detail = Detail::FaultEffect { fault, holds, expected, dead, answering };
+            let (text, asked, measured) = (String::new(), BTreeMap::new(), BTreeMap::new());
+            let detail = Detail::FaultEffect { fault, holds, expected, dead, answering, text, asked, measured };
             out.push(Command::Log { t_ns, by: By::Witness, place: Place::default(), detail, synced: false });
         }
     }
@@ -142,7 +163,7 @@ impl Controller {
         match action {
             "die" => {
                 log(Detail::Host { change: HostChange::Dead, note: String::new() });
-                if self.dark.contains(&host) || self.is_killing(&host) {
+                if self.dark.contains(&host) || self.is_own_act(&host, t_ns) {
                     self.dead.insert(host);
                 } else {
                     let text = format!("host {host} died although no fault was aimed at it");
@@ -154,13 +175,13 @@ impl Controller {
                 let text = format!("the engine's kernel killed a process of host {host} for want of memory");
                 log(Detail::Caveat { code: "oom".to_owned(), text });
             }
-            "start" if self.dark.contains(&host) && !self.is_lighting(&host) => {
+            "start" if self.dark.contains(&host) && !self.is_own_act(&host, t_ns) => {
                 // Somebody brought a dark host back: the fault has ended early.
                 self.dead.remove(&host);
                 log(Detail::Intervention { action: action.to_owned() });
             }
             // Our own acts of a later step of the same round are none.
-            _ if self.is_lighting(&host) || self.is_killing(&host) => {}
+            _ if self.is_own_act(&host, t_ns) => {}
             _ if self.is_recovering() && t_ns >= self.lit_at && INTERVENTIONS.contains(&action) => {
                 log(Detail::Intervention { action: action.to_owned() });
             }
@@ -172,11 +193,16 @@ impl Controller {
         matches!(self.stage, Stage::Round { recovering: true, .. })
     }
 
-    fn is_killing(&self, host: &HostName) -> bool {
-        matches!(&self.busy, Some(super::Do::PowerOff(hosts)) if hosts.contains(host))
-    }
-
-    fn is_lighting(&self, host: &HostName) -> bool {
-        matches!(&self.busy, Some(super::Do::PowerOn(hosts)) if hosts.contains(host))
+    /// Whether the harness itself was acting on a host at a moment.
+    fn is_own_act(&self, host: &HostName, t_ns: Nanos) -> bool {
+        let busy = match &self.busy {
+            Some(super::Do::PowerOff { hosts, .. } | super::Do::PowerOn(hosts)) => hosts.contains(host),
+            Some(super::Do::Inject { hosts, .. } | super::Do::Heal { hosts, .. }) => hosts.contains(host),
+            _ => false,
+        };
+        let acted = |(hosts, from_ns, to_ns): &(BTreeSet<HostName>, Nanos, Nanos)| {
+            (*from_ns..=*to_ns).contains(&t_ns) && hosts.contains(host)
+        };
+        busy || self.own_acts.iter().any(acted)
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn processes(group: &Path) -> Vec<i32> {
     found
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
+/// Folders in a folder.
+pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
@@ -70,6 +71,16 @@ pub(super) fn remove(group: &str) -> Vec<String> {
         }
     }
     left
+}
+
+/// Moves a process out of whatever group it is in, in every hierarchy; an error where it is still in one.
+pub(super) fn move_to_root(pid: u32) -> std::io::Result<()> {
+    let mut roots = children(Path::new(HIERARCHIES));
+    roots.push(PathBuf::from(HIERARCHIES));
+    for procs in roots.iter().map(|root| root.join("cgroup.procs")).filter(|procs| procs.exists()) {
+        std::fs::write(procs, pid.to_string())?;
+    }
+    Ok(())
 }
 
 fn remove_tree(folder: &Path) -> bool {

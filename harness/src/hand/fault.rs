@@ -4,7 +4,7 @@
 use super::protocol::Look;
 
 /// A fault. It is made from a [`super::protocol::Deed`] that is on the disk before [`Fault::act`] is called.
-pub(super) trait Fault: Send {
+pub trait Fault: Send {
     /// Begins it.
     ///
     /// # Errors

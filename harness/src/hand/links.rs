@@ -48,7 +48,7 @@ pub(super) fn remove(short: &str) -> Vec<String> {
 }
 
 /// Runs one of the engine machine's programs in its own root folder.
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
     let told = |error: std::io::Error| format!("{program} could not be run: {error}");
     let mut child = Command::new("/proc/self/exe")
         .arg("enter")

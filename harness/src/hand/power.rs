@@ -22,7 +22,7 @@ pub(super) fn power_off(whole: &[String], targets: &[Target]) -> Result<Dark, St
     let (first_ns, last_ns) = await_deaths(&watched);
     let empty = |target: &&Target| cgroup::processes(&path(&root, &target.cgroup)).is_empty();
     let dead = targets.iter().filter(empty).map(|target| target.host.clone()).collect();
-    Ok(Dark { method, dead, processes: watched.len(), first_ns, last_ns })
+    Ok(Dark { method, dead, processes: watched.len(), first_ns, last_ns, disks: Vec::new() })
 }
 
 fn path(root: &Path, group: &str) -> std::path::PathBuf {

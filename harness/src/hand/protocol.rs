@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// From the controller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// Comes back in the [`Word`].
     pub id: u64,
@@ -13,35 +13,68 @@ pub struct Order {
     pub task: Task,
 }
 
-/// What the hand can do. Every task can be asked for twice.
+/// Which run a hand serves, and on which terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Task {
-    /// The first order: which run it is, and how long silence may last before the hand acts alone.
-    Hello {
-        /// The run's id.
-        run: String,
-        /// The run's short id, in names of rules and bridges.
-        short: String,
-        /// Control groups of the run, below which its zones' groups are.
-        cgroups: Vec<String>,
-        /// Milliseconds without any order after which the lease has ended.
-        lease_ms: u64,
+pub struct Standing {
+    /// The run's id.
+    pub run: String,
+    /// The run's short id, in names of rules and bridges.
+    pub short: String,
+    /// Control groups of the run, below which its zones' groups are.
+    pub cgroups: Vec<String>,
+    /// What happens when the controller is gone.
+    pub lease: Lease,
+}
+
+/// What happens when the controller is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Milliseconds without any order after which the lease has ended.
+    pub silence_ms: u64,
+    /// What the hand then does by itself.
+    pub then: LeaseEnd,
+}
+
+/// What the hand does when the lease has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeaseEnd {
+    /// Heal every fault and remove everything.
+    HealAndRemove,
+    /// Heal every fault, give power back, leave the region standing for so long, then remove everything.
+    HealAndHold {
+        /// Milliseconds.
+        ms: u64,
     },
+}
+
+/// What the hand can do. Every task can be asked for twice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// The first order.
+    Hello(Standing),
     /// The controller is alive.
     Beat,
-    /// Write files into the shared folder, make state folders, and close the gates of these hosts.
+    /// Write files into the shared folder and close the gates of these hosts.
     Prepare {
         /// Path below the shared folder, and text.
         files: Vec<(String, String)>,
-        /// Folders below the state folder.
-        state_dirs: Vec<String>,
         /// Hosts.
         gates: Vec<String>,
+    },
+    /// Give each of these zones a disk of its own.
+    Disks {
+        /// Zones.
+        zones: Vec<String>,
     },
     /// Allow forwarding between these bridges and nothing else out of them.
     Links {
         /// Bridge interfaces.
         bridges: Vec<String>,
+    },
+    /// How links are in every run, faults or none.
+    Latencies {
+        /// One direction each.
+        rules: Vec<LinkRule>,
     },
     /// Kill every process of these hosts at once.
     PowerOff {
@@ -49,6 +82,8 @@ pub enum Task {
         whole: Vec<String>,
         /// The hosts.
         hosts: Vec<Target>,
+        /// Disks that lose what was not synced.
+        disks: Vec<DiskCut>,
     },
     /// Close the gates of these hosts: they wait there when they are started.
     CloseGates {
@@ -60,8 +95,39 @@ pub enum Task {
         /// Hosts.
         gates: Vec<String>,
     },
-    /// Remove rules and control groups; say what is still there.
+    /// Begin a fault.
+    Inject {
+        /// Its name.
+        fault: String,
+        /// What it does.
+        deed: Deed,
+    },
+    /// Look whether a fault is in force.
+    Look {
+        /// Its name.
+        fault: String,
+    },
+    /// End a fault.
+    Heal {
+        /// Its name.
+        fault: String,
+    },
+    /// Leave the region standing for so long, whoever is gone, then remove everything.
+    Hold {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Heal every fault, remove rules, disks and control groups; say what is still there.
     Finish,
+}
+
+/// A zone's disk at power-off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCut {
+    /// The zone.
+    pub zone: String,
+    /// Where ends of files are left torn: what decides how.
+    pub torn: Option<u64>,
 }
 
 /// One thing that a fault does, in the words of the engine's machine. From a deed alone follows how it is undone, so that
@@ -216,7 +282,7 @@ pub struct Target {
 }
 
 /// From the hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// The order's id.
     pub id: u64,
@@ -225,12 +291,12 @@ pub struct Word {
 }
 
 /// The hand's answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// It is done.
     Done,
     /// To [`Task::Hello`].
-    Hello(Rights),
+    Hello(Box<Rights>),
     /// To [`Task::PowerOff`].
     Dark(Dark),
     /// To [`Task::OpenGates`].
@@ -240,8 +306,21 @@ pub enum Answer {
         /// Monotonic clock after the last one.
         last_ns: u64,
     },
-    /// To [`Task::Finish`]: kind and name of what is still there.
-    Left(Vec<(String, String)>),
+    /// To [`Task::Disks`]: zone and device.
+    Disks(Vec<(String, String)>),
+    /// To [`Task::Inject`] and [`Task::Look`].
+    Look(Look),
+    /// To [`Task::Finish`].
+    Left(Left),
+}
+
+/// What is different from before the run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Left {
+    /// Kind and name of what is left of the run.
+    pub residue: Vec<(String, String)>,
+    /// Kind and name of what somebody else made meanwhile.
+    pub others: Vec<(String, String)>,
 }
 
 /// What this hand can do here: probed, never assumed.
@@ -255,6 +334,10 @@ pub struct Rights {
     pub freezer: String,
     /// It can write packet filter rules; otherwise why not.
     pub links: Result<(), String>,
+    /// It can shape packets; otherwise why not.
+    pub shapes: Result<(), String>,
+    /// It can give zones disks of their own; otherwise why not.
+    pub disks: Result<(), String>,
     /// Monotonic clock at the time of the answer.
     pub mono_ns: u64,
 }
@@ -272,4 +355,6 @@ pub struct Dark {
     pub first_ns: u64,
     /// Monotonic clock when the last one was.
     pub last_ns: u64,
+    /// Zones whose disks lost what was not synced, and a sentence on each.
+    pub disks: Vec<(String, String)>,
 }

@@ -3,16 +3,18 @@
 //!
 //! - [`engine`]: the engine's API, the only module that names bollard
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of
-//! - [`provision`], [`power`], [`sweep`]: acts
+//! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 pub mod engine;
+mod faults;
 mod hand_link;
 pub mod image;
 mod link;
 pub mod names;
 mod power;
 mod provision;
+pub mod raise;
 pub mod region;
 pub mod subnet;
 pub mod sweep;
@@ -20,7 +22,7 @@ pub mod sweep;
 use super::World;
 use crate::clock::Clock;
 use crate::controller::{Do, Done, Input};
-use crate::hand::protocol::{Answer, Rights, Task};
+use crate::hand::protocol::{Answer, Left, Rights, Task};
 use crate::witness::protocol::{Seen, Tell};
 use agents::wire::Note;
 use anyhow::{Context, Result, bail};
@@ -32,7 +34,8 @@ use fixtures::topology::Topology;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hand_link::Hand;
 use link::Speaker;
-use names::Names;
+use names::{HOLDING, Names};
+use raise::finish_dead_run;
 use region::Layout;
 use scenarios::scenario::Traffic;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +57,8 @@ pub struct Options {
     pub agent_image: Option<String>,
     /// Go without rights on the engine's machine, although they could be had.
     pub no_rights: bool,
+    /// How long a region that is left standing stands.
+    pub keep: Duration,
 }
 
 /// What all acts of one run share.
@@ -87,6 +92,8 @@ struct Built {
     powered_changed: Notify,
     read_back: Notify,
     lit: AtomicBool,
+    /// Faults in force that are looked at.
+    watched: Mutex<BTreeSet<String>>,
 }
 
 /// A region on an engine.
@@ -191,9 +198,12 @@ impl Shared {
         match act {
             Do::Provision => provision::provision(self).await.map(|()| Done::Provisioned),
             Do::PowerOn(hosts) => power::power_on(self, &self.need_built()?, &hosts).await,
-            Do::PowerOff(hosts) => power::power_off(self, &self.need_built()?, &hosts).await,
+            Do::PowerOff { hosts, unsynced } => power::power_off(self, &self.need_built()?, &hosts, unsynced).await,
+            Do::Inject { fault, deed, hosts } => faults::inject(self, &self.need_built()?, fault, deed, hosts).await,
+            Do::Heal { fault, deed, hosts } => faults::heal(self, &self.need_built()?, fault, deed, hosts).await,
             Do::ReadBack => self.read_back().await,
             Do::Teardown => self.tear_down().await,
+            Do::Leave => self.leave_standing().await,
         }
     }
 
@@ -253,33 +263,44 @@ impl Shared {
     /// Removes everything; what is still there after that is the residue.
     async fn tear_down(&self) -> Result<Done> {
         self.tearing_down.store(true, Ordering::Relaxed);
-        let run = &self.names.run;
-        let hand = self.names.object("hand");
-        let built = self.built();
-        if let Some(built) = &built {
-            let targets = built.all_targets(self);
-            if built.rights.host_view {
-                // One write kills the whole region: removing dead containers takes the engine half as long. Where it
-                // fails, the engine kills each itself.
-                let _slower = built.hand.ask(Task::PowerOff { whole: Vec::new(), hosts: targets }).await;
-            }
+        let Some(built) = self.built() else {
+            return self.finish_by_another_hand().await;
+        };
+        if built.rights.host_view {
+            let (whole, hosts, disks) = (Vec::new(), built.all_targets(self), Vec::new());
+            // One write kills the whole region: removing dead containers takes the engine half as long. Where it
+            // fails, the engine kills each itself.
+            let _slower = built.hand.ask(Task::PowerOff { whole, hosts, disks }).await;
         }
         let volumes_and_image = ["shared".to_owned()]
             .into_iter()
             .chain(self.topology.zones().map(|(_, zone)| format!("state-{}", zone.name)));
         let mut spare: BTreeSet<String> = volumes_and_image.map(|name| self.names.object(&name)).collect();
-        spare.extend([hand, self.image()]);
-        sweep::remove_run(&self.engine, run, &spare).await?;
-        let mut residue = Vec::new();
-        if let Some(built) = built {
-            match built.hand.ask(Task::Finish).await {
-                Ok(Answer::Left(left)) => residue.extend(left),
-                Ok(other) => residue.push(("hand".to_owned(), format!("answered {other:?} to the end"))),
-                Err(error) => residue.push(("hand".to_owned(), format!("{error:#}"))),
-            }
-        }
-        residue.extend(sweep::remove_run(&self.engine, run, &BTreeSet::new()).await?);
-        Ok(Done::TornDown { residue })
+        spare.extend([self.names.object("hand"), self.image()]);
+        sweep::remove_run(&self.engine, &self.names.run, &spare).await?;
+        let Ok(Answer::Left(left)) = built.hand.ask(Task::Finish).await else {
+            // The hand is gone, or cannot: another one reads its journal and finishes the work.
+            return self.finish_by_another_hand().await;
+        };
+        let Left { mut residue, others } = left;
+        residue.extend(sweep::remove_run(&self.engine, &self.names.run, &BTreeSet::new()).await?);
+        Ok(Done::TornDown { residue, others })
+    }
+
+    async fn finish_by_another_hand(&self) -> Result<Done> {
+        let (run, no_rights) = (&self.names.run, self.options.no_rights);
+        let residue = finish_dead_run(&self.engine, &self.info, run, no_rights).await?;
+        Ok(Done::TornDown { residue, others: Vec::new() })
+    }
+
+    /// Leaves the region standing for those who look around.
+    async fn leave_standing(&self) -> Result<Done> {
+        self.tearing_down.store(true, Ordering::Relaxed);
+        let ms = u64::try_from(self.options.keep.as_millis())?;
+        self.need_built()?.hand.ask(Task::Hold { ms }).await?;
+        let hand = self.names.object("hand");
+        self.engine.rename(&hand, &format!("{hand}{HOLDING}")).await?;
+        Ok(Done::Left)
     }
 }
 
@@ -296,6 +317,7 @@ impl Built {
             powered_changed: Notify::new(),
             read_back: Notify::new(),
             lit: AtomicBool::new(false),
+            watched: Mutex::default(),
         }
     }
 
@@ -310,8 +332,17 @@ impl Built {
             Ok(()) => "hand: a bridge for each zone, forwarding between them, no way out".to_owned(),
             Err(why) => format!("one internal bridge for all zones ({why})"),
         };
-        let gate = "hand: a lock for each host".to_owned();
-        BTreeMap::from([("power".to_owned(), power.to_owned()), ("links".to_owned(), links), ("gate".to_owned(), gate)])
+        let had = |way: &str, right: &Result<(), String>| match right {
+            Ok(()) => way.to_owned(),
+            Err(why) => format!("none ({why})"),
+        };
+        BTreeMap::from([
+            ("power".to_owned(), power.to_owned()),
+            ("links".to_owned(), links),
+            ("shapes".to_owned(), had("hand: packets wait in its queue", &self.rights.shapes)),
+            ("disks".to_owned(), had("hand: a filesystem for each zone on a loop device", &self.rights.disks)),
+            ("gate".to_owned(), "hand: a lock for each host".to_owned()),
+        ])
     }
 
     /// The network with this number; where zones share one bridge, that one.

@@ -6,8 +6,9 @@ use agents::wire::From;
 use fixtures::graph::{Acknowledge, Graph, Health, State};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
-use fixtures::topology::{BootTime, Topology};
+use fixtures::topology::Topology;
 use scenarios::scenario::Traffic;
+use scenarios::seed::Seeds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,34 +19,6 @@ pub const WINDOW: Duration = Duration::from_millis(500);
 pub const CALM: Duration = Duration::from_millis(1000);
 /// Pause between two probes of an instance that is not active: the resolution of restart-to-active.
 pub const KEEN: Duration = Duration::from_millis(200);
-
-/// The run's seed, drawn from one number after the other (splitmix64, Steele et al. 2014).
-#[derive(Debug, Clone)]
-pub struct Seeds(pub u64);
-
-impl Seeds {
-    /// The next number.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// The next number, between zero and `most`.
-    pub fn up_to(&mut self, most: u64) -> u64 {
-        match most.checked_add(1) {
-            Some(range) => self.draw() % range,
-            None => self.draw(),
-        }
-    }
-
-    /// The next boot time.
-    pub fn boot(&mut self, boot: BootTime) -> Duration {
-        boot.min + Duration::from_nanos(self.up_to(nanos(boot.max.saturating_sub(boot.min))))
-    }
-}
 
 /// What was drawn for one host.
 #[derive(Debug, Clone)]
@@ -60,12 +33,13 @@ pub struct Drawn {
 
 /// Draws for every host, in placement order.
 pub fn hosts(seed: u64, topology: &Topology, graph: &Graph, placement: &Placement) -> Vec<Drawn> {
-    let mut seeds = Seeds(seed);
+    let mut seeds = Seeds::new(seed);
+    let (boot, spread) = (topology.boot, nanos(topology.boot.max.saturating_sub(topology.boot.min)));
     let chosen = canary_hosts(graph, placement);
     let draw = |(index, host): (usize, &fixtures::placement::Host)| {
-        let boot = seeds.boot(topology.boot);
-        let instances = host.instances.iter().map(|_| seeds.draw()).collect();
-        let customers = (chosen.get(&host.zone) == Some(&index)).then(|| seeds.draw());
+        let boot = boot.min + Duration::from_nanos(seeds.up_to(spread));
+        let instances = host.instances.iter().map(|_| seeds.next_number()).collect();
+        let customers = (chosen.get(&host.zone) == Some(&index)).then(|| seeds.next_number());
         Drawn { boot, instances, customers }
     };
     placement.hosts.iter().enumerate().map(draw).collect()

@@ -13,6 +13,7 @@ pub mod costs;
 pub mod course;
 mod disk;
 mod engine;
+mod faults;
 mod network;
 mod power;
 mod process;
@@ -22,9 +23,10 @@ mod region;
 use super::World;
 use crate::controller::{Do, Done, Input, Nanos};
 use engine::{Engine, Happening};
-use fixtures::name::HostName;
+use fixtures::name::{HostName, ZoneName};
 pub use region::Parts;
-use std::collections::BTreeMap;
+use scenarios::plan::Unsynced;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// From the first host that loses power to the last one, at most.
 const DARK_SKEW_NS: Nanos = 20_000_000;
@@ -82,7 +84,13 @@ impl SimWorld {
     }
 
     /// Enters a change of every host, each at a moment of its own, and the end of the act at the last of them.
-    fn change(&mut self, hosts: &[HostName], skew_ns: Nanos, how: fn(u32) -> Happening, done: fn(Change) -> Done) {
+    fn change(
+        &mut self,
+        hosts: &[HostName],
+        skew_ns: Nanos,
+        how: impl Fn(u32) -> Happening,
+        done: impl Fn(Change) -> Done,
+    ) {
         let numbers = self.numbers(hosts);
         let moments = self.engine.moments(numbers.len(), skew_ns);
         let first = moments.iter().copied().min().unwrap_or(self.engine.now);
@@ -92,6 +100,28 @@ impl SimWorld {
         }
         let change = Change { t_ns: last, skew_ns: last - first, hosts: hosts.to_vec() };
         self.engine.queue.push(last, Happening::ActDone(Box::new(done(change))));
+    }
+
+    /// Disks are a zone's: they lose what was not synced where the zone loses power as a whole.
+    fn power_off(&mut self, hosts: &[HostName], unsynced: Unsynced) {
+        let meant: BTreeSet<u32> = self.numbers(hosts).into_iter().collect();
+        let mut whole: BTreeMap<u16, bool> = BTreeMap::new();
+        for (number, host) in (0..).zip(&self.engine.hosts) {
+            *whole.entry(host.zone).or_insert(true) &= meant.contains(&number);
+        }
+        let zones: Vec<u16> = self.engine.hosts.iter().map(|host| host.zone).collect();
+        let is_lost = |zone: &u16| unsynced != Unsynced::Kept && whole.get(zone) == Some(&true);
+        let lost = whole.keys().filter(|zone| is_lost(zone)).map(|&zone| self.engine.zones[usize::from(zone)].clone());
+        let unsynced_lost: Vec<ZoneName> = lost.collect();
+        let darken = |host: u32| {
+            let unsynced = if is_lost(&zones[host as usize]) { unsynced } else { Unsynced::Kept };
+            Happening::Darken { host, unsynced }
+        };
+        let dark = |Change { t_ns, skew_ns, hosts }| {
+            let (method, unsynced_lost) = ("simulated".to_owned(), unsynced_lost.clone());
+            Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats: Vec::new() }
+        };
+        self.change(hosts, DARK_SKEW_NS, darken, dark);
     }
 
     fn end_act(&mut self, done: Done) {
@@ -110,11 +140,6 @@ fn lit(change: Change) -> Done {
     Done::Lit { t_ns: change.t_ns, skew_ns: change.skew_ns, method: "simulated".to_owned() }
 }
 
-fn dark(change: Change) -> Done {
-    let Change { t_ns, skew_ns, hosts } = change;
-    Done::Dark { t_ns, skew_ns, method: "simulated".to_owned(), dead: hosts }
-}
-
 impl World for SimWorld {
     fn perform(&mut self, act: Do) {
         match act {
@@ -124,12 +149,16 @@ impl World for SimWorld {
                 self.engine.queue.push(at, Happening::ActDone(Box::new(Done::Provisioned)));
             }
             Do::PowerOn(hosts) => self.change(&hosts, LIT_SKEW_NS, |host| Happening::Light { host }, lit),
-            Do::PowerOff(hosts) => self.change(&hosts, DARK_SKEW_NS, |host| Happening::Darken { host }, dark),
+            Do::PowerOff { hosts, unsynced } => self.power_off(&hosts, unsynced),
+            Do::Inject { fault, deed, hosts } => self.inject(fault, &deed, &self.numbers(&hosts)),
+            Do::Heal { fault, deed, hosts } => self.heal(&fault, &deed, &self.numbers(&hosts)),
             Do::ReadBack => {
                 self.engine.reading_back = true;
                 self.engine.witness(crate::witness::watcher::Watcher::read_back);
             }
-            Do::Teardown => self.end_act(Done::TornDown { residue: Vec::new() }),
+            Do::Teardown => self.end_act(Done::TornDown { residue: Vec::new(), others: Vec::new() }),
+            // Nothing of it outlives the process.
+            Do::Leave => self.end_act(Done::Left),
         }
     }
 

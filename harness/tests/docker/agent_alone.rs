@@ -41,6 +41,7 @@ fn config() -> HostConfig {
         // Nobody is there: an agent works without a witness.
         witness: "127.0.0.1:9".parse().expect("an address"),
         gate: "/host.json".to_owned(),
+        boot_gate: "/no-trouble".to_owned(),
         state_dir: "/tmp".to_owned(),
         boot: Duration::from_millis(10),
         processes: vec![Process::Instance(instance)],

@@ -73,6 +73,12 @@ impl Running {
         assert!(sent.expect("kill can be run").success());
     }
 
+    /// Kills it without a chance to clean up, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
     /// The run's id, from the line that says it.
     pub(crate) fn run_id(&self) -> String {
         let line = self.seen.iter().find_map(|line| line.strip_prefix("run ")).expect("the run says its id");
@@ -91,6 +97,17 @@ impl Running {
         let status = self.child.wait().expect("it ends");
         Ended { status, stdout: reader.join().expect("it was read"), stderr: self.seen.join("\n"), out: self.out }
     }
+}
+
+/// Kills the first process of a run's hand from outside the engine, so that the engine starts it again; false where
+/// there is none.
+pub(crate) fn kill_hand(run: &str) -> bool {
+    let short = run.rsplit('-').next().expect("an id");
+    let container = format!("blackstart-{short}-hand");
+    let output = Command::new("docker").args(["inspect", "-f", "{{.State.Pid}}", &container]).output();
+    let pid = output.ok().and_then(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().ok());
+    let Some(pid) = pid.filter(|pid| *pid > 0) else { return false };
+    Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status().is_ok_and(|status| status.success())
 }
 
 /// A run that has ended.

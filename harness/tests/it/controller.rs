@@ -5,6 +5,7 @@ use crate::play::{MS, Play};
 use fixtures::name::HostName;
 use harness::controller::{Do, Ending, Input};
 use scenarios::event::{Act, Detail, HostChange, Phase};
+use scenarios::plan::Unsynced;
 
 const PHASES: [Phase; 8] = [
     Phase::Provision,
@@ -24,7 +25,8 @@ fn a_run_goes_through_its_phases_and_ends() {
     assert_eq!(play.ending, Some(Ending::Completed));
     let expected: Vec<Phase> = PHASES.into_iter().chain([Phase::Teardown, Phase::Ended]).collect();
     assert_eq!(play.phases(), expected);
-    let off = Do::PowerOff(play.loaded.plan.rounds[0].steps[0].changes.clone());
+    let hosts = play.loaded.plan.rounds[0].steps[0].changes.clone();
+    let off = Do::PowerOff { hosts, unsynced: Unsynced::Lost };
     let on = Do::PowerOn(play.loaded.plan.rounds[0].steps[1].changes.clone());
     let all = Do::PowerOn(play.loaded.placement.hosts.iter().map(|host| host.name.clone()).collect());
     assert_eq!(play.acts, [Do::Provision, all, off, on, Do::ReadBack, Do::Teardown]);
@@ -107,11 +109,11 @@ fn later_rounds_are_left_out_when_the_region_is_not_back_and_that_is_told() {
     play.stuck.insert(victim);
     play.play(|_| false);
     assert_eq!(play.caveats(), ["rounds-left-out"]);
-    let offs = play.acts.iter().filter(|act| matches!(act, Do::PowerOff(_))).count();
+    let offs = play.acts.iter().filter(|act| matches!(act, Do::PowerOff { .. })).count();
     assert_eq!(offs, 1);
     let mut healthy = Play::new("each-zone-in-turn");
     healthy.play(|_| false);
-    let offs = healthy.acts.iter().filter(|act| matches!(act, Do::PowerOff(_))).count();
+    let offs = healthy.acts.iter().filter(|act| matches!(act, Do::PowerOff { .. })).count();
     assert_eq!(offs, healthy.loaded.plan.rounds.len());
 }
 
@@ -201,7 +203,7 @@ fn a_death_that_nobody_planned_is_told() {
 #[test]
 fn the_deaths_of_a_power_off_are_no_surprise() {
     let mut play = Play::new("minimal");
-    play.play(|play| play.acts.iter().any(|act| matches!(act, Do::PowerOff(_))));
+    play.play(|play| play.acts.iter().any(|act| matches!(act, Do::PowerOff { .. })));
     let host = play.loaded.plan.rounds[0].steps[0].changes[0].clone();
     play.feed(Input::Engine { t_ns: play.now, host, action: "die".to_owned() });
     assert!(play.caveats().is_empty());

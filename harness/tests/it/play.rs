@@ -1,7 +1,7 @@
 //! Owns a scripted world in virtual time that a controller can be played against. Refuses to judge: it keeps what the
 //! controller logged and did.
 
-use harness::controller::{Command, Controller, Do, Done, Ending, Input, Nanos, Report};
+use harness::controller::{Command, Controller, Do, Done, Effect, Ending, Input, Nanos, Report};
 use harness::load;
 use scenarios::event::{Detail, Life, Phase};
 use std::collections::{BTreeSet, VecDeque};
@@ -35,7 +35,22 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(scenario: &str) -> Self {
-        let loaded = load::scenario(scenario, false).expect("built-in scenarios load");
+        Self::of(load::scenario(scenario, false).expect("built-in scenarios load"))
+    }
+
+    /// Plays a game day on `minimal` with these faults, as a file has them.
+    pub(crate) fn with_faults(faults: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("day.toml");
+        let head = "name = \"day\"\ntitle = \"A day\"\ntopology = \"us-test-1\"\ngraph = \"minimal\"\n";
+        std::fs::write(&path, format!("{head}{faults}")).expect("it can be written");
+        match load::scenario(&path.to_string_lossy(), false) {
+            Ok(loaded) => Self::of(loaded),
+            Err(bad) => panic!("{}", bad.text),
+        }
+    }
+
+    fn of(loaded: load::Loaded) -> Self {
         let (scenario, plan, placement) = (loaded.scenario.clone(), loaded.plan.clone(), loaded.placement.clone());
         let dark = placement.hosts.iter().map(|host| host.name.to_string()).collect();
         Self {
@@ -131,12 +146,19 @@ impl Play {
                     }
                 }
             }
-            Do::PowerOff(hosts) => {
+            Do::PowerOff { hosts, .. } => {
                 self.dark.extend(hosts.iter().map(ToString::to_string));
-                self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts })));
+                let (unsynced_lost, caveats) = (Vec::new(), Vec::new());
+                self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats })));
             }
+            Do::Inject { .. } => {
+                let effect = Effect { holds: true, ..Effect::default() };
+                self.feed(Input::Done(Ok(Done::Injected { t_ns, method, effect })));
+            }
+            Do::Heal { .. } => self.feed(Input::Done(Ok(Done::Healed { t_ns, method }))),
+            Do::Leave => self.feed(Input::Done(Ok(Done::Left))),
             Do::ReadBack => self.feed(Input::Done(Ok(Done::ReadBack))),
-            Do::Teardown => self.feed(Input::Done(Ok(Done::TornDown { residue: Vec::new() }))),
+            Do::Teardown => self.feed(Input::Done(Ok(Done::TornDown { residue: Vec::new(), others: Vec::new() }))),
         }
     }
 

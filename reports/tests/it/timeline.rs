@@ -55,7 +55,17 @@ fn order_of_arrival_does_not_matter() {
 fn looks_at_a_fault_are_shown_when_they_change() {
     let look = |id, holds, dead| {
         let fault = "dark".to_owned();
-        event(id, id, Detail::FaultEffect { fault, holds, expected: 3, dead, answering: Vec::new() })
+        let detail = Detail::FaultEffect {
+            fault,
+            holds,
+            expected: 3,
+            dead,
+            answering: Vec::new(),
+            text: String::new(),
+            asked: BTreeMap::new(),
+            measured: BTreeMap::new(),
+        };
+        event(id, id, detail)
     };
     let events = [look(1, false, 2), look(2, true, 3), look(3, true, 3), look(4, false, 2)];
     let expect = [

@@ -2,10 +2,10 @@
 //! Refuses to know whether the hosts exist.
 
 use super::{NAME_HELP, Problems};
-use crate::fault::{Fault, PowerOff};
-use crate::plan::round_numbers;
+use crate::fault::{Fault, PowerOff, Selection};
+use crate::plan::{Unsynced, round_numbers};
 use crate::raw::{RawFault, RawPowerOff, RawScenario};
-use crate::scenario::{TimedFault, Windows};
+use crate::scenario::{After, Pulses, TimedFault, Windows};
 use fixtures::decode::Located;
 use fixtures::diagnostic::position;
 use fixtures::name::NameError;
@@ -75,19 +75,21 @@ fn one(located: &Located<RawFault>, windows: &Windows, problems: &mut Problems<'
     };
     let fault = Fault::PowerOff(self::power_off(power_off, problems));
     let time = raw.at.as_ref().or(raw.lasts.as_ref()).map_or(span, Located::span);
-    let after = raw.after.as_ref().map(Located::span);
+    let after_place = raw.after.as_ref().map(Located::span);
     raw.lasts.as_ref()?;
-    let fault =
-        TimedFault { name: name?, fault, after: raw.after.as_ref().map(|after| after.get().clone()), at, lasts };
-    Some(Placed { fault, time, after })
+    let after = raw.after.as_ref().map(|after| After::Round(after.get().clone()));
+    let fault = TimedFault { name: name?, fault, after, at, within: Duration::ZERO, pulses: Pulses::ONCE, lasts };
+    Some(Placed { fault, time, after: after_place })
 }
 
 fn power_off(located: &Located<RawPowerOff>, problems: &mut Problems<'_>) -> PowerOff {
     let raw = located.get();
-    PowerOff {
+    let hosts = Selection {
         zones: names(raw.zones.as_ref(), "zones", "the whole region", problems),
         services: names(raw.services.as_ref(), "services", "every host", problems),
-    }
+        ..Selection::default()
+    };
+    PowerOff { hosts, unsynced: Unsynced::Lost }
 }
 
 /// A list of names that, where it is written, holds at least one.
@@ -116,7 +118,7 @@ fn references(placed: &[Placed], problems: &mut Problems<'_>) -> bool {
     let names: Vec<&str> = placed.iter().map(|placed| placed.fault.name.as_str()).collect();
     let before = problems.found.len();
     for one in placed {
-        let (Some(after), Some(span)) = (&one.fault.after, &one.after) else { continue };
+        let (Some(After::Round(after)), Some(span)) = (&one.fault.after, &one.after) else { continue };
         if !names.contains(&after.as_str()) {
             let help = match nearest(after, names.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
@@ -134,10 +136,8 @@ fn references(placed: &[Placed], problems: &mut Problems<'_>) -> bool {
 fn in_circle(placed: &[Placed], start: &TimedFault) -> bool {
     let mut here = start;
     for _ in placed {
-        let Some(next) = here.after.as_ref().and_then(|after| placed.iter().find(|one| &one.fault.name == after))
-        else {
-            return false;
-        };
+        let Some(After::Round(after)) = &here.after else { return false };
+        let Some(next) = placed.iter().find(|one| &one.fault.name == after) else { return false };
         here = &next.fault;
         if here.name == start.name {
             return true;

@@ -30,11 +30,21 @@ fn every_detail() -> Vec<(&'static str, Detail)> {
                 method: "cgroup.kill".into(),
                 skew_ns: 7,
                 hosts: vec![host],
+                unsynced_lost: vec![ZoneName::new("az1").expect("a name")],
             },
         ),
         (
             "fault-effect",
-            Detail::FaultEffect { fault, holds: false, expected: 2, dead: 1, answering: vec![instance.clone()] },
+            Detail::FaultEffect {
+                fault,
+                holds: false,
+                expected: 2,
+                dead: 1,
+                answering: vec![instance.clone()],
+                text: "211 ms a round trip".into(),
+                asked: BTreeMap::from([("latency_ms".to_owned(), 200.0)]),
+                measured: BTreeMap::from([("latency_ms".to_owned(), 210.5)]),
+            },
         ),
         ("host", Detail::Host { change: HostChange::OutOfMemory, note: "137".into() }),
         ("state", Detail::State { to: Life::Serving, degraded: true, missing: vec![service.clone()] }),
@@ -97,6 +107,21 @@ fn every_kind_of_event_survives_its_line() {
             }
         }
     }
+}
+
+#[test]
+fn lines_of_before_there_was_anything_but_power_still_read() {
+    let head = r#"{"id":"e1","t_ns":5,"utc":"","by":"hand","#;
+    let done = r#""kind":"step-done","step":"s","fault":"f","act":"heal","method":"m","skew_ns":7,"hosts":[]}"#;
+    let look = r#""kind":"fault-effect","fault":"f","holds":true,"expected":2,"dead":2,"answering":[]}"#;
+    for tail in [done, look] {
+        let line = format!("{head}{tail}");
+        let event: Event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(serde_json::to_string(&event).expect("an event is JSON"), line, "nothing is added to it either");
+    }
+    let step = r#"{"id":"r0.f.heal","fault":"f","act":"heal","at_ms":5,"hosts":[],"changes":[],"pair":"r0.f.inject"}"#;
+    let step: scenarios::plan::Step = serde_json::from_str(step).expect("a step of an earlier plan reads");
+    assert!(step.is_power() && step.begins_recovery());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn write_stored_where_power_stayed_is_not_judged() {
     // Only the last round's zone goes dark, and the write lies in az1.
     world.scenario.faults.drain(..2);
     world.scenario.faults[0].after = None;
-    world.plan = scenarios::plan::plan(&world.scenario, &world.placement);
+    world.plan = scenarios::plan::plan(&world.scenario, &world.placement, 7);
     assert_eq!(of(&world.judged(), "A1").verdict, Verdict::NotJudged);
 }
 

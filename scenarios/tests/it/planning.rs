@@ -5,16 +5,16 @@ use fixtures::name::ZoneName;
 use fixtures::placement::Placement;
 use proptest::prelude::*;
 use scenarios::event::Act;
-use scenarios::fault::{Fault, PowerOff};
-use scenarios::plan::plan;
-use scenarios::scenario::TimedFault;
+use scenarios::fault::{Fault, PowerOff, Selection};
+use scenarios::plan::{Unsynced, plan};
+use scenarios::scenario::{After, Pulses, TimedFault};
 use std::time::Duration;
 
 #[test]
 fn every_built_in_plan_is_the_same_twice() {
     for name in scenarios::builtin::scenario_names() {
         let world = World::new(name);
-        let again = plan(&world.scenario, &Placement::new(&topology(), &world.graph));
+        let again = plan(&world.scenario, &Placement::new(&topology(), &world.graph), 7);
         let text = |plan| serde_json::to_string(plan).expect("a plan is JSON");
         assert_eq!(text(&world.plan), text(&again), "{name}");
     }
@@ -56,11 +56,13 @@ fn faults() -> impl Strategy<Value = Vec<TimedFault>> {
         let fault = |(position, (zone, after, at_ms, lasts_ms)): (usize, (usize, usize, u64, u64))| TimedFault {
             name: format!("f{position}"),
             fault: Fault::PowerOff(PowerOff {
-                zones: vec![ZoneName::new(format!("az{}", zone + 1)).expect("a name")],
-                services: Vec::new(),
+                hosts: Selection::of_zones(vec![ZoneName::new(format!("az{}", zone + 1)).expect("a name")]),
+                unsynced: Unsynced::Lost,
             }),
             // Sometimes one that is not there, itself or a later one: a plan never hangs.
-            after: (after > 0).then(|| format!("f{}", after - 1)),
+            after: (after > 0).then(|| After::Round(format!("f{}", after - 1))),
+            within: Duration::ZERO,
+            pulses: Pulses::ONCE,
             at: Duration::from_millis(at_ms),
             lasts: Duration::from_millis(lasts_ms),
         };
@@ -73,7 +75,7 @@ proptest! {
     fn every_inject_is_healed_and_every_round_ends_lit(faults in faults()) {
         let mut world = World::new("minimal");
         world.scenario.faults = faults;
-        let plan = plan(&world.scenario, &world.placement);
+        let plan = plan(&world.scenario, &world.placement, 7);
         let all: usize = plan.rounds.iter().map(|round| round.steps.len()).sum();
         prop_assert_eq!(all, world.scenario.faults.len() * 2);
         for (number, round) in plan.rounds.iter().enumerate() {

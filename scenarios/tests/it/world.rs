@@ -70,7 +70,7 @@ impl World {
         let (topology, graph) = (topology(), graph(source));
         let placement = Placement::new(&topology, &graph);
         Self {
-            plan: plan(&scenario, &placement),
+            plan: plan(&scenario, &placement, 7),
             scenario,
             topology,
             graph,
@@ -207,6 +207,7 @@ impl World {
                 method: "cgroup.kill".to_owned(),
                 skew_ns: 20 * MS,
                 hosts: step.changes.clone(),
+                unsynced_lost: Vec::new(),
             };
             self.push(self.now_ms, By::Hand, Place::default(), done);
             match step.act {
@@ -228,6 +229,9 @@ impl World {
             expected,
             dead: expected,
             answering: Vec::new(),
+            text: String::new(),
+            asked: BTreeMap::new(),
+            measured: BTreeMap::new(),
         };
         self.push(self.now_ms + 100, By::Witness, Place::default(), detail);
     }

@@ -10,12 +10,13 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig,
-    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, VolumeCreateRequest,
+    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, KillContainerOptions,
     ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions,
-    RemoveImageOptions, StartContainerOptions,
+    RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -62,6 +63,8 @@ pub struct VolumeMount {
     pub target: String,
     /// Whether the container may only read it.
     pub read_only: bool,
+    /// Whether an empty volume takes what the image has there, its owner included.
+    pub copy: bool,
 }
 
 /// A container to create.
@@ -75,6 +78,8 @@ pub struct ContainerSpec {
     pub image: String,
     /// Command line.
     pub command: Vec<String>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// `uid:gid`.
@@ -97,6 +102,8 @@ pub struct ContainerSpec {
     pub capabilities: &'static [&'static str],
     /// Whether the caller talks to it over standard input and output.
     pub attach: bool,
+    /// Whether the engine starts it again when it ends with an error.
+    pub restart: bool,
 }
 
 /// One line of the engine's event stream.
@@ -279,6 +286,32 @@ impl Engine {
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         absent_is_fine(self.docker.remove_container(name, Some(options)).await, "remove container", name)
+    }
+
+    /// Freezes every process of a container.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is frozen already is none.
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.pause_container(name).await, "pause", name)
+    }
+
+    /// Lets a frozen container go on.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is not frozen is none.
+    pub async fn unpause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// Where the engine refuses it.
+    pub async fn rename(&self, name: &str, to: &str) -> Result<()> {
+        let options = RenameContainerOptions { name: to.to_owned() };
+        let renamed = self.docker.rename_container(name, options).await.map_err(explain);
+        renamed.with_context(|| format!("container {name} could not be renamed"))
     }
 
     /// Removes a network.
@@ -478,7 +511,7 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         user: Some(spec.user.clone()),
         image: Some(spec.image.clone()),
         entrypoint: Some(spec.command.clone()),
-        env: Some(vec!["LD_LIBRARY_PATH=/lib".to_owned()]),
+        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(hashed(&spec.labels)),
         attach_stdin: Some(spec.attach),
         attach_stdout: Some(spec.attach),
@@ -497,7 +530,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         source: Some(volume.volume.clone()),
         target: Some(volume.target.clone()),
         read_only: Some(volume.read_only),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(!volume.copy), ..Default::default() }),
         ..Mount::default()
     };
     let network_mode = match &spec.network {
@@ -526,6 +559,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
         security_opt: Some(security),
         readonly_rootfs: Some(true),
+        restart_policy: spec.restart.then(|| RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ON_FAILURE),
+            maximum_retry_count: None,
+        }),
         log_config: Some(HostConfigLogConfig {
             typ: Some(log.to_owned()),
             config: Some(log_options.into_iter().collect()),
@@ -539,7 +576,7 @@ fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<(
     match result {
         Err(Error::DockerResponseServerError { status_code: 404 | 304, .. }) | Ok(()) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 409, message })
-            if message.contains("not running") || message.contains("already in progress") =>
+            if ["not running", "already in progress", "already paused", "not paused"].iter().any(|word| message.contains(word)) =>
         {
             Ok(())
         }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long the hand bears silence before it acts alone: long enough for a laptop's engine to stall, short enough that
-/// a crashed controller leaves nothing for 15 s.
-pub(super) const LEASE: Duration = Duration::from_secs(8);
+/// How many milliseconds the hand bears silence before it acts alone: long enough for a laptop's engine to stall, short
+/// enough that a hung controller leaves nothing for 15 s.
+pub(super) const LEASE_MS: u64 = 8_000;
 const BEAT: Duration = Duration::from_millis(1000);
 /// Bound of one order; killing and opening gates wait for deaths and for hosts to be at their gates.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,6 +1,7 @@
 //! Owns the image: a tar made in memory out of an executable of ours and, where it is not static, its loader and
 //! libraries. No registry, no base image, no second build. Refuses to talk to the engine.
 
+use crate::hand::HOST_UID;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,10 @@ use std::path::{Path, PathBuf};
 pub const EXECUTABLE: &str = "/blackstart";
 /// Where its libraries are; every container's environment points the loader there.
 const LIBRARIES: &str = "lib";
+/// Where hosts keep their state; it is theirs, and so is a volume that is first mounted there.
+const STATE: &str = "state";
 /// Folders that mounts need, since the root is read-only.
-const FOLDERS: [&str; 8] = ["proc", "sys", "dev", "etc", "tmp", "run/blackstart", "state", LIBRARIES];
+const FOLDERS: [&str; 8] = ["proc", "sys", "dev", "etc", "tmp", "run/blackstart", STATE, LIBRARIES];
 
 /// Builds the image's root folder as a tar.
 ///
@@ -71,6 +74,10 @@ fn append(archive: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, path: &str,
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(0o755);
+    if path == STATE {
+        header.set_uid(HOST_UID.into());
+        header.set_gid(HOST_UID.into());
+    }
     header.set_size(bytes.len() as u64);
     // No times, no owners: the same executable gives the same image.
     header.set_mtime(0);

@@ -1,5 +1,6 @@
 //! Owns names and labels of everything that a run makes on an engine. Refuses to make any of it.
 
+use crate::hand::machine::RUN_VARIABLE;
 use std::collections::BTreeMap;
 
 /// On every object: the run.
@@ -12,6 +13,8 @@ pub const LABEL_HOST: &str = "blackstart.host";
 pub const LABEL_ROLE: &str = "blackstart.role";
 /// The hand's role: a run whose hand runs has a live lease.
 pub const ROLE_HAND: &str = "hand";
+/// How the name of a hand ends that holds a region for nobody but those who look around.
+pub const HOLDING: &str = "-holding";
 /// The witness's role.
 pub const ROLE_WITNESS: &str = "witness";
 
@@ -42,6 +45,12 @@ impl Names {
     pub fn labels(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
         let run = std::iter::once((LABEL_RUN, self.run.as_str()));
         run.chain(more.iter().copied()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The environment of every process of the run: where its libraries are, and whose it is.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        BTreeMap::from([of("LD_LIBRARY_PATH", "/lib"), of(RUN_VARIABLE, &self.run)])
     }
 
     /// The image.

@@ -1,11 +1,13 @@
 //! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
 
+use super::faults::disk_cuts;
 use super::provision::STARTS_AT_ONCE;
 use super::{Built, Shared, at_once};
 use crate::controller::Done;
-use crate::hand::protocol::{Answer, Dark, Target, Task};
+use crate::hand::protocol::{Answer, Dark, DiskCut, Target, Task};
 use anyhow::{Result, bail};
-use fixtures::name::HostName;
+use fixtures::name::{HostName, ZoneName};
+use scenarios::plan::Unsynced;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +16,20 @@ use std::time::Duration;
 /// notes do not get through is judged all the same.
 const POWERED_NOTES_WAIT: Duration = Duration::from_secs(3);
 
-/// Kills every process of these hosts at once.
-pub(super) async fn power_off(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
-    let dark =
-        if built.rights.host_view { by_hand(shared, built, hosts).await? } else { by_engine(shared, hosts).await? };
+/// Kills every process of these hosts at once; zones that lose all their hosts lose what they had not synced.
+pub(super) async fn power_off(
+    shared: &Arc<Shared>,
+    built: &Arc<Built>,
+    hosts: &[HostName],
+    unsynced: Unsynced,
+) -> Result<Done> {
+    let whole = whole_zones(built, hosts);
+    let (disks, caveat) = disk_cuts(built, &whole, unsynced, shared.seed);
+    let dark = if built.rights.host_view {
+        by_hand(shared, built, hosts, &whole, disks).await?
+    } else {
+        by_engine(shared, hosts).await?
+    };
     let gates = hosts.iter().map(ToString::to_string).collect();
     built.hand.ask(Task::CloseGates { gates }).await?;
     Ok(Done::Dark {
@@ -25,11 +37,28 @@ pub(super) async fn power_off(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &
         skew_ns: dark.last_ns.saturating_sub(dark.first_ns),
         method: dark.method,
         dead: dark.dead.into_iter().map(HostName).collect(),
+        unsynced_lost: whole.into_iter().filter(|zone| dark.disks.iter().any(|(lost, _)| lost == zone.as_str())).collect(),
+        caveats: caveat.into_iter().collect(),
     })
 }
 
-async fn by_hand(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<Dark> {
+/// Zones all of whose hosts are among these.
+fn whole_zones(built: &Built, hosts: &[HostName]) -> Vec<ZoneName> {
     let wanted: BTreeSet<&HostName> = hosts.iter().collect();
+    let is_whole = |zone: &ZoneName| {
+        let mut mates = built.layout.placement.hosts_in(zone).peekable();
+        mates.peek().is_some() && mates.all(|host| wanted.contains(&host.name))
+    };
+    built.layout.zones().into_iter().filter(is_whole).collect()
+}
+
+async fn by_hand(
+    shared: &Shared,
+    built: &Built,
+    hosts: &[HostName],
+    whole_zones: &[ZoneName],
+    disks: Vec<DiskCut>,
+) -> Result<Dark> {
     let target = |host: &HostName| {
         let (zone, id) = built.container(host)?;
         Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
@@ -37,17 +66,12 @@ async fn by_hand(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<D
     let targets: Vec<Target> = hosts.iter().filter_map(target).collect();
     // Zones that lose every host die by one write each; a part of a zone dies host by host.
     let zones: BTreeSet<usize> = hosts.iter().filter_map(|host| Some(built.container(host)?.0)).collect();
-    let whole_zone = |zone: &usize| {
-        let mut mates =
-            built.layout.placement.hosts.iter().filter(|host| built.layout.zone_number(&host.zone) == *zone);
-        mates.all(|host| wanted.contains(&host.name))
-    };
-    let whole = if zones.iter().all(whole_zone) {
+    let whole = if zones.len() == whole_zones.len() {
         zones.iter().map(|&zone| shared.names.cgroup_path(zone)).collect()
     } else {
         Vec::new()
     };
-    match built.hand.ask(Task::PowerOff { whole, hosts: targets }).await? {
+    match built.hand.ask(Task::PowerOff { whole, hosts: targets, disks }).await? {
         Answer::Dark(dark) => Ok(dark),
         other => bail!("the hand answered {other:?} to a power-off"),
     }
@@ -67,7 +91,7 @@ async fn by_engine(shared: &Shared, hosts: &[HostName]) -> Result<Dark> {
     let first_ns = deaths.iter().copied().min().map(map).unwrap_or(there);
     let last_ns = deaths.iter().copied().max().map(map).unwrap_or(there);
     let dead = hosts.iter().map(ToString::to_string).collect();
-    Ok(Dark { method: "engine".to_owned(), dead, processes: hosts.len(), first_ns, last_ns })
+    Ok(Dark { method: "engine".to_owned(), dead, processes: hosts.len(), first_ns, last_ns, disks: Vec::new() })
 }
 
 /// Starts what is not running (it waits at its gate), then opens all gates at once.

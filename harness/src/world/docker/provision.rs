@@ -1,18 +1,21 @@
 //! Owns making a region on an engine: image, volumes, hand, networks, witness, hosts. Refuses to give it power.
 
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
-use super::hand_link::{Hand, LEASE};
+use super::hand_link::{Hand, LEASE_MS};
 use super::link::converse;
-use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_HAND, ROLE_WITNESS};
+use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
+use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
+use super::faults::base_latencies;
 use super::{Built, Shared, at_once, image};
 use crate::controller::Input;
-use crate::hand::protocol::{Answer, Rights, Task};
-use crate::hand::{HOST_UID, MACHINE_ROOT, SHARED_DIR, STATE_DIR};
+use crate::hand::protocol::{Lease, LeaseEnd, Rights, Task};
+use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use anyhow::{Context, Result, bail};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Creations and starts under way at once. The engine does about ten starts a second on two cores, and no more with
@@ -24,19 +27,13 @@ const BLOCKS_TRIED: u64 = 64;
 const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 
-/// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
-/// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
-/// (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (the rest).
-const RIGHTS_WANTED: &[&str] = &["SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE"];
-/// What it needs in any case: folders on the run's own volumes that belong to the hosts' user.
-const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
-
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     import(shared).await?;
-    volumes(shared).await?;
+    shared_volume(shared).await?;
     let (hand, rights) = raise_hand(shared).await?;
     shared.going_on()?;
+    state_volumes(shared).await?;
     let built = Arc::new(networks(shared, hand, rights).await?);
     shared.set_built(Arc::clone(&built));
     let layout = &built.layout;
@@ -45,9 +42,8 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
         Ok((format!("hosts/{}.json", config.host), serde_json::to_string(config)?))
     };
     let files = configs.iter().map(file).collect::<Result<Vec<_>>>()?;
-    let state_dirs = configs.iter().map(|config| format!("{}/{}", config.zone, config.host)).collect();
     let gates = configs.iter().map(|config| config.host.to_string()).collect();
-    built.hand.ask(Task::Prepare { files, state_dirs, gates }).await?;
+    built.hand.ask(Task::Prepare { files, gates }).await?;
     shared.going_on()?;
     raise_witness(shared, &built).await?;
     shared.follow_engine();
@@ -63,72 +59,36 @@ async fn import(shared: &Shared) -> Result<()> {
     shared.engine.import_image(&shared.names.image(), &shared.names.labels(&[]), tar).await
 }
 
-async fn volumes(shared: &Shared) -> Result<()> {
-    let zones = shared.topology.zones().map(|(_, zone)| zone.name.to_string());
-    let state = zones.map(|zone| (format!("state-{zone}"), Some(zone)));
-    for (name, zone) in std::iter::once(("shared".to_owned(), None)).chain(state) {
-        let more: Vec<(&str, &str)> = zone.iter().map(|zone| (LABEL_ZONE, zone.as_str())).collect();
-        shared.engine.create_volume(&shared.names.object(&name), &shared.names.labels(&more)).await?;
+/// The volume that the hand and all hosts see.
+async fn shared_volume(shared: &Shared) -> Result<()> {
+    shared.engine.create_volume(&shared.names.object("shared"), &shared.names.labels(&[])).await
+}
+
+/// A volume for the state of each zone's hosts.
+async fn state_volumes(shared: &Shared) -> Result<()> {
+    for (_, zone) in shared.topology.zones() {
+        let labels = shared.names.labels(&[(LABEL_ZONE, zone.name.as_str())]);
+        shared.engine.create_volume(&shared.names.object(&format!("state-{}", zone.name)), &labels).await?;
     }
     Ok(())
 }
 
 fn state_volume(shared: &Shared, zone: &str, target: &str) -> VolumeMount {
     let volume = shared.names.object(&format!("state-{zone}"));
-    VolumeMount { volume, target: target.to_owned(), read_only: false }
+    // The image's own folder belongs to the hosts' user, and so does a volume that is first mounted over it.
+    VolumeMount { volume, target: target.to_owned(), read_only: false, copy: true }
 }
 
-/// Starts the hand: with all rights where the engine grants them, else with none but the shared volumes.
 async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
-    let zones = shared.topology.zones().map(|(_, zone)| zone.name.to_string());
-    let mut volumes: Vec<VolumeMount> =
-        zones.map(|zone| state_volume(shared, &zone, &format!("{STATE_DIR}/{zone}"))).collect();
-    let shared_volume = shared.names.object("shared");
-    volumes.push(VolumeMount { volume: shared_volume, target: SHARED_DIR.to_owned(), read_only: false });
-    let spec = ContainerSpec {
-        name: shared.names.object("hand"),
-        hostname: "hand".to_owned(),
-        image: shared.image(),
-        command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned()],
-        labels: shared.names.labels(&[(LABEL_ROLE, ROLE_HAND)]),
-        user: "0:0".to_owned(),
-        volumes,
-        privileged: !shared.options.no_rights,
-        machine_root: if shared.options.no_rights { String::new() } else { MACHINE_ROOT.to_owned() },
-        capabilities: if shared.options.no_rights { RIGHTS_LEAST } else { RIGHTS_WANTED },
-        attach: true,
-        ..ContainerSpec::default()
-    };
-    match start_hand(shared, &spec).await {
-        Err(error) if spec.privileged => {
-            tracing::warn!("the engine grants the hand no rights ({error:#}); going on without");
-            shared.engine.remove_container(&spec.name).await?;
-            start_hand(
-                shared,
-                &ContainerSpec { privileged: false, machine_root: String::new(), capabilities: RIGHTS_LEAST, ..spec },
-            )
-            .await
-        }
-        started => started,
-    }
-}
-
-async fn start_hand(shared: &Arc<Shared>, spec: &ContainerSpec) -> Result<(Hand, Rights)> {
-    shared.engine.create(spec).await?;
-    let attached = shared.engine.attach(&spec.name).await?;
-    shared.engine.start(&spec.name).await?;
     let watcher = Arc::clone(shared);
-    let hand = Hand::new(attached, move || watcher.part_gone("the hand"));
-    let (run, short) = (shared.names.run.clone(), shared.names.short.clone());
-    let lease_ms = u64::try_from(LEASE.as_millis())?;
-    let cgroups = vec![shared.names.cgroup_root()];
-    match hand.ask(Task::Hello { run, short, cgroups, lease_ms }).await? {
-        Answer::Hello(rights) => {
-            hand.keep_lease();
-            Ok((hand, rights))
-        }
-        other => bail!("the hand answered {other:?} to a greeting"),
-    }
+    let raise = Raise {
+        engine: &shared.engine,
+        names: &shared.names,
+        image: shared.image(),
+        no_rights: shared.options.no_rights,
+        lease: Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove },
+    };
+    raise.raise(move || watcher.part_gone("the hand")).await
 }
 
 /// Makes a bridge for each zone with forwarding between them and no way out; where the hand may write no rules, one
@@ -158,6 +118,9 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     seed: shared.seed,
                     block,
                 };
+                if routed && rights.shapes.is_ok() {
+                    hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?;
+                }
                 return Ok(Built::new(hand, rights, layout, routed));
             }
         }
@@ -204,6 +167,7 @@ async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
         hostname: "witness".to_owned(),
         image: shared.image(),
         command: vec![image::EXECUTABLE.to_owned(), "witness".to_owned()],
+        environment: shared.names.environment(),
         labels: shared.names.labels(&[(LABEL_ROLE, ROLE_WITNESS)]),
         user: format!("{HOST_UID}:{HOST_UID}"),
         network: Some((built.network(shared, 0), built.layout.witness().to_string())),
@@ -218,7 +182,7 @@ async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     // The clocks first: everything that follows is told in the engine machine's time.
     let asked = shared.clock.now();
     built.tell_witness(&Tell::Ping(0)).await?;
-    match tokio::time::timeout(LEASE, seen.recv()).await {
+    match tokio::time::timeout(Duration::from_millis(LEASE_MS), seen.recv()).await {
         Ok(Some(Seen::Pong { mono_ns, wall_ns, .. })) => {
             shared.clock.calibrate(asked, shared.clock.now(), mono_ns, wall_ns);
         }
@@ -258,12 +222,18 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
                 "host".to_owned(),
                 format!("{SHARED_DIR}/hosts/{}.json", host.name),
             ],
+            environment: shared.names.environment(),
             labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
             user: format!("{HOST_UID}:{HOST_UID}"),
             network: Some((built.network(shared, zone + 1), built.layout.address(&host).to_string())),
             volumes: vec![
                 state_volume(shared, host.zone.as_str(), STATE_DIR),
-                VolumeMount { volume: shared.names.object("shared"), target: SHARED_DIR.to_owned(), read_only: true },
+                VolumeMount {
+                    volume: shared.names.object("shared"),
+                    target: SHARED_DIR.to_owned(),
+                    read_only: true,
+                    copy: false,
+                },
             ],
             cgroup_parent: if built.rights.host_view { shared.names.cgroup_parent(zone) } else { String::new() },
             memory_bytes: HOST_MEMORY_BYTES,

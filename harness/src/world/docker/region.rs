@@ -2,6 +2,7 @@
 //! Refuses to make it.
 
 use super::subnet::Block;
+use crate::hand::boot::BOOT_DIR;
 use crate::hand::{GATES_DIR, SHARED_DIR, STATE_DIR};
 use crate::witness::NOTES_PORT;
 use crate::witness::protocol::{Entry, Probed, Watch};
@@ -88,6 +89,7 @@ impl Layout {
                 zone: host.zone.clone(),
                 witness: SocketAddr::new(self.witness(), NOTES_PORT),
                 gate: format!("{SHARED_DIR}/{GATES_DIR}/{}", host.name),
+                boot_gate: format!("{SHARED_DIR}/{BOOT_DIR}/{}", host.name),
                 state_dir: format!("{STATE_DIR}/{}", host.name),
                 boot: drawn.boot,
                 processes,

@@ -1,8 +1,8 @@
 //! Owns removing what runs made, found by label alone. Refuses to touch anything without the label, and (for `clean`)
-//! any run whose hand still runs.
+//! any run whose lease is alive.
 
 use super::engine::{Engine, ObjectKind};
-use super::names::{LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use super::names::{HOLDING, LABEL_HOST, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +18,20 @@ const TRIES: u32 = 5;
 pub struct Remains {
     /// Names by kind.
     pub objects: BTreeMap<&'static str, Vec<String>>,
-    /// Whether its hand still runs: its lease is alive.
-    pub alive: bool,
+    /// Whether anybody looks after it.
+    pub lease: LeaseState,
+}
+
+/// Whether anybody looks after a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LeaseState {
+    /// Its hand does not run.
+    #[default]
+    Dead,
+    /// Its hand runs, and holds the region for nobody but those who look around.
+    Holding,
+    /// Its hand runs.
+    Alive,
 }
 
 /// What is there of every run.
@@ -32,8 +44,10 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
         for found in engine.find(kind, LABEL_RUN).await? {
             let Some(run) = found.labels.get(LABEL_RUN) else { continue };
             let remains = runs.entry(run.clone()).or_default();
-            let is_hand = found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND);
-            remains.alive |= is_hand && found.running;
+            if found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND) {
+                let holding = found.name.ends_with(HOLDING);
+                remains.lease = remains.lease.max(if holding { LeaseState::Holding } else { LeaseState::Alive });
+            }
             remains.objects.entry(kind.word()).or_default().push(found.name);
         }
     }
@@ -82,27 +96,58 @@ async fn remove(engine: &Engine, kind: ObjectKind, name: String) -> Option<(Stri
 /// # Errors
 /// Where the engine's socket cannot be reached from here, or something could not be removed.
 pub fn from_hand(run: &str) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (engine, _) = Engine::connect_from_hand().await?;
+    by_hand(async |engine| {
         let label = format!("{LABEL_RUN}={run}");
         let all = engine.find(ObjectKind::Container, &label).await?;
         let is_hand = |role: Option<&String>| role.is_some_and(|role| role == ROLE_HAND);
         let mut spare: BTreeSet<String> =
             all.into_iter().filter(|found| is_hand(found.labels.get(LABEL_ROLE))).map(|found| found.name).collect();
-        // Its own volumes and image are in use for as long as it runs; `blackstart clean` removes them.
+        // Its own volumes and image are in use for as long as it runs: the undertaker removes them.
         for kind in [ObjectKind::Volume, ObjectKind::Image] {
             spare.extend(engine.find(kind, &label).await?.into_iter().map(|found| found.name));
         }
-        let left = remove_run(&engine, run, &spare).await?;
-        if left.is_empty() { Ok(()) } else { bail!("still there: {left:?}") }
+        all_gone(remove_run(engine, run, &spare).await?)
     })
 }
 
-/// Removes everything of a dead run, the rules and control groups of its hand included, where this process may.
+/// Starts every host of a run that does not run; returns the gates at which they wait.
 ///
 /// # Errors
-/// As [`remove_run`].
-pub async fn clean_run(engine: &Engine, run: &str) -> Result<Vec<(String, String)>> {
-    remove_run(engine, run, &BTreeSet::new()).await
+/// Where the engine's socket cannot be reached from here, or a host cannot be started.
+pub fn light_from_hand(run: &str) -> Result<Vec<String>> {
+    by_hand(async |engine| {
+        let mut gates = Vec::new();
+        for found in engine.find(ObjectKind::Container, &format!("{LABEL_RUN}={run}")).await? {
+            let Some(host) = found.labels.get(LABEL_HOST) else { continue };
+            if !found.running {
+                engine.start(&found.name).await?;
+            }
+            gates.push(host.clone());
+        }
+        Ok(gates)
+    })
+}
+
+/// Removes all that is left of a run, from outside its containers.
+///
+/// # Errors
+/// Where the engine's socket cannot be reached from here, or something could not be removed.
+pub fn last(run: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (engine, _) = Engine::connect().await?;
+        all_gone(remove_run(&engine, run, &BTreeSet::new()).await?)
+    })
+}
+
+fn all_gone(left: Vec<(String, String)>) -> Result<()> {
+    if left.is_empty() { Ok(()) } else { bail!("still there: {left:?}") }
+}
+
+fn by_hand<T>(act: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (engine, _) = Engine::connect_from_hand().await?;
+        act(&engine).await
+    })
 }

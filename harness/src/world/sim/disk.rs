@@ -1,7 +1,7 @@
 //! Owns a simulated state file: what is on the disk, what is only in the memory of the host, and what a loss of power
 //! takes away. Refuses to know what the entries mean.
 
-use crate::world::draw::Seeds;
+use scenarios::seed::Seeds;
 use agents::machine::{Nanos, RequestId};
 
 type Entry = (String, String);
@@ -59,12 +59,12 @@ impl Disk {
         self.waiting.clear();
     }
 
-    /// The host lost power. What was not synced is gone; of the batch under way a part may have reached the disk, and
-    /// its torn last entry is cut off at the next start.
-    pub(super) fn power_lost(&mut self, seeds: &mut Seeds) {
+    /// The host lost power, and with it what was not synced. Torn: a part of the batch under way has reached the disk,
+    /// and the half of an entry at its end is cut off at the next start.
+    pub(super) fn power_lost(&mut self, torn: Option<&mut Seeds>) {
         self.cached.clear();
         self.waiting.clear();
-        let reached = seeds.up_to(self.batch.len() as u64) as usize;
+        let reached = torn.map_or(0, |seeds| seeds.up_to(self.batch.len() as u64) as usize);
         self.durable.extend(self.batch.drain(..).take(reached).map(|(_, entry)| entry));
     }
 
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(disk.batch_done(1_000), (vec![RequestId(2)], None));
         disk.process_ended();
         assert_eq!(disk.entries(), [entry("synced"), entry("cached")]);
-        disk.power_lost(&mut Seeds(1));
+        disk.power_lost(Some(&mut Seeds::new(1)));
         assert_eq!(disk.entries(), [entry("synced")]);
     }
 
@@ -102,7 +102,7 @@ mod tests {
         disk.batch_done(1_000);
         disk.append(RequestId(2), entry("late"), true, 1_000);
         disk.batch_done(1_000);
-        disk.power_lost(&mut Seeds(1));
+        disk.power_lost(Some(&mut Seeds::new(1)));
         assert_eq!(disk.entries(), [entry("early"), entry("late")]);
     }
 }

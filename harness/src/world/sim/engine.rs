@@ -3,19 +3,21 @@
 
 use super::calls::{Call, Caller, Calls, Key};
 use super::costs::{Costs, Processors};
-use super::network::Network;
+use super::faults::{Faults, WHOLE_MILLI};
+use super::network::{End, Network, Way};
 use super::process::{Host, Process};
 use super::region::{self, Built, Parts};
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
 use crate::witness::protocol::Seen;
 use crate::witness::watcher::{Errand, Out, Watcher};
-use crate::world::draw::Seeds;
 use crate::world::observe::Observer;
 use crate::world::sim::queue::Queue;
 use agents::machine::{AttemptId, ConnId, Input as Given, Nanos, Outcome, Output, RequestId};
 use agents::wire::{Ask, Line, Note};
 use fixtures::name::{HostName, ZoneName};
+use scenarios::plan::Unsynced;
+use scenarios::seed::Seeds;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -32,12 +34,16 @@ pub(super) enum Happening {
     Gone { process: u32, life: u32, request: u64 },
     /// A process wanted to be woken.
     Wake { process: u32, life: u32 },
+    /// An append could not be made.
+    Refused { process: u32, life: u32, request: u64 },
     /// A batch of appends is done.
     Appended { process: u32, life: u32 },
     /// A host gets power.
     Light { host: u32 },
-    /// A host loses power.
-    Darken { host: u32 },
+    /// A host loses power, and what was not synced, or keeps it.
+    Darken { host: u32, unsynced: Unsynced },
+    /// Somebody looks whether a fault is in force.
+    Look(Box<str>),
     /// A host has booted.
     Booted { host: u32, power: u32 },
     /// A supervisor starts a process.
@@ -63,6 +69,7 @@ pub(super) struct Engine {
     pub(super) network: Network,
     pub(super) processors: Processors,
     pub(super) costs: Costs,
+    pub(super) faults: Faults,
     /// Latencies, skews and pauses.
     pub(super) seeds: Seeds,
     pub(super) watcher: Watcher,
@@ -93,8 +100,9 @@ impl Engine {
             processes,
             calls: Calls::default(),
             costs,
+            faults: Faults::default(),
             // Apart from the stream that decides boots and jitter of instances, which Docker has too.
-            seeds: Seeds(parts.seed ^ 0x51_4D_57_4F_52_4C_44),
+            seeds: Seeds::new(parts.seed ^ 0x51_4D_57_4F_52_4C_44),
             watcher: Watcher::new(watch),
             observer: Observer::default(),
             clock: Clock::standing(),
@@ -110,6 +118,7 @@ impl Engine {
     pub(super) fn step(&mut self, limit: Nanos) -> bool {
         let Some((at, happening)) = self.queue.pop(limit) else { return false };
         self.now = at;
+        let Some(happening) = self.unless_paused(happening) else { return true };
         match happening {
             Happening::Arrive(key) => self.arrive(key),
             Happening::Return(key) => self.return_to_caller(key),
@@ -119,10 +128,16 @@ impl Engine {
                     self.give(process, Given::Gone { id: RequestId(request) }, 0);
                 }
             }
+            Happening::Refused { process, life, request } => {
+                if self.lives(process, life) {
+                    self.give(process, Given::Appended { id: RequestId(request), ok: false }, 0);
+                }
+            }
             Happening::Wake { process, life } => self.wake(process, life),
             Happening::Appended { process, life } => self.appended(process, life),
             Happening::Light { host } => self.light(host),
-            Happening::Darken { host } => self.darken(host),
+            Happening::Darken { host, unsynced } => self.darken(host, unsynced),
+            Happening::Look(fault) => self.look_again(fault),
             Happening::Booted { host, power } => self.booted(host, power),
             Happening::Launch { process, life } => self.launch(process, life),
             Happening::Begin { process, life } => self.begin(process, life),
@@ -190,7 +205,7 @@ impl Engine {
             Output::Respond { id, reply } => self.respond(index, Key::of(id.0), Outcome::Reply(reply), delay),
             Output::Append { id, key, value, sync } => self.append(index, id, (key, value), sync),
             Output::Note(note) => self.note(index, note),
-            Output::Exit(status) => self.exit(index, status),
+            Output::Exit(status) => self.exit(index, &format!("exit status {status}")),
         }
     }
 
@@ -207,8 +222,8 @@ impl Engine {
     ) {
         let process = &self.processes[index as usize];
         let caller = Caller::Process { process: index, life: process.life, attempt };
-        let zone = self.hosts[process.host as usize].zone;
-        if let Some(key) = self.call(caller, zone, to, conn, ask, timeout, delay) {
+        let here = self.end_of(process.host);
+        if let Some(key) = self.call(caller, here, to, conn, ask, timeout, delay) {
             self.processes[index as usize].outgoing.insert(attempt, key);
         }
     }
@@ -218,7 +233,7 @@ impl Engine {
     fn call(
         &mut self,
         caller: Caller,
-        zone: u16,
+        here: End,
         to: SocketAddr,
         conn: Option<ConnId>,
         ask: Ask,
@@ -230,11 +245,18 @@ impl Engine {
         let remaining = timeout / 1_000_000 * 1_000_000;
         let (ask, taken_in, outcome) = (Some(ask), None, None);
         let key = self.calls.insert(Call { caller, to, taken_in, conn, ask, remaining, outcome });
-        let there = self.hosts[self.processes[to as usize].host as usize].zone;
-        let way = self.network.one_way(zone, there, &mut self.seeds);
-        // A new connection goes there and back once before the request leaves.
-        let ways = if conn.is_some() { way } else { 3 * way };
-        self.queue.push(self.now + delay + ways, Happening::Arrive(key));
+        let there = self.end_of(self.processes[to as usize].host);
+        match self.network.request(here, there, conn.is_none(), &mut self.seeds) {
+            Way::Arrives(takes) => self.queue.push(self.now + delay + takes, Happening::Arrive(key)),
+            Way::Vanishes => {}
+            Way::Refused(takes) => {
+                let outcome = if conn.is_none() { Outcome::Refused } else { Outcome::Broken };
+                if let Some(call) = self.calls.get_mut(key) {
+                    call.outcome = Some(outcome);
+                }
+                self.queue.push(self.now + delay + takes, Happening::Return(key));
+            }
+        }
         Some(key)
     }
 
@@ -265,7 +287,8 @@ impl Engine {
         call.taken_in = Some(process.life);
         let Some(ask) = call.ask.take() else { return };
         let (id, remaining) = (RequestId(key.number()), Some(call.remaining));
-        let delay = self.processors.work(self.now, process.host, self.costs.message_ns);
+        let host = process.host;
+        let delay = self.work(host, self.costs.message_ns);
         self.give(to, Given::Request { id, ask, remaining }, delay);
     }
 
@@ -275,13 +298,53 @@ impl Engine {
         let process = &self.processes[index as usize];
         call.conn = matches!(outcome, Outcome::Reply(_)).then(|| connection(index, process.life));
         call.outcome = Some(outcome);
-        let here = self.hosts[process.host as usize].zone;
-        let there = match call.caller {
-            Caller::Process { process, .. } => self.hosts[self.processes[process as usize].host as usize].zone,
+        let (caller, here) = (call.caller, self.end_of(process.host));
+        let there = match caller {
+            Caller::Process { process, .. } => self.end_of(self.processes[process as usize].host),
             Caller::Witness(_) => self.network.outside(),
         };
-        let way = self.network.one_way(here, there, &mut self.seeds);
-        self.queue.push(self.now + delay + way, Happening::Return(key));
+        match self.network.answer(here, there, &mut self.seeds) {
+            Way::Arrives(takes) => self.queue.push(self.now + delay + takes, Happening::Return(key)),
+            Way::Vanishes => {}
+            Way::Refused(takes) => {
+                if let Some(call) = self.calls.get_mut(key) {
+                    call.outcome = Some(Outcome::Broken);
+                }
+                self.queue.push(self.now + delay + takes, Happening::Return(key));
+            }
+        }
+    }
+
+    fn end_of(&self, host: u32) -> End {
+        End { zone: self.hosts[host as usize].zone, host: Some(host) }
+    }
+
+    /// Does work for a host; returns how long from now it is done.
+    pub(super) fn work(&mut self, host: u32, cost: Nanos) -> Nanos {
+        let left_milli = self.hosts[host as usize].left_milli;
+        let cost = if left_milli == WHOLE_MILLI { cost } else { cost * 1_000 / u64::from(left_milli) };
+        self.processors.work(self.now, host, cost)
+    }
+
+    /// The host that a happening is about.
+    pub(super) fn host_of(&mut self, happening: &Happening) -> Option<u32> {
+        let process = match happening {
+            Happening::Arrive(key) => self.calls.get_mut(*key)?.to,
+            Happening::Return(key) => match self.calls.get_mut(*key)?.caller {
+                Caller::Process { process, .. } => process,
+                Caller::Witness(_) => return None,
+            },
+            Happening::Gone { process, .. }
+            | Happening::Wake { process, .. }
+            | Happening::Appended { process, .. }
+            | Happening::Refused { process, .. }
+            | Happening::Launch { process, .. }
+            | Happening::Begin { process, .. } => *process,
+            Happening::Booted { host, .. } => return Some(*host),
+            // Power is given and taken from outside.
+            _ => return None,
+        };
+        Some(self.processes[process as usize].host)
     }
 
     fn return_to_caller(&mut self, key: Key) {
@@ -294,7 +357,8 @@ impl Engine {
                 let known = &mut self.processes[process as usize];
                 known.outgoing.remove(&attempt);
                 let conn = conn.filter(|_| matches!(outcome, Outcome::Reply(_)));
-                let delay = self.processors.work(self.now, known.host, self.costs.message_ns);
+                let host = known.host;
+                let delay = self.work(host, self.costs.message_ns);
                 self.give(process, Given::Answer { attempt, outcome, conn }, delay);
             }
             Caller::Witness(errand) => {

@@ -2,12 +2,13 @@
 //! Refuses to know why a host loses power.
 
 use super::engine::{Engine, Happening};
+use super::process::Host;
 use crate::controller::Input;
+use crate::witness::protocol::Seen;
 use agents::machine::{Input as Given, Nanos, RequestId};
 use agents::wire::{From, Line, Note};
 use fixtures::name::ZoneName;
-
-use crate::witness::protocol::Seen;
+use scenarios::plan::Unsynced;
 
 impl Engine {
     pub(super) fn light(&mut self, host: u32) {
@@ -17,12 +18,19 @@ impl Engine {
         }
         known.lit = true;
         known.power += 1;
-        let (power, boot_ns) = (known.power, known.boot_ns);
         self.host_note(host, Note::Powered);
-        self.queue.push(self.now + boot_ns, Happening::Booted { host, power });
+        self.boot(host);
     }
 
-    pub(super) fn darken(&mut self, host: u32) {
+    /// A host that has power boots, unless a fault keeps it from that.
+    pub(super) fn boot(&mut self, host: u32) {
+        let Host { lit, power, .. } = self.hosts[host as usize];
+        if let (true, Some(takes)) = (lit, self.boot_takes(host)) {
+            self.queue.push(self.now + takes, Happening::Booted { host, power });
+        }
+    }
+
+    pub(super) fn darken(&mut self, host: u32, unsynced: Unsynced) {
         let known = &mut self.hosts[host as usize];
         if !std::mem::take(&mut known.lit) {
             return;
@@ -33,7 +41,11 @@ impl Engine {
                 self.calls.remove(key);
             }
             if let Some(disk) = &mut process.disk {
-                disk.power_lost(&mut self.seeds);
+                match unsynced {
+                    Unsynced::Kept => disk.process_ended(),
+                    Unsynced::Lost => disk.power_lost(None),
+                    Unsynced::Torn => disk.power_lost(Some(&mut self.seeds)),
+                }
             }
         }
         let host = self.names[host as usize].clone();
@@ -61,7 +73,7 @@ impl Engine {
         }
         let note = Note::ServiceStarted { process: process.name() };
         self.host_note(host, note);
-        let delay = self.processors.work(self.now, host, self.costs.start_ns);
+        let delay = self.work(host, self.costs.start_ns);
         self.queue.push(self.now + delay, Happening::Begin { process: index, life });
     }
 
@@ -70,13 +82,19 @@ impl Engine {
         if process.life != life || !self.hosts[process.host as usize].lit {
             return;
         }
+        let host = process.host;
+        if process.disk.is_some() && !self.disk_gives(host) {
+            // Its state file cannot be opened.
+            return self.exit(index, "exit status 1");
+        }
+        let process = &mut self.processes[index as usize];
         process.begin(self.now);
         let entries = process.disk.as_ref().map(|disk| disk.entries()).unwrap_or_default();
         self.give(index, Given::Start { entries }, 0);
     }
 
     /// A process ends by itself; its supervisor starts it again after a pause.
-    pub(super) fn exit(&mut self, index: u32, status: i32) {
+    pub(super) fn exit(&mut self, index: u32, status: &str) {
         if self.processes[index as usize].listens {
             self.break_calls(index);
         }
@@ -90,16 +108,19 @@ impl Engine {
         for key in outgoing {
             self.hang_up(key, 0);
         }
-        self.host_note(host, Note::ServiceExited { process: name, status: format!("exit status {status}") });
+        self.host_note(host, Note::ServiceExited { process: name, status: status.to_owned() });
         self.queue.push(self.now + pause, Happening::Launch { process: index, life });
     }
 
     pub(super) fn append(&mut self, index: u32, id: RequestId, entry: (String, String), sync: bool) {
         let process = &mut self.processes[index as usize];
-        let life = process.life;
-        let Some(disk) = &mut process.disk else { return };
+        let (life, host) = (process.life, process.host);
+        let Some(longer) = self.disk_takes(host) else {
+            return self.queue.push(self.now, Happening::Refused { process: index, life, request: id.0 });
+        };
+        let Some(disk) = &mut self.processes[index as usize].disk else { return };
         if let Some(takes) = disk.append(id, entry, sync, self.costs.sync_ns) {
-            self.queue.push(self.now + takes, Happening::Appended { process: index, life });
+            self.queue.push(self.now + takes + longer, Happening::Appended { process: index, life });
         }
     }
 

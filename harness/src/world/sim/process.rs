@@ -3,7 +3,7 @@
 
 use super::calls::Key;
 use super::disk::Disk;
-use crate::world::draw::Seeds;
+use scenarios::seed::Seeds;
 use agents::canary::Canary;
 use agents::config::CanaryConfig;
 use agents::machine::ordered::Ordered;
@@ -22,6 +22,8 @@ pub(super) struct Host {
     /// How often it has had power: what belongs to an earlier time is void.
     pub(super) power: u32,
     pub(super) boot_ns: Nanos,
+    /// Thousandths of a processor that it is left.
+    pub(super) left_milli: u32,
     /// Its processes.
     pub(super) first: u32,
     pub(super) count: u32,

@@ -1,0 +1,201 @@
+//! Owns carrying out a step of the plan: its intent on the disk, the act, and what the act changed. Refuses to know when
+//! a step is due ([`super::agenda`]).
+
+use super::{Command, Controller, Do, Done, Effect, Nanos, Stage};
+use fixtures::name::{HostName, ZoneName};
+use scenarios::event::{Act, By, Detail, Phase, Place};
+use scenarios::plan::{Deed, Step, Unsynced};
+
+/// How far the clocks of engine and controller are apart at most: one exchange with the witness maps them.
+const OWN_ACT_SLACK_NS: Nanos = 20_000_000;
+
+/// How hosts went dark.
+pub(super) struct WentDark {
+    pub(super) t_ns: Nanos,
+    pub(super) skew_ns: u64,
+    pub(super) method: String,
+    pub(super) dead: Vec<HostName>,
+    pub(super) unsynced_lost: Vec<ZoneName>,
+    pub(super) caveats: Vec<String>,
+}
+
+impl Controller {
+    pub(super) fn perform(&mut self, now: Nanos, step: Step, out: &mut Vec<Command>) {
+        let (id, fault, act, hosts) = (step.id.clone(), step.fault.clone(), step.act, step.hosts.clone());
+        let detail = Detail::StepIntent { step: id, fault, act, hosts };
+        let (by, place) = (By::Controller, Place::default());
+        // On the disk before the act: what is not written down cannot be healed by those who come after a crash.
+        out.push(Command::Log { t_ns: now, by, place, detail, synced: true });
+        let act = match (step.act, &step.deed) {
+            (Act::Inject, Deed::Power { .. } | Deed::Restart) => self.take_power(now, &step, out),
+            (Act::Heal, Deed::Power { .. } | Deed::Restart) => self.give_power(now, &step, out),
+            (Act::Inject, deed) => {
+                let (fault, deed, hosts) = (step.fault.clone(), deed.clone(), step.hosts.clone());
+                Some(Do::Inject { fault, deed, hosts })
+            }
+            // What happened in one instant has ended by itself.
+            (Act::Heal, _) if step.is_instant() => {
+                self.present = Some(step);
+                return self.healed(now, now, "by itself".to_owned(), out);
+            }
+            (Act::Heal, deed) => {
+                let (fault, deed, hosts) = (step.fault.clone(), deed.clone(), step.hosts.clone());
+                Some(Do::Heal { fault, deed, hosts })
+            }
+        };
+        self.act_since = now;
+        self.present = Some(step);
+        match act {
+            Some(act) => self.act(act, out),
+            None => self.nothing_changes(now, out),
+        }
+    }
+
+    fn take_power(&mut self, _now: Nanos, step: &Step, _out: &mut Vec<Command>) -> Option<Do> {
+        let unsynced = match step.deed {
+            Deed::Power { unsynced } => unsynced,
+            _ => Unsynced::Kept,
+        };
+        (!step.changes.is_empty()).then(|| Do::PowerOff { hosts: step.changes.clone(), unsynced })
+    }
+
+    fn give_power(&mut self, now: Nanos, step: &Step, out: &mut Vec<Command>) -> Option<Do> {
+        if step.changes.is_empty() {
+            return None;
+        }
+        if let Stage::Round { round, .. } = self.stage {
+            self.enter(now, Phase::PowerOn, round, out);
+        }
+        Some(Do::PowerOn(step.changes.clone()))
+    }
+
+    /// Every host of a loss of power is dark already, or stays so, by another fault: there is nothing to do, and still an
+    /// effect to prove for as long as it lasts.
+    fn nothing_changes(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        match self.present.as_ref().map(|step| step.act) {
+            Some(Act::Inject) => {
+                let method = "already-dark".to_owned();
+                let (dead, unsynced_lost, caveats) = (Vec::new(), Vec::new(), Vec::new());
+                self.gone_dark(WentDark { t_ns: now, skew_ns: 0, method, dead, unsynced_lost, caveats }, out);
+            }
+            Some(Act::Heal) => self.lit(now, now, 0, "still-dark".to_owned(), Vec::new(), out),
+            None => {}
+        }
+    }
+
+    /// The act of the present step has come to its end.
+    pub(super) fn step_done(&mut self, now: Nanos, done: Done, out: &mut Vec<Command>) {
+        match done {
+            Done::Dark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } => {
+                self.gone_dark(WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats }, out);
+            }
+            Done::Injected { t_ns, method, effect } => self.injected(now, t_ns, method, effect, out),
+            Done::Healed { t_ns, method } => self.healed(now, t_ns, method, out),
+            Done::Provisioned | Done::Lit { .. } | Done::ReadBack | Done::Left | Done::TornDown { .. } => {}
+        }
+    }
+
+    fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Effect, out: &mut Vec<Command>) {
+        let Some(step) = self.present.take() else { return };
+        self.own_act_ended(now, &step.hosts);
+        let (id, fault, act) = (step.id, step.fault.clone(), Act::Inject);
+        let detail = Detail::StepDone {
+            step: id,
+            fault: step.fault,
+            act,
+            method,
+            skew_ns: 0,
+            hosts: step.hosts,
+            unsynced_lost: Vec::new(),
+        };
+        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        self.effect_seen(now, fault, effect, out);
+    }
+
+    fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {
+        let Some(step) = self.present.take() else { return };
+        self.own_act_ended(now, &step.hosts);
+        let begins_recovery = step.begins_recovery();
+        let (act, unsynced_lost) = (Act::Heal, Vec::new());
+        let detail = Detail::StepDone {
+            step: step.id,
+            fault: step.fault,
+            act,
+            method,
+            skew_ns: 0,
+            hosts: step.hosts,
+            unsynced_lost,
+        };
+        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        self.after_heal(t_ns, begins_recovery, out);
+    }
+
+    /// Hosts have power, by a step or for the first time.
+    pub(super) fn lit(
+        &mut self,
+        now: Nanos,
+        t_ns: Nanos,
+        skew_ns: u64,
+        method: String,
+        hosts: Vec<HostName>,
+        out: &mut Vec<Command>,
+    ) {
+        let step = self.present.take();
+        let (id, fault) = match &step {
+            Some(step) => (step.id.clone(), step.fault.clone()),
+            None => ("power-on".to_owned(), String::new()),
+        };
+        self.own_act_ended(now, &hosts);
+        self.live_faults.remove(&fault);
+        self.powered(t_ns, &hosts, out);
+        let (act, unsynced_lost) = (Act::Heal, Vec::new());
+        let detail = Detail::StepDone { step: id, fault, act, method, skew_ns, hosts, unsynced_lost };
+        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        self.lit_at = t_ns;
+        if let Some(step) = step {
+            self.after_heal(t_ns, step.begins_recovery(), out);
+        }
+    }
+
+    fn after_heal(&mut self, t_ns: Nanos, begins_recovery: bool, out: &mut Vec<Command>) {
+        let Stage::Round { round, .. } = self.stage else { return };
+        if begins_recovery {
+            self.lit_at = t_ns;
+            self.enter(t_ns, Phase::Recovery, round, out);
+            self.stage = Stage::Round { round, recovering: true };
+        } else {
+            // A pulse has ended and another one follows: the fault as a whole goes on.
+            self.enter(t_ns, Phase::Outage, round, out);
+        }
+    }
+
+    fn gone_dark(&mut self, dark: WentDark, out: &mut Vec<Command>) {
+        let Some(step) = self.present.take() else { return };
+        let WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } = dark;
+        self.own_act_ended(t_ns, &step.changes);
+        self.unpowered(t_ns, &step.changes, dead.iter().cloned(), out);
+        for text in caveats {
+            self.log(t_ns, Detail::Caveat { code: "unsynced-kept".to_owned(), text }, out);
+        }
+        let (instant, expected) = (step.is_instant(), step.changes.len());
+        if !instant {
+            self.live_faults.insert(step.fault.clone(), 0);
+        }
+        let seen_dead = dead.len();
+        let (act, hosts, fault) = (Act::Inject, dead, step.fault.clone());
+        let detail =
+            Detail::StepDone { step: step.id, fault: step.fault, act, method, skew_ns, hosts, unsynced_lost };
+        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        if instant {
+            let holds = seen_dead == expected && expected > 0;
+            let text = format!("{seen_dead} of {expected} hosts were seen dead");
+            self.effect_seen(t_ns, fault, Effect { holds, text, ..Effect::default() }, out);
+        }
+    }
+
+    /// Remembers what the harness itself did to hosts, so that it is not taken for somebody's intervention.
+    fn own_act_ended(&mut self, now: Nanos, hosts: &[HostName]) {
+        let hosts = hosts.iter().cloned().collect();
+        self.own_acts.push((hosts, self.act_since, now.saturating_add(OWN_ACT_SLACK_NS)));
+    }
+}

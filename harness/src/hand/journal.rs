@@ -1,0 +1,133 @@
+//! Owns what the hand must know if it is started again: one line for each act, on the disk before the act. Refuses to
+//! know how anything is undone.
+//!
+//! The file lies in the run's shared volume and goes with it. A torn last line is an act that was never begun: the line
+//! is synced first.
+
+use super::machine::Snapshot;
+use super::protocol::{Deed, Standing};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Entry {
+    /// Which run it is, and under which lease.
+    Standing(Standing),
+    /// What was on the machine before.
+    Before(Snapshot),
+    /// Bridges between which packets are forwarded.
+    Bridges(Vec<String>),
+    /// Zones that have a disk of their own.
+    Disks(Vec<String>),
+    /// A deed is about to be done.
+    Intent {
+        /// The fault.
+        fault: String,
+        /// The deed.
+        deed: Deed,
+    },
+    /// A fault was healed.
+    Healed {
+        /// The fault.
+        fault: String,
+    },
+    /// The region is to stand until this moment of the machine's monotonic clock, whoever is gone.
+    Hold {
+        /// Nanoseconds.
+        until_ns: u64,
+    },
+}
+
+/// What the lines of an earlier hand add up to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Past {
+    pub(super) standing: Option<Standing>,
+    pub(super) bridges: Vec<String>,
+    pub(super) disks: Vec<String>,
+    /// Faults that were begun and not healed.
+    pub(super) faults: BTreeMap<String, Deed>,
+    pub(super) hold_until_ns: Option<u64>,
+    pub(super) before: Option<Snapshot>,
+}
+
+impl Past {
+    fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut past = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::Standing(standing) => past.standing = Some(standing),
+                Entry::Before(before) => past.before = Some(before),
+                Entry::Bridges(bridges) => past.bridges = bridges,
+                Entry::Disks(zones) => past.disks = zones,
+                Entry::Intent { fault, deed } => {
+                    past.faults.insert(fault, deed);
+                }
+                Entry::Healed { fault } => {
+                    past.faults.remove(&fault);
+                }
+                Entry::Hold { until_ns } => past.hold_until_ns = Some(until_ns),
+            }
+        }
+        past
+    }
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+}
+
+impl Journal {
+    /// Opens the file in `folder`, makes it where it is not there, and reads what an earlier hand wrote.
+    pub(super) fn open(folder: &Path) -> std::io::Result<(Self, Past)> {
+        let path = folder.join("hand.jsonl");
+        // Hosts see the folder; what the hand does is none of their business.
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            // What follows a torn line must not be read as its end.
+            file.write_all(b"\n")?;
+        }
+        let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Ok((Self { file }, Past::new(entries)))
+    }
+
+    /// Writes one line and syncs it.
+    pub(super) fn write(&mut self, entry: &Entry) -> Result<(), String> {
+        let told = |error: std::io::Error| format!("the hand's journal cannot be written: {error}");
+        let mut line = serde_json::to_vec(entry).map_err(|error| told(error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hand_that_starts_again_knows_what_was_begun_and_not_healed() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (mut journal, past) = Journal::open(folder.path())?;
+        assert_eq!(past, Past::default());
+        let deed = Deed::DiskFull { zones: vec!["az1".to_owned()] };
+        for fault in ["first", "second"] {
+            let entry = Entry::Intent { fault: fault.to_owned(), deed: deed.clone() };
+            journal.write(&entry).map_err(std::io::Error::other)?;
+        }
+        journal.write(&Entry::Healed { fault: "first".to_owned() }).map_err(std::io::Error::other)?;
+        journal.file.write_all(br#"{"Healed":{"fault":"sec"#)?;
+        let (mut journal, past) = Journal::open(folder.path())?;
+        assert_eq!(past.faults.keys().collect::<Vec<_>>(), ["second"]);
+        journal.write(&Entry::Healed { fault: "second".to_owned() }).map_err(std::io::Error::other)?;
+        assert_eq!(Journal::open(folder.path())?.1.faults.len(), 0, "a torn line hides nothing that follows it");
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! Owns faults other than the loss of power: a deed of the plan in the words of the engine's machine, given to the hand
+//! (or, for the little that it can do, to the engine), and looked at again and again while it lasts. Refuses to decide
+//! when.
+
+use super::region::Layout;
+use super::{Built, Shared, at_once};
+use crate::controller::{Done, Effect, Input};
+use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task};
+use agents::config::{Process, nanos};
+use anyhow::{Result, bail};
+use fixtures::name::{HostName, ServiceName, ZoneName};
+use scenarios::plan::{self, Deed};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pause between two looks at a fault in force. A fault that ends early is seen within that and the look itself.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Paths on which one network fault is measured: enough to see each direction, few enough to be quick.
+const PROBES_MAX: usize = 4;
+
+/// Begins a fault and goes on looking at it.
+pub(super) async fn inject(
+    shared: &Arc<Shared>,
+    built: &Arc<Built>,
+    fault: String,
+    deed: Deed,
+    hosts: Vec<HostName>,
+) -> Result<Done> {
+    let region = Region { shared, built };
+    let t_ns = || shared.clock.now();
+    let (method, effect) = match region.translate(&deed, &hosts) {
+        Err(_) if matches!(deed, Deed::Pause) => {
+            pause_by_engine(shared, &hosts, true).await?;
+            let text = format!("the engine says that it paused {} hosts", hosts.len());
+            ("engine", Effect { holds: true, text, ..Effect::default() })
+        }
+        // What cannot be had here has no effect, and the run says why.
+        Err(why) => ("none", Effect { holds: false, text: format!("{why:#}"), ..Effect::default() }),
+        Ok(translated) => match built.hand.ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
+            Answer::Look(look) => {
+                if !matches!(deed, Deed::End { .. }) {
+                    watch(shared, built, fault);
+                }
+                ("hand", effect_of(look))
+            }
+            other => bail!("the hand answered {other:?} to a fault"),
+        },
+    };
+    Ok(Done::Injected { t_ns: t_ns(), method: method.to_owned(), effect })
+}
+
+/// Looks once more, then ends the fault.
+pub(super) async fn heal(
+    shared: &Arc<Shared>,
+    built: &Arc<Built>,
+    fault: String,
+    deed: Deed,
+    hosts: Vec<HostName>,
+) -> Result<Done> {
+    let was_watched = built.watched().remove(&fault);
+    let method = if was_watched {
+        look(shared, built, &fault).await?;
+        built.hand.ask(Task::Heal { fault }).await?;
+        "hand"
+    } else if matches!(deed, Deed::Pause) {
+        pause_by_engine(shared, &hosts, false).await?;
+        "engine"
+    } else {
+        "none"
+    };
+    Ok(Done::Healed { t_ns: shared.clock.now(), method: method.to_owned() })
+}
+
+async fn pause_by_engine(shared: &Arc<Shared>, hosts: &[HostName], pause: bool) -> Result<()> {
+    at_once(hosts.len(), hosts.to_vec(), |host| async move {
+        let name = shared.names.object(&format!("host-{host}"));
+        if pause { shared.engine.pause(&name).await } else { shared.engine.unpause(&name).await }
+    })
+    .await
+    .map(drop)
+}
+
+/// Looks at a fault until it is healed.
+fn watch(shared: &Arc<Shared>, built: &Arc<Built>, fault: String) {
+    built.watched().insert(fault.clone());
+    let (shared, built) = (Arc::clone(shared), Arc::clone(built));
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            // Healed meanwhile, or about to be: whoever heals looks once more.
+            if !built.watched().contains(&fault) || look(&shared, &built, &fault).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+async fn look(shared: &Shared, built: &Built, fault: &str) -> Result<()> {
+    let Answer::Look(look) = built.hand.ask(Task::Look { fault: fault.to_owned() }).await? else {
+        bail!("the hand did not say how it stands with the fault `{fault}`");
+    };
+    let input = Input::Effect { t_ns: shared.clock.now(), fault: fault.to_owned(), effect: effect_of(look) };
+    // The controller's loop has ended: nobody waits for this.
+    let _ended = shared.inputs.send(input).await;
+    Ok(())
+}
+
+fn effect_of(look: Look) -> Effect {
+    let Look { holds, text, asked, measured } = look;
+    Effect { holds, text, asked, measured }
+}
+
+/// Translates from hosts, services and zones.
+struct Region<'a> {
+    shared: &'a Shared,
+    built: &'a Built,
+}
+
+impl Region<'_> {
+    fn layout(&self) -> &Layout {
+        &self.built.layout
+    }
+
+    /// The deed in the hand's words; an error where the hand cannot do it here, with the reason.
+    fn translate(&self, deed: &Deed, hosts: &[HostName]) -> Result<words::Deed> {
+        let rights = &self.built.rights;
+        if !rights.host_view && !matches!(deed, Deed::Boot { .. }) {
+            bail!("the hand has no rights on the engine's machine, which this fault needs");
+        }
+        let disks = || match &rights.disks {
+            Ok(()) => Ok(self.zones(hosts)),
+            Err(why) => bail!("zones have no disks of their own here: {why}"),
+        };
+        Ok(match deed {
+            Deed::Power { .. } | Deed::Restart => bail!("power is not taken by a deed"),
+            Deed::Boot { trouble } => {
+                let gates = hosts.iter().map(ToString::to_string).collect();
+                words::Deed::Boot { gates, trouble: boot_trouble(trouble) }
+            }
+            Deed::Pause => words::Deed::Pause { hosts: self.targets(hosts) },
+            Deed::End { services, kill } => {
+                let processes = hosts.iter().map(|host| self.processes(host, services)).collect();
+                words::Deed::End { hosts: self.targets(hosts), processes, kill: *kill }
+            }
+            Deed::Processor { left_milli } => {
+                words::Deed::Processor { hosts: self.targets(hosts), left_milli: *left_milli }
+            }
+            Deed::Memory { fill_milli } => words::Deed::Memory { hosts: self.targets(hosts), fill_milli: *fill_milli },
+            Deed::DiskFull => words::Deed::DiskFull { zones: disks()? },
+            Deed::DiskSlow { delay_ms } => {
+                words::Deed::DiskSlow { zones: disks()?, hosts: self.targets(hosts), delay_ms: *delay_ms }
+            }
+            Deed::DiskErrors => words::Deed::DiskErrors { zones: disks()? },
+            Deed::Network { rules } => {
+                if let Err(why) = rights.links.as_ref().and(rights.shapes.as_ref()) {
+                    bail!("packets cannot be touched here: {why}");
+                }
+                words::Deed::Network { rules: rules.iter().map(|rule| self.rule(rule)).collect(), probes: self.probes(rules) }
+            }
+        })
+    }
+
+    fn targets(&self, hosts: &[HostName]) -> Vec<Target> {
+        let target = |host: &HostName| {
+            let (zone, id) = self.built.container(host)?;
+            Some(Target { host: host.to_string(), cgroup: self.shared.names.cgroup_of(zone, &id) })
+        };
+        hosts.iter().filter_map(target).collect()
+    }
+
+    fn zones(&self, hosts: &[HostName]) -> Vec<String> {
+        let meant = |host: &&fixtures::placement::Host| hosts.contains(&host.name);
+        let zones: BTreeSet<String> =
+            self.layout().placement.hosts.iter().filter(meant).map(|host| host.zone.to_string()).collect();
+        zones.into_iter().collect()
+    }
+
+    /// Places of a host's processes that are instances of these services.
+    fn processes(&self, host: &HostName, services: &[ServiceName]) -> Vec<usize> {
+        let config = self.layout().host_configs().into_iter().find(|config| &config.host == host);
+        let processes = config.map(|config| config.processes).unwrap_or_default();
+        let is_meant = |process: &Process| match process {
+            Process::Instance(instance) => instance.from.service.as_ref().is_some_and(|name| services.contains(name)),
+            Process::Canary(_) => false,
+        };
+        processes.iter().enumerate().filter(|(_, process)| is_meant(process)).map(|(index, _)| index).collect()
+    }
+
+    fn rule(&self, rule: &plan::LinkRule) -> LinkRule {
+        LinkRule { from: self.addresses(&rule.from), to: self.addresses(&rule.to), act: link_act(rule.act) }
+    }
+
+    /// Addresses of hosts; a zone that is meant whole is its subnet, so that rules stay few.
+    fn addresses(&self, hosts: &[HostName]) -> Vec<String> {
+        let layout = self.layout();
+        let mut addresses = Vec::new();
+        for zone in layout.zones() {
+            let mates: Vec<_> = layout.placement.hosts.iter().filter(|host| host.zone == zone).collect();
+            let meant: Vec<_> = mates.iter().filter(|host| hosts.contains(&host.name)).collect();
+            if meant.len() == mates.len() && !meant.is_empty() {
+                addresses.push(layout.block.subnet(layout.zone_number(&zone) + 1));
+            } else {
+                addresses.extend(meant.into_iter().map(|host| layout.address(host).to_string()));
+            }
+        }
+        addresses
+    }
+
+    /// Paths to measure on: from the first host of each rule's senders to an instance of its receivers, each direction
+    /// once.
+    fn probes(&self, rules: &[plan::LinkRule]) -> Vec<PathProbe> {
+        let mut probes: Vec<PathProbe> = Vec::new();
+        for rule in rules {
+            let to = |from: &HostName| rule.to.iter().find(|host| *host != from && self.listener(host).is_some());
+            let pair = rule.from.iter().find_map(|from| Some((from, to(from)?)));
+            let Some((from, to)) = pair.and_then(|(from, to)| Some((from, self.listener(to)?))) else { continue };
+            let Some(from) = self.targets(std::slice::from_ref(from)).pop() else { continue };
+            let probe = PathProbe { from, to };
+            if probes.len() < PROBES_MAX && !probes.contains(&probe) {
+                probes.push(probe);
+            }
+        }
+        probes
+    }
+
+    /// Where something listens on a host.
+    fn listener(&self, host: &HostName) -> Option<String> {
+        let layout = self.layout();
+        let index = layout.placement.hosts.iter().find(|known| &known.name == host)?.instances.first()?;
+        layout.instance_addresses().get(*index).map(ToString::to_string)
+    }
+}
+
+fn boot_trouble(trouble: &plan::BootTrouble) -> words::BootTrouble {
+    match *trouble {
+        plan::BootTrouble::Late(ms) => words::BootTrouble::Late(ms),
+        plan::BootTrouble::Never => words::BootTrouble::Never,
+        plan::BootTrouble::Bottleneck { at_once, each_ms } => words::BootTrouble::Bottleneck { at_once, each_ms },
+    }
+}
+
+fn link_act(act: plan::LinkAct) -> words::LinkAct {
+    match act {
+        plan::LinkAct::Drop => words::LinkAct::Drop,
+        plan::LinkAct::Refuse => words::LinkAct::Refuse,
+        plan::LinkAct::Shape(shape) => words::LinkAct::Shape(words::Shape {
+            latency_us: shape.latency_us,
+            jitter_us: shape.jitter_us,
+            loss_ppm: shape.loss_ppm,
+            duplicate_ppm: shape.duplicate_ppm,
+            rate: shape.rate,
+        }),
+    }
+}
+
+/// The topology's latency between its zones, half a round trip in each direction.
+pub(super) fn base_latencies(layout: &Layout) -> Vec<LinkRule> {
+    let zones: Vec<ZoneName> = layout.zones();
+    let subnet = |zone: &ZoneName| layout.block.subnet(layout.zone_number(zone) + 1);
+    let mut rules = Vec::new();
+    for from in &zones {
+        for to in zones.iter().filter(|to| *to != from) {
+            let latency_us = nanos(layout.topology.latencies.round_trip(from, to)) / 2_000;
+            if latency_us > 0 {
+                let act = words::LinkAct::Shape(words::Shape { latency_us, ..words::Shape::default() });
+                rules.push(LinkRule { from: vec![subnet(from)], to: vec![subnet(to)], act });
+            }
+        }
+    }
+    rules
+}
+
+impl Built {
+    /// Faults that are looked at.
+    pub(super) fn watched(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The hand's disks of zones that lose power whole, and why a zone's disk cannot lose anything.
+pub(super) fn disk_cuts(
+    built: &Built,
+    whole_zones: &[ZoneName],
+    unsynced: plan::Unsynced,
+    seed: u64,
+) -> (Vec<words::DiskCut>, Option<String>) {
+    let torn = match unsynced {
+        plan::Unsynced::Kept => return (Vec::new(), None),
+        plan::Unsynced::Lost => None,
+        plan::Unsynced::Torn => Some(seed),
+    };
+    match &built.rights.disks {
+        Ok(()) => (whole_zones.iter().map(|zone| words::DiskCut { zone: zone.to_string(), torn }).collect(), None),
+        Err(why) => (Vec::new(), Some(format!("what was not synced was not lost: {why}"))),
+    }
+}

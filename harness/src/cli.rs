@@ -77,7 +77,7 @@ pub struct RunArgs {
     /// Files, or names of built-in scenarios (`blackstart list`).
     #[arg(required = true)]
     pub scenarios: Vec<String>,
-    /// The world to run in; `auto` takes Docker.
+    /// The world to run in; `auto` takes Docker where an engine answers, else the simulator, and says which.
     #[arg(long, value_enum, default_value_t = WorldName::Auto)]
     pub world: WorldName,
     /// Decides every random choice; without it one is drawn, printed and recorded.
@@ -112,10 +112,12 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 /// Worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorldName {
-    /// Docker where an engine answers.
+    /// Docker where an engine answers, else the simulator.
     Auto,
     /// Real containers.
     Docker,
+    /// Virtual time: the same machines, no containers; one seed decides everything.
+    Sim,
 }
 
 /// Forms of a result.

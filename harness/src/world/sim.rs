@@ -32,14 +32,19 @@ use std::collections::{BTreeMap, BTreeSet};
 const DARK_SKEW_NS: Nanos = 20_000_000;
 /// From the first host that gets power to the last one, at most.
 const LIT_SKEW_NS: Nanos = 2_000_000;
+/// How long hosts that come back wait at their gates, as containers do that were started one after the other: longer than
+/// a probe of a dark address takes, so that the witness knows them to be up when the gates open.
+const GATES_NS: Nanos = 1_000_000_000;
 /// How long it takes to make a region, whatever its size.
-const PROVISION_NS: Nanos = 1_000_000;
+const PROVISION_NS: Nanos = 1_000_000_000;
 
 /// A simulated region.
 #[derive(Debug)]
 pub struct SimWorld {
     engine: Engine,
     by_name: BTreeMap<HostName, u32>,
+    /// Whether gates were opened before: the first ones wait since the region was made.
+    was_lit: bool,
 }
 
 impl SimWorld {
@@ -47,7 +52,7 @@ impl SimWorld {
     pub fn new(parts: &Parts<'_>) -> Self {
         let engine = Engine::new(parts);
         let by_name = engine.names.iter().cloned().zip(0..).collect();
-        Self { engine, by_name }
+        Self { engine, by_name, was_lit: false }
     }
 
     /// The time.
@@ -87,12 +92,13 @@ impl SimWorld {
     fn change(
         &mut self,
         hosts: &[HostName],
+        wait_ns: Nanos,
         skew_ns: Nanos,
         how: impl Fn(u32) -> Happening,
         done: impl Fn(Change) -> Done,
     ) {
         let numbers = self.numbers(hosts);
-        let moments = self.engine.moments(numbers.len(), skew_ns);
+        let moments = self.engine.moments(numbers.len(), wait_ns, skew_ns);
         let first = moments.iter().copied().min().unwrap_or(self.engine.now);
         let last = moments.iter().copied().max().unwrap_or(self.engine.now);
         for (number, at) in numbers.into_iter().zip(moments) {
@@ -121,7 +127,7 @@ impl SimWorld {
             let (method, unsynced_lost) = ("simulated".to_owned(), unsynced_lost.clone());
             Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats: Vec::new() }
         };
-        self.change(hosts, DARK_SKEW_NS, darken, dark);
+        self.change(hosts, 0, DARK_SKEW_NS, darken, dark);
     }
 
     fn end_act(&mut self, done: Done) {
@@ -145,10 +151,20 @@ impl World for SimWorld {
         match act {
             Do::Provision => {
                 self.engine.witness(crate::witness::watcher::Watcher::begin);
+                for host in 0..self.engine.hosts.len() {
+                    self.engine.hosts[host].reachable = true;
+                }
                 let at = self.engine.now + PROVISION_NS;
                 self.engine.queue.push(at, Happening::ActDone(Box::new(Done::Provisioned)));
             }
-            Do::PowerOn(hosts) => self.change(&hosts, LIT_SKEW_NS, |host| Happening::Light { host }, lit),
+            Do::PowerOn(hosts) => {
+                for host in self.numbers(&hosts) {
+                    self.engine.queue.push(self.engine.now, Happening::Warm { host });
+                }
+                let wait = if self.was_lit { GATES_NS } else { 0 };
+                self.was_lit = true;
+                self.change(&hosts, wait, LIT_SKEW_NS, |host| Happening::Light { host }, lit);
+            }
             Do::PowerOff { hosts, unsynced } => self.power_off(&hosts, unsynced),
             Do::Inject { fault, deed, hosts } => self.inject(fault, &deed, &self.numbers(&hosts)),
             Do::Heal { fault, deed, hosts } => self.heal(&fault, &deed, &self.numbers(&hosts)),

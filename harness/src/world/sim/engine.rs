@@ -38,7 +38,9 @@ pub(super) enum Happening {
     Refused { process: u32, life: u32, request: u64 },
     /// A batch of appends is done.
     Appended { process: u32, life: u32 },
-    /// A host gets power.
+    /// A host comes up as far as its gate.
+    Warm { host: u32 },
+    /// A host's gate opens: it gets power.
     Light { host: u32 },
     /// A host loses power, and what was not synced, or keeps it.
     Darken { host: u32, unsynced: Unsynced },
@@ -135,6 +137,7 @@ impl Engine {
             }
             Happening::Wake { process, life } => self.wake(process, life),
             Happening::Appended { process, life } => self.appended(process, life),
+            Happening::Warm { host } => self.hosts[host as usize].reachable = true,
             Happening::Light { host } => self.light(host),
             Happening::Darken { host, unsynced } => self.darken(host, unsynced),
             Happening::Look(fault) => self.look_again(fault),
@@ -264,7 +267,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(key) else { return };
         let to = call.to;
         let process = &self.processes[to as usize];
-        if !self.hosts[process.host as usize].lit {
+        if !self.hosts[process.host as usize].reachable {
             // A dark host says nothing. Whoever opens a connection learns at last that nobody has the address; a kept
             // one is silent for longer than anybody here waits.
             if call.conn.is_none() {

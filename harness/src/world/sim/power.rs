@@ -16,7 +16,7 @@ impl Engine {
         if known.lit {
             return;
         }
-        known.lit = true;
+        (known.lit, known.reachable) = (true, true);
         known.power += 1;
         self.host_note(host, Note::Powered);
         self.boot(host);
@@ -32,6 +32,7 @@ impl Engine {
 
     pub(super) fn darken(&mut self, host: u32, unsynced: Unsynced) {
         let known = &mut self.hosts[host as usize];
+        known.reachable = false;
         if !std::mem::take(&mut known.lit) {
             return;
         }
@@ -151,8 +152,8 @@ impl Engine {
         self.zones[usize::from(self.hosts[host as usize].zone)].clone()
     }
 
-    /// When each of so many hosts changes, within `skew_ns` of now; the times are drawn.
-    pub(super) fn moments(&mut self, count: usize, skew_ns: Nanos) -> Vec<Nanos> {
-        (0..count).map(|_| self.now + self.seeds.up_to(skew_ns)).collect()
+    /// When each of so many hosts changes: after `wait_ns`, and within `skew_ns` of each other; the times are drawn.
+    pub(super) fn moments(&mut self, count: usize, wait_ns: Nanos, skew_ns: Nanos) -> Vec<Nanos> {
+        (0..count).map(|_| self.now + wait_ns + self.seeds.up_to(skew_ns)).collect()
     }
 }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Host {
     pub(super) zone: u16,
     pub(super) lit: bool,
+    /// Its network is up and refuses what nobody listens to: from before its gate opens until it loses power.
+    pub(super) reachable: bool,
     /// How often it has had power: what belongs to an earlier time is void.
     pub(super) power: u32,
     pub(super) boot_ns: Nanos,

@@ -109,7 +109,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
         }
         let count = u32::try_from(processes.len()).unwrap_or(u32::MAX) - first;
         let zone = zones.get(&host.zone).copied().unwrap_or_default();
-        hosts.push(Host { zone, lit: false, power: 0, boot_ns: nanos(drawn.boot), left_milli: WHOLE_MILLI, first, count, echo });
+        hosts.push(Host { zone, lit: false, reachable: false, power: 0, boot_ns: nanos(drawn.boot), left_milli: WHOLE_MILLI, first, count, echo });
     }
     let names = placement.hosts.iter().map(|host| host.name.clone()).collect();
     Built { hosts, names, processes, watch: watch(parts, &region, &addresses) }

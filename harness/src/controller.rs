@@ -194,8 +194,8 @@ pub enum Done {
         t_ns: Nanos,
         /// How.
         method: String,
-        /// The first look at it.
-        effect: Effect,
+        /// The first look at it; none where there is nothing to be seen yet.
+        effect: Option<Effect>,
     },
     /// A fault was ended.
     Healed {

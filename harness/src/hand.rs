@@ -4,7 +4,8 @@
 //!
 //! - [`protocol`]: what it is told and what it answers
 //! - [`journal`]: what it wrote down before it did it, for a hand that is started again
-//! - [`power`], [`gate`], [`links`]: power and forwarding
+//! - [`power`], [`gate`]: power
+//! - [`net`]: forwarding, latencies, and faults on the network
 //! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
 //! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
 //! - [`machine`]: what is on the machine before a run and after it
@@ -19,9 +20,9 @@ pub mod helper;
 pub mod hierarchy;
 pub mod host_fault;
 mod journal;
-pub mod links;
 pub mod machine;
 mod memory;
+pub mod net;
 mod pause;
 mod power;
 mod processor;
@@ -35,10 +36,12 @@ use gate::Gates;
 use host_fault::Ground;
 use journal::{Entry, Journal, Past};
 use machine::{Snapshot, Whose};
+use net::{Net, NetworkFault};
 use protocol::{Answer, Deed, LeaseEnd, Left, Order, Rights, Standing, Task, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -63,6 +66,7 @@ struct Hand {
     standing: Option<Standing>,
     gates: Gates,
     faults: BTreeMap<String, Box<dyn Fault>>,
+    net: Option<Arc<Net>>,
     hold_until_ns: Option<u64>,
     finished: bool,
     ground: Ground,
@@ -121,12 +125,17 @@ impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
     fn new(journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { standing, faults, hold_until_ns, before, .. } = past;
+        let Past { standing, faults, hold_until_ns, before, links, .. } = past;
         let (ground, finished) = (Ground::of_hand(), false);
-        let mut hand =
-            Self { journal, standing, gates, faults: BTreeMap::new(), hold_until_ns, finished, ground, before };
+        let (live, net) = (BTreeMap::new(), None);
+        let mut hand = Self { journal, standing, gates, faults: live, net, hold_until_ns, finished, ground, before };
+        if let Some((bridges, seed)) = links
+            && let Err(why) = hand.link(&bridges, seed)
+        {
+            eprintln!("the network of an earlier hand cannot be taken over: {why}");
+        }
         for (name, deed) in faults {
-            match hand.make(deed) {
+            match hand.make(&name, &deed) {
                 Ok(fault) => {
                     hand.faults.insert(name, fault);
                 }
@@ -141,15 +150,16 @@ impl Hand {
             Task::Hello(standing) => self.greeted(standing),
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, gates } => self.prepare(&files, &gates),
-            Task::Disks { .. } | Task::Latencies { .. } => Err("not yet".to_owned()),
-            Task::Links { bridges } => {
-                self.journal.write(&Entry::Bridges(bridges.clone()))?;
-                links::apply(&self.short(), &bridges).map(|()| Answer::Done)
+            Task::Disks { .. } => Err("not yet".to_owned()),
+            Task::Links { bridges, seed } => {
+                self.journal.write(&Entry::Links { bridges: bridges.clone(), seed })?;
+                self.link(&bridges, seed)
             }
+            Task::Latencies { rules } => self.net()?.set_base(rules).map(|()| Answer::Done),
             Task::PowerOff { whole, hosts, .. } => power::power_off(&whole, &hosts).map(Answer::Dark),
             Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
             Task::OpenGates { gates } => self.open(&gates),
-            Task::Inject { fault, deed } => self.inject(fault, deed),
+            Task::Inject { fault, deed } => self.inject(&fault, deed),
             Task::Look { fault } => match self.faults.get_mut(&fault) {
                 Some(live) => Ok(Answer::Look(live.look())),
                 None => Err(format!("no fault `{fault}` is in force")),
@@ -175,24 +185,39 @@ impl Hand {
     }
 
     /// The fault that a deed is. Nothing is done yet.
-    fn make(&self, deed: Deed) -> Result<Box<dyn Fault>, String> {
-        host_fault::fault_of(&deed, &self.ground).ok_or_else(|| format!("this hand knows no {deed:?}"))
+    fn make(&self, name: &str, deed: &Deed) -> Result<Box<dyn Fault>, String> {
+        if let Some(fault) = host_fault::fault_of(deed, &self.ground) {
+            return Ok(fault);
+        }
+        let fault = NetworkFault::from_deed(name, deed, self.net()?);
+        fault.map(|fault| Box::new(fault) as Box<dyn Fault>).ok_or_else(|| format!("this hand knows no {deed:?}"))
+    }
+
+    fn net(&self) -> Result<Arc<Net>, String> {
+        self.net.clone().ok_or_else(|| "the run's bridges were not linked yet".to_owned())
+    }
+
+    fn link(&mut self, bridges: &[String], seed: u64) -> Result<Answer, String> {
+        let net = Net::start(&self.short(), bridges, seed)?;
+        let (shapes, caveats) = (net.shaping(), net.caveats().to_vec());
+        self.net = Some(Arc::new(net));
+        Ok(Answer::Linked { shapes, caveats })
     }
 
     fn short(&self) -> String {
         self.standing.as_ref().map(|standing| standing.short.clone()).unwrap_or_default()
     }
 
-    fn inject(&mut self, name: String, deed: Deed) -> Result<Answer, String> {
-        self.journal.write(&Entry::Intent { fault: name.clone(), deed: deed.clone() })?;
-        let mut fault = self.make(deed)?;
+    fn inject(&mut self, name: &str, deed: Deed) -> Result<Answer, String> {
+        let mut fault = self.make(name, &deed)?;
+        self.journal.write(&Entry::Intent { fault: name.to_owned(), deed })?;
         let begun = fault.act();
-        self.faults.insert(name.clone(), fault);
+        self.faults.insert(name.to_owned(), fault);
         if let Err(why) = begun {
-            self.heal(&name)?;
+            self.heal(name)?;
             return Err(why);
         }
-        match self.faults.get_mut(&name) {
+        match self.faults.get_mut(name) {
             Some(fault) => Ok(Answer::Look(fault.look())),
             None => Err(format!("the fault `{name}` is gone")),
         }
@@ -260,7 +285,10 @@ impl Hand {
     fn finish(&mut self) -> Left {
         let mut residue = self.heal_all();
         let Some(standing) = &self.standing else { return Left { residue, others: Vec::new() } };
-        residue.extend(links::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
+        // Its queue ends with it.
+        self.faults.clear();
+        self.net = None;
+        residue.extend(net::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
         let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
         residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));
         let mut others = Vec::new();
@@ -315,8 +343,7 @@ fn rights() -> Rights {
         host_view: cgroup::listing_root().is_some(),
         cgroup_kill: shown(cgroup::kill_root()),
         freezer: shown(cgroup::freezer_root()),
-        links: links::probe(),
-        shapes: Err("not yet".to_owned()),
+        links: net::probe(),
         disks: Err("not yet".to_owned()),
         mono_ns: mono_ns(),
     }

@@ -8,9 +8,17 @@ mod agent_alone;
 mod engine;
 #[path = "docker/game_days.rs"]
 mod game_days;
+#[path = "docker/host_faults.rs"]
+mod host_faults;
+#[path = "docker/house.rs"]
+mod house;
 #[path = "docker/killed.rs"]
 mod killed;
 #[path = "docker/lab.rs"]
 mod lab;
+#[path = "docker/net.rs"]
+mod net;
+#[path = "docker/net_lab.rs"]
+mod net_lab;
 #[path = "docker/residue.rs"]
 mod residue;

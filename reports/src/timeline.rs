@@ -70,6 +70,13 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         Detail::StepIntent { step, act, hosts, .. } => {
             format!("{} of {} is next ({})", act_word(*act), count(hosts.len(), "host"), clean(step))
         }
+        Detail::StepDone { fault, act, what, method, hosts, .. } if !what.is_empty() => {
+            let verb = match act {
+                Act::Inject => "begins",
+                Act::Heal => "is healed",
+            };
+            format!("{} of {} {verb}: {}, by {}", clean(what), count(hosts.len(), "host"), clean(fault), clean(method))
+        }
         Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => {
             let of = if fault.is_empty() { "the region".to_owned() } else { clean(fault) };
             let (hosts, skew) = (count(hosts.len(), "host"), length(*skew_ns));
@@ -102,7 +109,13 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
 
 /// A look at a fault.
 fn effect(detail: &Detail) -> String {
-    let Detail::FaultEffect { fault, holds, expected, dead, answering, .. } = detail else { return String::new() };
+    let Detail::FaultEffect { fault, holds, expected, dead, answering, text, .. } = detail else {
+        return String::new();
+    };
+    if !text.is_empty() {
+        let how = if *holds { "is in force" } else { "is not in force" };
+        return format!("{} {how}: {}", clean(fault), clean(text));
+    }
     let seen = format!("{dead} of {} dead", count(*expected, "host"));
     match (holds, answering.is_empty()) {
         (true, _) => format!("{} is in force: {seen}, nothing answers", clean(fault)),
@@ -135,7 +148,10 @@ fn harm_rows(events: &[Event], rows: &mut Vec<Row>) {
 /// After each power-on, the last instance that became active, and those that never did.
 fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
     for (index, heal) in events.iter().enumerate() {
-        let Detail::StepDone { act: Act::Heal, hosts, fault, .. } = &heal.detail else { continue };
+        let Detail::StepDone { act: Act::Heal, hosts, fault, what, .. } = &heal.detail else { continue };
+        if !what.is_empty() {
+            continue;
+        }
         let later = events.get(index + 1..).unwrap_or_default();
         let until = later.iter().position(|event| matches!(event.detail, Detail::StepDone { act: Act::Inject, .. }));
         let later = later.get(..until.unwrap_or(later.len())).unwrap_or_default();

@@ -1,9 +1,11 @@
-//! Owns the question whether a game day fits a region: its zones and services exist, and every fault hits somebody.
-//! Refuses to change the scenario.
+//! Owns the question whether a game day fits a region: its zones, services and hosts exist, and every fault hits
+//! somebody. Refuses to change the scenario.
 
-use crate::fault::Fault;
-use crate::raw::{RawFault, RawScenario};
-use crate::scenario::{Scenario, TimedFault};
+use crate::fault::{Aim, Cut, CutShape, Fault, MEMBERS_MIN, PowerOff, Restart};
+use crate::plan::{Deed, round_numbers};
+use crate::raw::{Named, RawFault, RawScenario};
+use crate::scenario::{After, Scenario, TimedFault};
+use crate::seed::Draw;
 use fixtures::decode::{Located, decode};
 use fixtures::diagnostic::{Diagnostic, Source};
 use fixtures::graph::Graph;
@@ -17,62 +19,112 @@ use std::ops::Range;
 pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
     let raw = decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default();
     let placement = Placement::new(topology, graph);
+    let region = Region { source, topology, graph, placement: &placement };
     let mut found = Vec::new();
     for fault in &scenario.faults {
         let raw = raw.iter().find(|raw| raw.get().name.as_ref().is_some_and(|name| name.get() == &fault.name));
-        found.extend(bind_fault(fault, raw, source, topology, graph, &placement));
+        let unknown: Vec<Diagnostic> = raw.into_iter().flat_map(|raw| region.unknown(raw.get())).collect();
+        if unknown.is_empty() {
+            let span = raw.and_then(|raw| raw.get().kinds().pop()).map(|(_, span)| span);
+            found.extend(region.in_vain(fault, span.clone()));
+            found.extend(region.power_twice(fault, scenario, span));
+        }
+        found.extend(unknown);
     }
     found
 }
 
-fn bind_fault(
-    fault: &TimedFault,
-    raw: Option<&Located<RawFault>>,
-    source: &Source,
-    topology: &Topology,
-    graph: &Graph,
-    placement: &Placement,
-) -> Vec<Diagnostic> {
-    let Fault::PowerOff(power_off) = &fault.fault else { return Vec::new() };
-    let power_off = &power_off.hosts;
-    let written = raw.and_then(|raw| raw.get().power_off.as_ref());
-    let zones_written = written.and_then(|power_off| power_off.get().zones.as_ref());
-    let services_written = written.and_then(|power_off| power_off.get().services.as_ref());
-    let mut found = Vec::new();
-    let zones: Vec<&str> = topology.zones().map(|(_, zone)| zone.name.as_str()).collect();
-    for zone in power_off.zones.iter().map(|zone| zone.as_str()).filter(|zone| !zones.contains(zone)) {
-        let message = format!("no zone `{zone}` in topology `{}`", topology.name);
-        found.push(unknown("unknown-zone", source, place(zones_written, zone), message, zone, &zones));
-    }
-    let services: Vec<&str> = graph.services.iter().map(|service| service.name.as_str()).collect();
-    for service in power_off.services.iter().map(|service| service.as_str()).filter(|name| !services.contains(name)) {
-        let message = format!("no service `{service}` in graph `{}`", graph.name);
-        found.push(unknown("unknown-service", source, place(services_written, service), message, service, &services));
-    }
-    if found.is_empty() && power_off.matched(placement).next().is_none() {
-        let message = format!("the fault `{}` hits no host", fault.name);
-        let span = written.map(Located::span);
-        let help = "the services run on no host of these zones; `zones` or `services` must name others";
-        found.push(Diagnostic::error("no-host", source, span, message).with_help(help));
-    }
-    found
+/// What a scenario must fit.
+struct Region<'a> {
+    source: &'a Source,
+    topology: &'a Topology,
+    graph: &'a Graph,
+    placement: &'a Placement,
 }
 
-fn place(list: Option<&Located<Vec<Located<String>>>>, word: &str) -> Option<Range<usize>> {
-    list?.get().iter().find(|text| text.get() == word).map(Located::span)
-}
+impl Region<'_> {
+    /// Names that stand for nothing.
+    fn unknown(&self, raw: &RawFault) -> Vec<Diagnostic> {
+        let zones: Vec<&str> = self.topology.zones().map(|(_, zone)| zone.name.as_str()).collect();
+        let services: Vec<&str> = self.graph.services.iter().map(|service| service.name.as_str()).collect();
+        let hosts: Vec<&str> = self.placement.hosts.iter().map(|host| host.name.as_str()).collect();
+        let check = |(named, text): (Named, &Located<String>)| {
+            let word = text.get().as_str();
+            let (code, known, message) = match named {
+                Named::Zone => {
+                    ("unknown-zone", &zones, format!("no zone `{word}` in topology `{}`", self.topology.name))
+                }
+                Named::Service => {
+                    ("unknown-service", &services, format!("no service `{word}` in graph `{}`", self.graph.name))
+                }
+                Named::Host => {
+                    let (topology, graph) = (&self.topology.name, &self.graph.name);
+                    ("unknown-host", &hosts, format!("no host `{word}` where `{graph}` runs in `{topology}`"))
+                }
+            };
+            let help = match nearest(word, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("known: {}", known.join(", ")),
+            };
+            let error = Diagnostic::error(code, self.source, Some(text.span()), message).with_help(help);
+            (!known.contains(&word)).then_some(error)
+        };
+        raw.names().into_iter().filter_map(check).collect()
+    }
 
-fn unknown(
-    code: &'static str,
-    source: &Source,
-    span: Option<Range<usize>>,
-    message: String,
-    word: &str,
-    known: &[&str],
-) -> Diagnostic {
-    let help = match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known: {}", known.join(", ")),
-    };
-    Diagnostic::error(code, source, span, message).with_help(help)
+    /// A fault that hits nobody.
+    fn in_vain(&self, fault: &TimedFault, span: Option<Range<usize>>) -> Option<Diagnostic> {
+        let draw = Draw { seed: 0, fault: &fault.name };
+        let Aim { hosts, deed, .. } = fault.fault.aim(self.placement, draw);
+        let error =
+            |code, message, help| Some(Diagnostic::error(code, self.source, span.clone(), message).with_help(help));
+        if let Fault::Cut(cut) = &fault.fault
+            && cut.shape != CutShape::Full
+        {
+            let members = cut.members(self.placement, draw).len();
+            return if members < MEMBERS_MIN { self.too_few(fault, cut, members, span) } else { None };
+        }
+        if hosts.is_empty() {
+            let message = format!("the fault `{}` hits no host", fault.name);
+            let help = "no host fits `zones`, `services` and `hosts` together: they must name others";
+            return error("no-host", message, help);
+        }
+        match deed {
+            Deed::Network { rules } if rules.is_empty() => {
+                let message = format!("no packet can meet the fault `{}`", fault.name);
+                error("no-link", message, "`to` names nobody but hosts of `from`: it must name others")
+            }
+            _ => None,
+        }
+    }
+
+    fn too_few(&self, fault: &TimedFault, cut: &Cut, members: usize, span: Option<Range<usize>>) -> Option<Diagnostic> {
+        let what = if cut.from.zones.len() == 1 { "host" } else { "member" };
+        let message = format!("`{}` partitions {members} {what}(s) in part: that takes {MEMBERS_MIN}", fault.name);
+        let help = "let `from` cover three zones, or one zone with three hosts; or use `shape = \"full\"`";
+        Some(Diagnostic::error("too-few-members", self.source, span, message).with_help(help))
+    }
+
+    /// A power fault that waits for an event, on hosts from which another one takes power in the same round: whose
+    /// release gives power back could not be planned.
+    fn power_twice(&self, fault: &TimedFault, scenario: &Scenario, span: Option<Range<usize>>) -> Option<Diagnostic> {
+        if !fault.fault.takes_power() || !matches!(fault.after, Some(After::Event(_))) {
+            return None;
+        }
+        // Of a share, every host that the seed may choose.
+        let hosts = |one: &TimedFault| match &one.fault {
+            Fault::PowerOff(PowerOff { hosts, .. }) | Fault::Restart(Restart { hosts }) => {
+                hosts.matched(self.placement).map(|host| host.name.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let own = hosts(fault);
+        let rounds = round_numbers(&scenario.faults);
+        let mates = scenario.faults.iter().zip(rounds).filter(|(_, round)| *round == 0).map(|(other, _)| other);
+        let mut rivals = mates.filter(|other| other.name != fault.name && other.fault.takes_power());
+        let rival = rivals.find(|other| hosts(other).iter().any(|host| own.contains(host)))?;
+        let message = format!("`{}` waits for an event and takes power from hosts of `{}`", fault.name, rival.name);
+        let help = "in one round they must have no host in common: nobody knows which of them ends last";
+        Some(Diagnostic::error("power-twice", self.source, span, message).with_help(help))
+    }
 }

@@ -123,6 +123,9 @@ pub enum Detail {
         fault: String,
         /// Inject or heal.
         act: Act,
+        /// What it does, in a word such as `pause`; empty is the loss of power.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        what: String,
         /// How it was done, such as `cgroup.kill`.
         method: String,
         /// Nanoseconds from the first host's change to the last one's.
@@ -316,7 +319,7 @@ pub enum HostChange {
 }
 
 /// An instance's life (design: off → starting → serving → active).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Life {
     /// Its host has no power.

@@ -2,6 +2,8 @@
 //! Refuses to open files, and to know whether the region named there exists; that is [`crate::bind`]'s.
 
 mod faults;
+mod kinds;
+mod uncut;
 
 use crate::judge;
 use crate::raw::{RawScenario, RawSteadyState, RawTraffic, RawWindows};
@@ -80,6 +82,23 @@ impl Problems<'_> {
             self.error("zero", value.span(), format!("`{key}` is zero"), "it must be above zero");
         }
         self.whole_ms(value, key)
+    }
+
+    /// A count from 1 up.
+    fn counted(&mut self, value: Option<&Located<u32>>, key: &str, default: u32, most: u32) -> u32 {
+        let Some(value) = value else { return default };
+        let count = *value.get();
+        if count == 0 {
+            self.error("zero", value.span(), format!("`{key}` is zero"), "it must be at least 1");
+        } else if count > most {
+            self.error("too-many", value.span(), format!("`{key}` is {count}"), format!("at most {most}"));
+        }
+        count
+    }
+
+    /// Whether something wrong was taken out of an inline table.
+    fn touched(&self, table: &Range<usize>) -> bool {
+        self.removed.iter().any(|removed| table.start <= removed.span.start && removed.span.end <= table.end)
     }
 
     fn whole_ms(&mut self, value: &Located<Span>, key: &str) -> Duration {

@@ -21,9 +21,9 @@ pub fn measure(case: &Case<'_>, events: &[Event]) -> Measurements {
     let restarts = restarts(case, &timeline);
     let (acknowledged, lost) = ledger(events);
     Measurements {
-        power_off_skew_ms: widest_skew(events, Act::Inject),
-        power_off_method: power_off_method(events),
-        power_on_skew_ms: widest_skew(events, Act::Heal),
+        power_off_skew_ms: widest_skew(case, events, Act::Inject),
+        power_off_method: power_off_method(case, events),
+        power_on_skew_ms: widest_skew(case, events, Act::Heal),
         restart_to_active_ms: restarts.values().copied().reduce(f64::max),
         restart_to_active_ms_by_instance: restarts,
         availability: availability(&timeline, &windows(events, false)),
@@ -70,17 +70,22 @@ fn count(events: &[Event], wanted: impl Fn(&Detail) -> bool) -> u64 {
     events.iter().filter(|event| wanted(&event.detail)).count() as u64
 }
 
-fn widest_skew(events: &[Event], wanted: Act) -> Option<f64> {
+/// Whether a step takes or gives power; the first power-on of the region is no step of the plan.
+fn is_power(case: &Case<'_>, step: &str) -> bool {
+    case.plan.step(step).is_none_or(|(_, step)| step.is_power())
+}
+
+fn widest_skew(case: &Case<'_>, events: &[Event], wanted: Act) -> Option<f64> {
     let skews = events.iter().filter_map(|event| match &event.detail {
-        Detail::StepDone { act, skew_ns, .. } if *act == wanted => Some(*skew_ns),
+        Detail::StepDone { step, act, skew_ns, .. } if *act == wanted && is_power(case, step) => Some(*skew_ns),
         _ => None,
     });
     skews.max().map(millis)
 }
 
-fn power_off_method(events: &[Event]) -> Option<String> {
+fn power_off_method(case: &Case<'_>, events: &[Event]) -> Option<String> {
     events.iter().find_map(|event| match &event.detail {
-        Detail::StepDone { act: Act::Inject, method, .. } => Some(method.clone()),
+        Detail::StepDone { step, act: Act::Inject, method, .. } if is_power(case, step) => Some(method.clone()),
         _ => None,
     })
 }

@@ -1,6 +1,13 @@
 //! Owns the shape of a game-day file as people write it, with its defaults in the documentation of each key. Refuses to
 //! judge what is in it; that is [`crate::load`]'s.
 
+mod faults;
+
+pub use faults::{
+    Named, RawAfter, RawBoot, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved, RawPowerOff,
+    RawProcessor, RawSelection, RawSet, RawSlowDisk, Written,
+};
+
 use fixtures::decode::Located;
 use fixtures::name::{GraphName, TopologyName};
 use fixtures::unit::{Percent, Rate, Span};
@@ -72,34 +79,6 @@ pub struct RawWindows {
     pub recovery: Option<Located<Span>>,
     /// Quiet traffic after recovery. Default: `5s`.
     pub quiet: Option<Located<Span>>,
-}
-
-/// A fault with its place on the timeline: exactly one key that says what is done, and when.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawFault {
-    /// Its name, unique in the file.
-    #[schemars(required)]
-    pub name: Option<Located<String>>,
-    /// Hosts lose power, and get it back at the end.
-    pub power_off: Option<Located<RawPowerOff>>,
-    /// Another fault after whose round (healed, recovered, quiet) this one's begins. Default: the first round.
-    pub after: Option<Located<String>>,
-    /// When it begins, from the beginning of its round. Default: `0s`.
-    pub at: Option<Located<Span>>,
-    /// How long it lasts.
-    #[schemars(required)]
-    pub lasts: Option<Located<Span>>,
-}
-
-/// Which hosts lose power.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawPowerOff {
-    /// The zones. Default: the whole region.
-    pub zones: Option<Located<Vec<Located<String>>>>,
-    /// Only hosts that carry an instance of one of these services. Default: every host.
-    pub services: Option<Located<Vec<Located<String>>>>,
 }
 
 /// The schema of game-day files, for editors.

@@ -4,8 +4,8 @@
 //! never from what an instance says of itself.
 
 use crate::event::{Act, By, Detail, Event, EventId, Life, Phase};
-use crate::plan::Plan;
-use fixtures::name::{HostName, InstanceName, ServiceName};
+use crate::plan::{BootTrouble, Deed, Plan, Step};
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Segment {
     pub begin_event: EventId,
     /// Hosts that were without power at any time in it.
     pub dark: BTreeSet<HostName>,
+    /// Zones that a fault disturbed at any time in it.
+    pub disturbed: BTreeSet<ZoneName>,
 }
 
 /// A stretch of an instance's life.
@@ -53,6 +55,63 @@ pub struct DarkSpell {
     pub event: EventId,
     /// The fault that began it.
     pub fault: String,
+}
+
+/// A fault from its first inject to the heal after which it does not come again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spell {
+    /// Its name.
+    pub fault: String,
+    /// Its beginning.
+    pub from_ns: u64,
+    /// Its end; `None` where no heal was seen.
+    pub to_ns: Option<u64>,
+    /// What it is aimed at.
+    pub hosts: Vec<HostName>,
+    /// Zones that it disturbs.
+    pub zones: Vec<ZoneName>,
+    /// Whether it keeps its hosts from booting until it is healed.
+    pub keeps_dark: bool,
+}
+
+impl Spell {
+    /// Whether it was in force at a moment.
+    pub fn holds_at(&self, at_ns: u64) -> bool {
+        self.from_ns <= at_ns && self.to_ns.is_none_or(|to_ns| to_ns > at_ns)
+    }
+}
+
+fn spells(plan: &Plan, done: &BTreeMap<String, Done>) -> Vec<Spell> {
+    let mut spells: Vec<Spell> = Vec::new();
+    for round in &plan.rounds {
+        let mut open: BTreeMap<&str, Spell> = BTreeMap::new();
+        let carried = round.steps.iter().filter_map(|step| Some((done.get(&step.id)?.t_ns, step)));
+        let mut carried: Vec<(u64, &Step)> = carried.collect();
+        carried.sort_by_key(|(t_ns, step)| (*t_ns, step.act));
+        for (t_ns, step) in carried {
+            match step.act {
+                Act::Inject => {
+                    let spell = || Spell {
+                        fault: step.fault.clone(),
+                        from_ns: t_ns,
+                        to_ns: None,
+                        hosts: step.hosts.clone(),
+                        zones: step.zones.clone(),
+                        keeps_dark: step.deed == Deed::Boot { trouble: BootTrouble::Never },
+                    };
+                    open.entry(&step.fault).or_insert_with(spell);
+                }
+                Act::Heal if step.closes => {
+                    let ended = open.remove(step.fault.as_str());
+                    spells.extend(ended.map(|spell| Spell { to_ns: Some(t_ns), ..spell }));
+                }
+                Act::Heal => {}
+            }
+        }
+        spells.extend(open.into_values());
+    }
+    spells.sort_by_key(|spell| spell.from_ns);
+    spells
 }
 
 /// A step that was carried out.
@@ -97,6 +156,8 @@ pub struct Timeline {
     pub dark: BTreeMap<HostName, Vec<DarkSpell>>,
     /// Steps of the plan that were carried out.
     pub done: BTreeMap<String, Done>,
+    /// Faults in force, by when they began.
+    pub spells: Vec<Spell>,
     /// Beginnings of steps: the intent, or where there is none the deed.
     begun: BTreeMap<String, u64>,
     /// The last event's time.
@@ -131,6 +192,7 @@ impl Timeline {
         if let Some(last) = timeline.segments.last_mut() {
             last.end_ns = timeline.end_ns;
         }
+        timeline.spells = spells(plan, &timeline.done);
         timeline.shade();
         timeline
     }
@@ -140,7 +202,8 @@ impl Timeline {
             last.end_ns = event.t_ns;
         }
         let (start_ns, begin_event) = (event.t_ns, event.id);
-        self.segments.push(Segment { phase, round, start_ns, end_ns: start_ns, begin_event, dark: BTreeSet::new() });
+        let (dark, disturbed) = (BTreeSet::new(), BTreeSet::new());
+        self.segments.push(Segment { phase, round, start_ns, end_ns: start_ns, begin_event, dark, disturbed });
     }
 
     fn live(&mut self, instance: &InstanceName, life: Life, missing: Vec<ServiceName>, event: &Event, witnessed: bool) {
@@ -181,6 +244,10 @@ impl Timeline {
             };
             let dark = self.dark.iter().filter(|(_, spells)| spells.iter().any(touches));
             segment.dark = dark.map(|(host, _)| host.clone()).collect();
+            let disturbing = self.spells.iter().filter(|spell| {
+                spell.from_ns < segment.end_ns && spell.to_ns.is_none_or(|to_ns| to_ns > segment.start_ns)
+            });
+            segment.disturbed = disturbing.flat_map(|spell| spell.zones.iter().cloned()).collect();
         }
     }
 
@@ -213,6 +280,16 @@ impl Timeline {
         self.dark.get(host)?.iter().find(holds)
     }
 
+    /// Whether a fault is aimed at a host at a moment.
+    pub fn is_aimed_at(&self, host: &HostName, at_ns: u64) -> bool {
+        self.spells.iter().any(|spell| spell.holds_at(at_ns) && spell.hosts.contains(host))
+    }
+
+    /// Whether a fault keeps a host from booting at a moment.
+    pub fn is_kept_dark(&self, host: &HostName, at_ns: u64) -> bool {
+        self.spells.iter().any(|spell| spell.keeps_dark && spell.holds_at(at_ns) && spell.hosts.contains(host))
+    }
+
     /// When a host last got power before a moment; the run's beginning where it never lost it.
     pub fn powered_since(&self, host: &HostName, at_ns: u64) -> u64 {
         let ends = self.dark.get(host).into_iter().flatten().filter_map(|spell| spell.to_ns);
@@ -229,8 +306,10 @@ impl Timeline {
     pub fn recoveries(&self, plan: &Plan, limit: Duration) -> Vec<Recovery> {
         let mut recoveries = Vec::new();
         for (number, round) in plan.rounds.iter().enumerate() {
-            for step in round.steps.iter().filter(|step| step.act == Act::Heal) {
-                let later = round.steps.iter().filter(|other| other.at_ms > step.at_ms);
+            for step in round.steps.iter().filter(|step| step.begins_recovery()) {
+                // Of steps that count from different moments only the deed tells which is later.
+                let is_later = |other: &&Step| other.at_ms > step.at_ms || other.after != step.after;
+                let later = round.steps.iter().filter(is_later);
                 let begun: Vec<u64> = later.filter_map(|other| self.begun.get(&other.id)).copied().collect();
                 if let Some(done) = self.done.get(&step.id) {
                     recoveries.push(self.recovery(number, &step.id, done, &begun, limit));

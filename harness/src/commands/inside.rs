@@ -17,7 +17,7 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         [helper::HOG, usage, bytes] => helper::hog(usage, bytes),
         ["enter", program, rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(ToString::to_string).collect();
-            Err(crate::hand::links::enter(program, &rest))
+            Err(crate::hand::net::enter(program, &rest))
         }
         _ => return None,
     };

@@ -3,6 +3,7 @@
 use super::agenda::Agenda;
 use super::{Command, Controller, Do, Done, Nanos, Stage};
 use scenarios::event::{Detail, Phase};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn ns(duration: Duration) -> Nanos {
@@ -45,9 +46,16 @@ impl Controller {
                 for (object, name) in residue {
                     self.log(now, Detail::Residue { object, name }, out);
                 }
-                if let Some((kind, name)) = others.first() {
-                    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-                    let text = format!("somebody else changed the machine meanwhile: {kind} {name}{more}");
+                if let Some((_, name)) = others.first() {
+                    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+                    for (kind, _) in &others {
+                        *counts.entry(kind).or_default() += 1;
+                    }
+                    let counts: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+                    let text = format!(
+                        "somebody else changed the machine meanwhile; new on it: {} (such as {name})",
+                        counts.join(", ")
+                    );
                     self.log(now, Detail::Caveat { code: "machine-changed".to_owned(), text }, out);
                 }
             }

@@ -95,7 +95,7 @@ impl Controller {
         }
     }
 
-    fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Effect, out: &mut Vec<Command>) {
+    fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
         let Some(step) = self.present.take() else { return };
         self.own_act_ended(now, &step.hosts);
         let (id, fault, act) = (step.id, step.fault.clone(), Act::Inject);
@@ -103,13 +103,16 @@ impl Controller {
             step: id,
             fault: step.fault,
             act,
+            what: step.deed.word().to_owned(),
             method,
             skew_ns: 0,
             hosts: step.hosts,
             unsynced_lost: Vec::new(),
         };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        self.effect_seen(now, fault, effect, out);
+        if let Some(effect) = effect {
+            self.effect_seen(now, fault, effect, out);
+        }
     }
 
     fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {
@@ -121,6 +124,7 @@ impl Controller {
             step: step.id,
             fault: step.fault,
             act,
+            what: step.deed.word().to_owned(),
             method,
             skew_ns: 0,
             hosts: step.hosts,
@@ -149,7 +153,7 @@ impl Controller {
         self.live_faults.remove(&fault);
         self.powered(t_ns, &hosts, out);
         let (act, unsynced_lost) = (Act::Heal, Vec::new());
-        let detail = Detail::StepDone { step: id, fault, act, method, skew_ns, hosts, unsynced_lost };
+        let detail = Detail::StepDone { step: id, fault, act, what: String::new(), method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.lit_at = t_ns;
         if let Some(step) = step {
@@ -183,8 +187,9 @@ impl Controller {
         }
         let seen_dead = dead.len();
         let (act, hosts, fault) = (Act::Inject, dead, step.fault.clone());
+        let (id, what) = (step.id, String::new());
         let detail =
-            Detail::StepDone { step: step.id, fault: step.fault, act, method, skew_ns, hosts, unsynced_lost };
+            Detail::StepDone { step: id, fault: step.fault, act, what, method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         if instant {
             let holds = seen_dead == expected && expected > 0;

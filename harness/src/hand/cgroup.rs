@@ -1,5 +1,5 @@
-//! Owns control groups as files: which processes are in one, killing and freezing it whole, removing it when it is
-//! empty. Refuses to know hosts and zones.
+//! Owns control groups as files: which processes are in one, killing and freezing it whole, its share of the
+//! processors, removing it when it is empty. Refuses to know hosts and zones.
 //!
 //! The engine machine's own view is used, because a container sees only a part of the hierarchy.
 
@@ -56,6 +56,35 @@ pub(super) fn kill(group: &Path) -> std::io::Result<()> {
 /// Freezes or thaws a v1 group.
 pub(super) fn freeze(group: &Path, frozen: bool) -> std::io::Result<()> {
     std::fs::write(group.join("freezer.state"), if frozen { "FROZEN" } else { "THAWED" })
+}
+
+/// A group that comes before others at the processors for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Favoured {
+    file: PathBuf,
+    before: String,
+}
+
+impl Favoured {
+    /// Gives a group the greatest share of processor time that there is. `None` where the engine's machine does not
+    /// share processor time among groups, or not this one.
+    pub(super) fn new(group: &str) -> Option<Self> {
+        let group = group.trim_start_matches('/');
+        let shares = Path::new(HIERARCHIES).join("cpu").join(group).join("cpu.shares");
+        let weight = Path::new(HIERARCHIES).join(group).join("cpu.weight");
+        // The greatest values of cgroup v1 and v2.
+        let (file, most) = if shares.exists() { (shares, "262144") } else { (weight, "10000") };
+        let before = std::fs::read_to_string(&file).ok()?;
+        std::fs::write(&file, most).ok()?;
+        Some(Self { file, before })
+    }
+}
+
+impl Drop for Favoured {
+    fn drop(&mut self) {
+        // A group that is gone needs no share.
+        let _gone = std::fs::write(&self.file, self.before.trim());
+    }
 }
 
 /// Removes a group and the groups below it from every hierarchy; returns those that are still there.

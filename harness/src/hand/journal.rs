@@ -21,7 +21,12 @@ pub(super) enum Entry {
     /// What was on the machine before.
     Before(Snapshot),
     /// Bridges between which packets are forwarded.
-    Bridges(Vec<String>),
+    Links {
+        /// Interfaces.
+        bridges: Vec<String>,
+        /// Decides which packets are lost.
+        seed: u64,
+    },
     /// Zones that have a disk of their own.
     Disks(Vec<String>),
     /// A deed is about to be done.
@@ -47,7 +52,7 @@ pub(super) enum Entry {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Past {
     pub(super) standing: Option<Standing>,
-    pub(super) bridges: Vec<String>,
+    pub(super) links: Option<(Vec<String>, u64)>,
     pub(super) disks: Vec<String>,
     /// Faults that were begun and not healed.
     pub(super) faults: BTreeMap<String, Deed>,
@@ -62,7 +67,7 @@ impl Past {
             match entry {
                 Entry::Standing(standing) => past.standing = Some(standing),
                 Entry::Before(before) => past.before = Some(before),
-                Entry::Bridges(bridges) => past.bridges = bridges,
+                Entry::Links { bridges, seed } => past.links = Some((bridges, seed)),
                 Entry::Disks(zones) => past.disks = zones,
                 Entry::Intent { fault, deed } => {
                     past.faults.insert(fault, deed);

@@ -3,7 +3,7 @@
 //! volumes, images are found by label).
 
 use super::hierarchy::Hierarchies;
-use super::{MACHINE_ROOT, cgroup, links};
+use super::{MACHINE_ROOT, cgroup, net};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -42,29 +42,7 @@ pub fn snapshot(machine: &Path, hierarchies: &Hierarchies) -> Snapshot {
     // Without the module nobody ever bound a queue.
     let queues_of = read("/proc/self/net/netfilter/nfnetlink_queue").unwrap_or_default();
     kinds.push(("queue", Ok(queues(&queues_of))));
-    // The tables' two ways of filling them; either may be missing, and has then left nothing.
-    let is_there = |program: &str| {
-        ["usr/sbin", "sbin", "usr/local/sbin", "usr/bin"].iter().any(|dir| machine.join(dir).join(program).exists())
-    };
-    let mut rules = Ok(Vec::new());
-    for (program, arguments, parse) in [
-        ("iptables-save", [].as_slice(), iptables_rules as fn(&str) -> Vec<String>),
-        ("ip6tables-save", &[], |text| iptables_rules(text).into_iter().map(|rule| format!("v6 {rule}")).collect()),
-        ("nft", &["-s", "list", "ruleset"], nft_rules),
-    ] {
-        if is_there(program) {
-            let listed = if machine == Path::new("/") {
-                run_here(program, arguments)
-            } else {
-                links::run(program, arguments, "")
-            };
-            rules = rules.and_then(|mut all: Vec<String>| {
-                all.extend(parse(&listed?));
-                Ok(all)
-            });
-        }
-    }
-    kinds.push(("rule", rules));
+    kinds.push(("rule", rules(machine)));
     for (kind, found) in kinds {
         match found {
             Ok(mut names) => {
@@ -77,6 +55,28 @@ pub fn snapshot(machine: &Path, hierarchies: &Hierarchies) -> Snapshot {
         }
     }
     snapshot
+}
+
+/// Rules of both ways of filling the kernel's tables; a program that is not there has left nothing.
+fn rules(machine: &Path) -> Result<Vec<String>, String> {
+    type Parse = fn(&str) -> Vec<String>;
+    let ways: [(&str, &[&str], Parse); 3] = [
+        ("iptables-save", &[], iptables_rules),
+        ("ip6tables-save", &[], |text| iptables_rules(text).iter().map(|rule| format!("v6 {rule}")).collect()),
+        ("nft", &["-s", "list", "ruleset"], nft_rules),
+    ];
+    // Often a link to elsewhere on that machine, which leads nowhere from here: the link itself is looked for.
+    let is_there = |program: &str| {
+        let folders = ["usr/sbin", "sbin", "usr/local/sbin", "usr/bin"].into_iter();
+        folders.map(|folder| machine.join(folder).join(program)).any(|path| path.symlink_metadata().is_ok())
+    };
+    let mut all = Vec::new();
+    for (program, arguments, parse) in ways.into_iter().filter(|(program, ..)| is_there(program)) {
+        let listed =
+            if machine == Path::new("/") { run_here(program, arguments) } else { net::run(program, arguments, "") };
+        all.extend(parse(&listed?));
+    }
+    Ok(all)
 }
 
 /// That of the engine's machine, from the hand.

@@ -4,7 +4,7 @@
 use super::fault::Fault;
 use super::helper::{BURN, Helper, end_all};
 use super::hierarchy::{Group, number_of, read, write};
-use super::host_fault::{Ground, look};
+use super::host_fault::{Ground, look, within};
 use super::protocol::{Look, Target};
 use agents::runtime::clock::mono_ns;
 use std::collections::BTreeMap;
@@ -17,8 +17,13 @@ const LEFT_MILLI_MIN: u32 = 10;
 const LEFT_MILLI_MAX: u32 = 950;
 /// Less than a few periods of the kernel's (100 ms) tell nothing.
 const SPAN_NS_MIN: u64 = 350_000_000;
-/// How much more than what is left may be measured: the kernel takes back what was overdrawn a period later.
-const OVERDRAWN: f64 = 1.25;
+/// How long burners may take to start and be held back for the first time, on a busy machine.
+const BEGINNING_MAX: Duration = Duration::from_secs(2);
+/// How much more than what is left may be measured, beside [`SLACK_NS`]: clocks are read one after the other.
+const OVERDRAWN: f64 = 1.1;
+/// What a group may have beyond whole periods: the slice (5 ms) that each of two cores was handed before the quota ran
+/// out.
+const SLACK_NS: f64 = 10_000_000.0;
 
 /// Hosts with too little processor time.
 #[derive(Debug)]
@@ -27,7 +32,8 @@ pub(super) struct Processor {
     left_milli: u32,
     ground: Ground,
     burners: BTreeMap<String, Helper>,
-    samples: BTreeMap<String, Sample>,
+    /// The first sample since the fault began, and the latest.
+    samples: BTreeMap<String, (Sample, Sample)>,
 }
 
 /// How a group's processor time is bounded here.
@@ -95,15 +101,22 @@ impl Bound {
     }
 }
 
-/// What was seen of one host between two samples: whether it was short of time, and how much of a core it had.
-fn judge(before: Sample, after: Sample, left_percent: f64) -> (bool, f64) {
+/// Percent of a core that was used between two samples.
+fn had_percent(before: Sample, after: Sample) -> f64 {
     let span = after.at_ns.saturating_sub(before.at_ns).max(1);
-    let had = after.used_ns.saturating_sub(before.used_ns) as f64 / span as f64 * 100.0;
+    after.used_ns.saturating_sub(before.used_ns) as f64 / span as f64 * 100.0
+}
+
+/// Whether a host was short of time between two samples, held to so much of a core in periods of this length.
+fn was_short(before: Sample, after: Sample, left: f64, period_ns: f64) -> bool {
     let periods = after.periods.saturating_sub(before.periods);
     let throttled = after.throttled.saturating_sub(before.throttled);
     // A busy machine may itself leave less: in some periods the bound is not reached then.
-    let short = throttled > 0 && throttled * 4 >= periods;
-    (short && had <= left_percent * OVERDRAWN + 1.0, had)
+    let reached = throttled > 0 && throttled * 4 >= periods;
+    let span = after.at_ns.saturating_sub(before.at_ns) as f64;
+    let used = after.used_ns.saturating_sub(before.used_ns) as f64;
+    // The time between two samples begins and ends within a period, either of which may hold a whole quota.
+    reached && used <= left * (span * OVERDRAWN + period_ns) + SLACK_NS
 }
 
 impl Processor {
@@ -129,9 +142,17 @@ impl Processor {
         }
         bound.set(Some(wanted)).map_err(told)?;
         let burner = Helper::start(&self.ground.executable, &[BURN], &group).map_err(told)?;
-        self.samples.insert(target.host.clone(), bound.sample());
+        let first = bound.sample();
+        self.samples.insert(target.host.clone(), (first, first));
         self.burners.insert(target.host.clone(), burner);
         Ok(())
+    }
+
+    /// Whether a host was held back since this sample.
+    fn has_begun(&self, host: &str, first: Sample) -> bool {
+        let target = self.hosts.iter().find(|target| target.host == host);
+        let bound = target.and_then(|target| Bound::of(&self.ground.hierarchies.group(&target.cgroup)));
+        bound.is_none_or(|bound| bound.sample().throttled > first.throttled)
     }
 
     /// Looks at one host: what it had of a core, and why the fault does not hold.
@@ -140,8 +161,9 @@ impl Processor {
         let Some(bound) = Bound::of(&group) else { return (None, Some("it is not there")) };
         let (quota, period) = bound.get();
         let after = bound.sample();
-        let before = self.samples.insert(target.host.clone(), after).unwrap_or(after);
-        let (short, had) = judge(before, after, f64::from(self.left_milli) / 10.0);
+        let (first, before) = self.samples.get(&target.host).copied().unwrap_or((after, after));
+        self.samples.insert(target.host.clone(), (first, after));
+        let short = was_short(before, after, f64::from(self.left_milli) / 1000.0, period as f64 * 1000.0);
         let at_work = self.burners.get_mut(&target.host).is_some_and(|burner| burner.is_at_work(&group));
         let why = if quota != Some(self.quota(period)) {
             Some("its bound is not the one that was set")
@@ -152,7 +174,7 @@ impl Processor {
         } else {
             Some("it was not short of time")
         };
-        (Some(had), why)
+        (Some(had_percent(first, after)), why)
     }
 }
 
@@ -164,11 +186,19 @@ impl Fault for Processor {
                 "{left} thousandths of a core cannot be left: {LEFT_MILLI_MIN} to {LEFT_MILLI_MAX} can"
             ));
         }
-        self.hosts.clone().iter().try_for_each(|target| self.press(target))
+        self.hosts.clone().iter().try_for_each(|target| self.press(target))?;
+        // It begins when the burners are at work. One that does not come to that is told by the look.
+        within(BEGINNING_MAX, || self.samples.iter().all(|(host, (first, _))| self.has_begun(host, *first)));
+        let hosts = self.hosts.iter().filter(|target| self.samples.contains_key(&target.host));
+        let bounds =
+            hosts.filter_map(|target| Some((target, Bound::of(&self.ground.hierarchies.group(&target.cgroup))?)));
+        let samples = bounds.map(|(target, bound)| (target.host.clone(), bound.sample()));
+        self.samples = samples.map(|(host, now)| (host, (now, now))).collect();
+        Ok(())
     }
 
     fn look(&mut self) -> Look {
-        let latest = self.samples.values().map(|sample| sample.at_ns).max();
+        let latest = self.samples.values().map(|(_, latest)| latest.at_ns).max();
         let missing = latest.map_or(0, |latest| (latest + SPAN_NS_MIN).saturating_sub(mono_ns()));
         std::thread::sleep(Duration::from_nanos(missing));
         let seen: Vec<_> =
@@ -208,17 +238,26 @@ mod tests {
 
     const BEFORE: Sample = Sample { at_ns: 0, used_ns: 0, periods: 10, throttled: 5 };
 
+    const PERIOD_NS: f64 = 1e8;
+
     #[test]
     fn a_host_that_is_throttled_and_had_no_more_than_what_is_left_is_short() {
         let after = Sample { at_ns: 1_000_000_000, used_ns: 100_000_000, periods: 20, throttled: 15 };
-        assert_eq!(judge(BEFORE, after, 10.0), (true, 10.0));
-        assert_eq!(judge(BEFORE, after, 5.0), (false, 10.0), "it had more");
+        assert_eq!(had_percent(BEFORE, after), 10.0);
+        assert!(was_short(BEFORE, after, 0.10, PERIOD_NS));
+        assert!(!was_short(BEFORE, after, 0.05, PERIOD_NS), "it had more");
+    }
+
+    #[test]
+    fn a_look_that_begins_and_ends_with_a_whole_quota_is_no_overdraft() {
+        let after = Sample { at_ns: 350_000_000, used_ns: 53_000_000, periods: 14, throttled: 9 };
+        assert!(was_short(BEFORE, after, 0.10, PERIOD_NS));
     }
 
     #[test]
     fn a_host_that_was_never_throttled_is_not_short() {
         let after = Sample { at_ns: 1_000_000_000, used_ns: 10_000_000, periods: 20, throttled: 5 };
-        assert!(!judge(BEFORE, after, 10.0).0);
-        assert!(!judge(BEFORE, BEFORE, 10.0).0, "nothing was measured");
+        assert!(!was_short(BEFORE, after, 0.10, PERIOD_NS));
+        assert!(!was_short(BEFORE, BEFORE, 0.10, PERIOD_NS), "nothing was measured");
     }
 }

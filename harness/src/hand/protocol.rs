@@ -70,6 +70,8 @@ pub enum Task {
     Links {
         /// Bridge interfaces.
         bridges: Vec<String>,
+        /// Decides which packets a fault loses.
+        seed: u64,
     },
     /// How links are in every run, faults or none.
     Latencies {
@@ -306,6 +308,13 @@ pub enum Answer {
         /// Monotonic clock after the last one.
         last_ns: u64,
     },
+    /// To [`Task::Links`].
+    Linked {
+        /// How packets are shaped, or why they cannot be.
+        shapes: Result<String, String>,
+        /// What else network faults cannot do here.
+        caveats: Vec<String>,
+    },
     /// To [`Task::Disks`]: zone and device.
     Disks(Vec<(String, String)>),
     /// To [`Task::Inject`] and [`Task::Look`].
@@ -334,8 +343,6 @@ pub struct Rights {
     pub freezer: String,
     /// It can write packet filter rules; otherwise why not.
     pub links: Result<(), String>,
-    /// It can shape packets; otherwise why not.
-    pub shapes: Result<(), String>,
     /// It can give zones disks of their own; otherwise why not.
     pub disks: Result<(), String>,
     /// Monotonic clock at the time of the answer.

@@ -86,6 +86,8 @@ struct Built {
     rights: Rights,
     layout: Layout,
     routed: bool,
+    /// How packets are shaped, or why they cannot be.
+    shapes: Result<String, String>,
     witness: RwLock<Option<Speaker>>,
     containers: Mutex<BTreeMap<HostName, (usize, String)>>,
     powered: Mutex<BTreeMap<HostName, u64>>,
@@ -305,12 +307,13 @@ impl Shared {
 }
 
 impl Built {
-    fn new(hand: Hand, rights: Rights, layout: Layout, routed: bool) -> Self {
+    fn new(hand: Hand, rights: Rights, layout: Layout, routed: bool, shapes: Result<String, String>) -> Self {
         Self {
             hand,
             rights,
             layout,
             routed,
+            shapes,
             witness: RwLock::default(),
             containers: Mutex::default(),
             powered: Mutex::default(),
@@ -339,7 +342,7 @@ impl Built {
         BTreeMap::from([
             ("power".to_owned(), power.to_owned()),
             ("links".to_owned(), links),
-            ("shapes".to_owned(), had("hand: packets wait in its queue", &self.rights.shapes)),
+            ("shapes".to_owned(), self.shapes.clone().unwrap_or_else(|why| format!("none ({why})"))),
             ("disks".to_owned(), had("hand: a filesystem for each zone on a loop device", &self.rights.disks)),
             ("gate".to_owned(), "hand: a lock for each host".to_owned()),
         ])

@@ -12,9 +12,14 @@ use tempfile::TempDir;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// The machine, for one test that needs no engine: what others do on it would be measured, too.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The machine, for one test; `None` where there is no engine and none is required.
 pub(crate) fn machine() -> Option<MutexGuard<'static, ()>> {
-    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = alone();
     match block_on(Engine::connect()) {
         Ok(_) => Some(guard),
         Err(error) => {

@@ -152,7 +152,7 @@ impl Play {
                 self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats })));
             }
             Do::Inject { .. } => {
-                let effect = Effect { holds: true, ..Effect::default() };
+                let effect = Some(Effect { holds: true, ..Effect::default() });
                 self.feed(Input::Done(Ok(Done::Injected { t_ns, method, effect })));
             }
             Do::Heal { .. } => self.feed(Input::Done(Ok(Done::Healed { t_ns, method }))),

@@ -81,6 +81,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             step: free(),
             fault: free(),
             act: Act::Heal,
+            what: String::new(),
             method: free(),
             skew_ns: 9,
             hosts,

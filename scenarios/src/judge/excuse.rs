@@ -6,7 +6,7 @@
 
 use super::Run;
 use crate::event::Life;
-use fixtures::name::{ServiceName, ZoneName};
+use fixtures::name::{HostName, ServiceName, ZoneName};
 
 impl Run<'_> {
     /// Whether everything that the instance's answers name as missing is blocked, in the end, by nothing but dark hosts.
@@ -26,10 +26,20 @@ impl Run<'_> {
         self.case.placement.targets(self.case.topology, self.case.graph, zone, service)
     }
 
-    /// Whether the host of an instance is dark.
+    /// Whether the host of an instance is dark, or kept from booting by a fault.
     pub(super) fn is_dark(&self, instance: usize, at_ns: u64) -> bool {
+        let host = self.host_of(instance);
+        self.timeline.dark_at(host, at_ns).is_some() || self.timeline.is_kept_dark(host, at_ns)
+    }
+
+    /// Whether a fault in force is aimed at the host of an instance.
+    pub(super) fn is_aimed_at(&self, instance: usize, at_ns: u64) -> bool {
+        self.timeline.is_aimed_at(self.host_of(instance), at_ns)
+    }
+
+    fn host_of(&self, instance: usize) -> &HostName {
         let placement = self.case.placement;
-        self.timeline.dark_at(&placement.hosts[placement.instances[instance].host].name, at_ns).is_some()
+        &placement.hosts[placement.instances[instance].host].name
     }
 
     /// Whether the witness saw an instance active.

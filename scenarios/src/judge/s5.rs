@@ -17,6 +17,7 @@ use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run, culprit};
 use crate::event::{Act, Detail, Event, EventId};
 use crate::judgement::{Finding, InvariantResult};
+use crate::plan::Step;
 use crate::timeline::Recovery;
 use crate::verdict::Verdict;
 use fixtures::unit::Span;
@@ -67,7 +68,8 @@ fn judge(run: &Run<'_>) -> Outcome {
     if let Some(missing) =
         steps.filter(|step| step.act == Act::Heal).find(|step| !run.timeline.done.contains_key(&step.id))
     {
-        let reason = format!("the power was never given back: the step `{}` was not carried out", missing.id);
+        let what = if missing.is_power() { "the power was never given back" } else { "the fault was never healed" };
+        let reason = format!("{what}: the step `{}` was not carried out", missing.id);
         return of_events(result(Verdict::Inconclusive, reason, Vec::new()));
     }
     let evidence = sorted(recoveries.iter().map(|recovery| recovery.event));
@@ -78,7 +80,10 @@ fn judge(run: &Run<'_>) -> Outcome {
     if let Some(reason) = beyond_horizon(run) {
         return of_events(result(Verdict::NotJudged, reason, evidence));
     }
-    let reason = format!("after {} power-on(s) everything with power was active or excused in time", recoveries.len());
+    let step_of = |recovery: &Recovery| run.case.plan.step(&recovery.step).map(|(_, step)| step);
+    let all_power = recoveries.iter().filter_map(step_of).all(Step::is_power);
+    let what = if all_power { "power-on" } else { "heal" };
+    let reason = format!("after {} {what}(s) everything with power was active or excused in time", recoveries.len());
     of_events(result(Verdict::Held, reason, evidence))
 }
 
@@ -94,6 +99,7 @@ fn stuck_after<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Stuck<'r>> {
             run.timeline.first_active(&instance.name, from_ns, recovery.deadline_ns).is_some()
         };
         run.is_dark(index, recovery.end_ns)
+            || run.is_aimed_at(index, recovery.end_ns)
             || run.timeline.is_active_about(&instance.name, recovery.end_ns)
             || (lost_power && came_back())
             || run.is_excused(index, recovery.end_ns)

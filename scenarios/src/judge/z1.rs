@@ -38,6 +38,7 @@ fn judge(run: &Run<'_>) -> Outcome {
         let start_ns = segment.start_ns.saturating_add(shift_ns);
         let lit = zones(&run.canaries)
             .into_iter()
+            .filter(|zone| !segment.disturbed.contains(*zone))
             .filter(|zone| run.case.placement.hosts_in(zone).all(|host| !segment.dark.contains(&host.name)));
         for zone in lit {
             survivors = true;

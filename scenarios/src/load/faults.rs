@@ -1,24 +1,25 @@
-//! Owns what makes the faults of a game-day file right: each says one thing, at a time that leaves room for recovery.
-//! Refuses to know whether the hosts exist.
+//! Owns what makes the faults of a game-day file right in time and order: when each begins, how long it lasts, what it waits for.
+//! Refuses to know what they do ([`super::kinds`]).
 
-use super::{NAME_HELP, Problems};
-use crate::fault::{Fault, PowerOff, Selection};
-use crate::plan::{Unsynced, round_numbers};
-use crate::raw::{RawFault, RawPowerOff, RawScenario};
-use crate::scenario::{After, Pulses, TimedFault, Windows};
+use super::{Problems, kinds, uncut};
+use crate::fault::Fault;
+use crate::raw::{RawAfter, RawFault, RawScenario};
+use crate::scenario::{After, Observed, Pulses, TimedFault, Windows};
 use fixtures::decode::Located;
 use fixtures::diagnostic::position;
-use fixtures::name::NameError;
 use fixtures::nearest::nearest;
 use fixtures::unit::Span;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+/// The most pulses of one fault.
+const PULSES_MAX: u32 = 1_000;
+
 /// A resolved fault with the places that complaints about its time and order point at.
-struct Placed {
-    fault: TimedFault,
-    time: Range<usize>,
+pub(super) struct Placed {
+    pub(super) fault: TimedFault,
+    pub(super) time: Range<usize>,
     after: Option<Range<usize>>,
 }
 
@@ -31,7 +32,8 @@ pub(super) fn resolve(raw: &RawScenario, windows: &Windows, problems: &mut Probl
     let placed: Vec<Placed> = list.iter().filter_map(|fault| one(fault, windows, problems)).collect();
     // A fault that was left out because of its own mistakes would make others look wrong.
     if placed.len() == list.len() && references(&placed, problems) {
-        recovery_is_uncut(&placed, windows, problems);
+        triggers(&placed, problems);
+        uncut::check(&placed, windows, problems);
     }
     placed.into_iter().map(|placed| placed.fault).collect()
 }
@@ -55,62 +57,99 @@ fn one(located: &Located<RawFault>, windows: &Windows, problems: &mut Problems<'
     if name.is_none() {
         problems.missing("name", Some(span.clone()));
     }
-    let lasts = problems.positive(raw.lasts.as_ref(), "lasts", Duration::ZERO);
-    match &raw.lasts {
-        None => problems.missing("lasts", Some(span.clone())),
-        Some(written) if !lasts.is_zero() && lasts <= windows.shift => {
-            let message = format!("the fault is over before survivors must have shifted ({})", Span(windows.shift));
-            let help = "Z1 will not be judged; let it last longer, or shorten `windows.shift`";
-            problems.warning("shorter-than-shift", written.span(), message, help);
-        }
-        Some(_) => {}
-    }
+    let fault = kinds::resolve(located, problems);
+    let lasts = lasts(located, fault.as_ref(), windows, problems);
     let at = raw.at.as_ref().map_or(Duration::ZERO, |at| problems.whole_ms(at, "at"));
-    let Some(power_off) = &raw.power_off else {
-        let message = "the fault does nothing";
-        if !problems.removed.iter().any(|removed| span.start <= removed.span.start) {
-            problems.error("no-fault-kind", span, message, "say what is done: `power-off = { zones = [\"az1\"] }`");
-        }
-        return None;
-    };
-    let fault = Fault::PowerOff(self::power_off(power_off, problems));
-    let time = raw.at.as_ref().or(raw.lasts.as_ref()).map_or(span, Located::span);
+    let within = problems.positive(raw.within.as_ref(), "within", Duration::ZERO);
+    let pulses = pulses(located, lasts, problems);
+    let time = raw.at.as_ref().or(raw.lasts.as_ref()).map_or(span.clone(), Located::span);
     let after_place = raw.after.as_ref().map(Located::span);
-    raw.lasts.as_ref()?;
-    let after = raw.after.as_ref().map(|after| After::Round(after.get().clone()));
-    let fault = TimedFault { name: name?, fault, after, at, within: Duration::ZERO, pulses: Pulses::ONCE, lasts };
+    let after = match raw.after.as_ref() {
+        None => None,
+        Some(after) => Some(self::after(after, problems)?),
+    };
+    let fault = fault?;
+    if raw.lasts.is_none() && !fault.is_instant() {
+        return None;
+    }
+    let fault = TimedFault { name: name?, fault, after, at, within, pulses, lasts };
     Some(Placed { fault, time, after: after_place })
 }
 
-fn power_off(located: &Located<RawPowerOff>, problems: &mut Problems<'_>) -> PowerOff {
-    let raw = located.get();
-    let hosts = Selection {
-        zones: names(raw.zones.as_ref(), "zones", "the whole region", problems),
-        services: names(raw.services.as_ref(), "services", "every host", problems),
-        ..Selection::default()
-    };
-    PowerOff { hosts, unsynced: Unsynced::Lost }
-}
-
-/// A list of names that, where it is written, holds at least one.
-fn names<N: TryFrom<String, Error = NameError>>(
-    list: Option<&Located<Vec<Located<String>>>>,
-    key: &str,
-    all: &str,
+/// How long it lasts; zero where that was complained of, and for what happens in one instant.
+fn lasts(
+    located: &Located<RawFault>,
+    fault: Option<&Fault>,
+    windows: &Windows,
     problems: &mut Problems<'_>,
-) -> Vec<N> {
-    let Some(list) = list else { return Vec::new() };
-    if list.get().is_empty() {
-        problems.error("empty-list", list.span(), format!("`{key}` is empty"), format!("leave it out to mean {all}"));
-    }
-    let mut names = Vec::new();
-    for text in list.get() {
-        match N::try_from(text.get().clone()) {
-            Ok(name) => names.push(name),
-            Err(error) => problems.error("bad-name", text.span(), error.to_string(), NAME_HELP),
+) -> Duration {
+    let raw = located.get();
+    let lasts = problems.positive(raw.lasts.as_ref(), "lasts", Duration::ZERO);
+    match (&raw.lasts, fault) {
+        (Some(written), Some(fault)) if fault.is_instant() => {
+            let message = format!("`{}` happens in one instant: nothing of it lasts", fault.entry().kind);
+            problems.error("instant-lasts", written.span(), message, "leave `lasts` out");
+            Duration::ZERO
+        }
+        (None, Some(fault)) if fault.is_instant() => Duration::ZERO,
+        (None, _) => {
+            problems.missing("lasts", Some(located.span()));
+            Duration::ZERO
+        }
+        // Trouble at boot disturbs nobody by itself.
+        (Some(_), Some(Fault::Boot(_))) => lasts,
+        (Some(written), _) => {
+            if !lasts.is_zero() && lasts <= windows.shift {
+                let message = format!("the fault is over before survivors must have shifted ({})", Span(windows.shift));
+                let help = "Z1 will not be judged; let it last longer, or shorten `windows.shift`";
+                problems.warning("shorter-than-shift", written.span(), message, help);
+            }
+            lasts
         }
     }
-    names
+}
+
+fn pulses(located: &Located<RawFault>, lasts: Duration, problems: &mut Problems<'_>) -> Pulses {
+    let raw = located.get();
+    let (every, times) = match (&raw.every, &raw.times) {
+        (None, None) => return Pulses::ONCE,
+        (Some(_), None) => {
+            problems.missing("times", Some(located.span()));
+            return Pulses::ONCE;
+        }
+        (None, Some(_)) => {
+            problems.missing("every", Some(located.span()));
+            return Pulses::ONCE;
+        }
+        (Some(every), Some(times)) => (every, times),
+    };
+    let times = problems.counted(Some(times), "times", 1, PULSES_MAX);
+    let length = problems.positive(Some(every), "every", Duration::ZERO);
+    // Even what happens in one instant is healed a millisecond later.
+    if !length.is_zero() && length <= lasts.max(Duration::from_millis(1)) {
+        let message = format!("each pulse lasts {} and the next begins after {}", Span(lasts), Span(length));
+        problems.error("pulses-overlap", every.span(), message, "`every` must be longer than `lasts`");
+    }
+    Pulses { times, every: length }
+}
+
+/// What it waits for, or `None` where that was complained of.
+fn after(located: &Located<RawAfter>, problems: &mut Problems<'_>) -> Option<After> {
+    let observed = match located.get() {
+        RawAfter::Round(name) => return Some(After::Round(name.clone())),
+        RawAfter::Event(observed) => observed,
+    };
+    for (key, is_there) in [("service", observed.service.is_some()), ("becomes", observed.becomes.is_some())] {
+        if !is_there {
+            problems.missing(key, Some(located.span()));
+        }
+    }
+    let zone = match &observed.zone {
+        None => None,
+        Some(zone) => Some(kinds::name(zone, problems)?),
+    };
+    let service = kinds::name(observed.service.as_ref()?, problems)?;
+    Some(After::Event(Observed { service, zone, becomes: *observed.becomes.as_ref()?.get() }))
 }
 
 /// Every `after` names another fault, and none goes round in a circle. False where something was wrong.
@@ -133,6 +172,19 @@ fn references(placed: &[Placed], problems: &mut Problems<'_>) -> bool {
     problems.found.len() == before
 }
 
+/// A fault that waits for an event waits for the effect of another one: by itself nothing changes.
+fn triggers(placed: &[Placed], problems: &mut Problems<'_>) {
+    let is_timed = |one: &Placed| one.fault.after.is_none();
+    if placed.iter().any(is_timed) {
+        return;
+    }
+    for one in placed {
+        let (Some(After::Event(_)), Some(span)) = (&one.fault.after, &one.after) else { continue };
+        let message = format!("`{}` waits for an event, and nothing happens before it", one.fault.name);
+        problems.error("trigger-alone", span.clone(), message, "add the fault that brings the event about");
+    }
+}
+
 fn in_circle(placed: &[Placed], start: &TimedFault) -> bool {
     let mut here = start;
     for _ in placed {
@@ -144,42 +196,4 @@ fn in_circle(placed: &[Placed], start: &TimedFault) -> bool {
         }
     }
     false
-}
-
-/// Between a heal and the next step of its round there must be room for the whole recovery window: else whoever is
-/// slow would be judged on less time than the file promises.
-fn recovery_is_uncut(placed: &[Placed], windows: &Windows, problems: &mut Problems<'_>) {
-    let faults: Vec<TimedFault> = placed.iter().map(|placed| placed.fault.clone()).collect();
-    let rounds = round_numbers(&faults);
-    for (healed, round) in faults.iter().zip(&rounds) {
-        let heal = healed.at.saturating_add(healed.lasts);
-        for (other, _) in placed.iter().zip(&rounds).filter(|(_, number)| *number == round) {
-            let inject = other.fault.at;
-            let end = inject.saturating_add(other.fault.lasts);
-            let cut = |step: Duration| step > heal && step - heal < windows.recovery;
-            let own = other.fault.name == healed.name;
-            let what = if !own && (inject == heal || cut(inject)) {
-                ("begins", inject)
-            } else if cut(end) {
-                ("ends", end)
-            } else {
-                continue;
-            };
-            let message = format!(
-                "`{}` {} {} after `{}` is healed, inside its recovery window of {}",
-                other.fault.name,
-                what.0,
-                Span(what.1 - heal),
-                healed.name,
-                Span(windows.recovery)
-            );
-            let help = format!(
-                "let it happen at {} of the round or later, end both together, shorten `windows.recovery`, or begin a \
-                 new round with `after = \"{}\"`",
-                Span(heal.saturating_add(windows.recovery)),
-                healed.name
-            );
-            problems.error("recovery-cut", other.time.clone(), message, help);
-        }
-    }
 }

@@ -55,6 +55,25 @@ pub enum Deed {
     },
 }
 
+impl Deed {
+    /// A word for it in events; empty where it is the loss of power.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Power { .. } | Self::Restart => "",
+            Self::Boot { .. } => "boot",
+            Self::Pause => "pause",
+            Self::End { kill: true, .. } => "kill",
+            Self::End { kill: false, .. } => "exit",
+            Self::Processor { .. } => "processor",
+            Self::Memory { .. } => "memory",
+            Self::DiskFull => "disk-full",
+            Self::DiskSlow { .. } => "disk-slow",
+            Self::DiskErrors => "disk-errors",
+            Self::Network { .. } => "network",
+        }
+    }
+}
+
 /// What becomes of data that was written and not synced when a zone loses power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

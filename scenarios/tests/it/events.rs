@@ -27,6 +27,7 @@ fn every_detail() -> Vec<(&'static str, Detail)> {
                 step,
                 fault: fault.clone(),
                 act: Act::Heal,
+                what: String::new(),
                 method: "cgroup.kill".into(),
                 skew_ns: 7,
                 hosts: vec![host],

@@ -204,6 +204,7 @@ impl World {
                 step: step.id.clone(),
                 fault: step.fault.clone(),
                 act: step.act,
+                what: String::new(),
                 method: "cgroup.kill".to_owned(),
                 skew_ns: 20 * MS,
                 hosts: step.changes.clone(),

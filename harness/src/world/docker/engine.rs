@@ -4,19 +4,22 @@
 //! version, which every engine from API 1.41 on answers with its own; the contract test in `tests/it/engine.rs` holds
 //! bollard to that on the real engine.
 
+use super::names::LABEL_RUN;
+pub use super::names::ObjectKind;
+use crate::hand::machine::RUN_VARIABLE;
 use anyhow::{Context, Result, anyhow, bail};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Ipam, IpamConfig,
-    Mount, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
-    VolumeCreateRequest,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType, MountVolumeOptions, NetworkCreateRequest,
+    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, KillContainerOptions,
-    ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions,
-    RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
+    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, InspectContainerOptions,
+    KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
+    RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -78,8 +81,6 @@ pub struct ContainerSpec {
     pub image: String,
     /// Command line.
     pub command: Vec<String>,
-    /// Environment variables.
-    pub environment: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// `uid:gid`.
@@ -96,6 +97,8 @@ pub struct ContainerSpec {
     pub memory_bytes: i64,
     /// Processes and threads; zero is no limit.
     pub pids: i64,
+    /// Weight at the processors beside other containers; zero is the engine's own.
+    pub cpu_shares: i64,
     /// In the machine's own process ids and network, without the engine's profiles: the hand alone.
     pub privileged: bool,
     /// Capabilities; all others are dropped.
@@ -279,6 +282,31 @@ impl Engine {
         absent_is_fine(self.docker.kill_container(name, Some(options)).await, "kill", name)
     }
 
+    /// Pauses a container: no process of it runs.
+    ///
+    /// # Errors
+    /// Where the engine refuses it; one that is paused, and one that does not run, is none.
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.pause_container(name).await, "pause", name)
+    }
+
+    /// Lets a paused container go on.
+    ///
+    /// # Errors
+    /// As [`Engine::pause`].
+    pub async fn unpause(&self, name: &str) -> Result<()> {
+        absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
+    }
+
+    /// Whether a container is paused, as the engine says.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or has no such container.
+    pub async fn is_paused(&self, name: &str) -> Result<bool> {
+        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
+        Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
+    }
+
     /// Removes a container, running or not, with its anonymous volumes.
     ///
     /// # Errors
@@ -286,22 +314,6 @@ impl Engine {
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         absent_is_fine(self.docker.remove_container(name, Some(options)).await, "remove container", name)
-    }
-
-    /// Freezes every process of a container.
-    ///
-    /// # Errors
-    /// Where the engine refuses it; one that is frozen already is none.
-    pub async fn pause(&self, name: &str) -> Result<()> {
-        absent_is_fine(self.docker.pause_container(name).await, "pause", name)
-    }
-
-    /// Lets a frozen container go on.
-    ///
-    /// # Errors
-    /// Where the engine refuses it; one that is not frozen is none.
-    pub async fn unpause(&self, name: &str) -> Result<()> {
-        absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
     }
 
     /// Gives a container another name.
@@ -444,34 +456,6 @@ pub struct NetworkSpec<'a> {
     pub labels: &'a BTreeMap<String, String>,
 }
 
-/// Kinds of objects that an engine keeps, in the order in which they can be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ObjectKind {
-    /// A container.
-    Container,
-    /// A network.
-    Network,
-    /// A volume.
-    Volume,
-    /// An image.
-    Image,
-}
-
-impl ObjectKind {
-    /// All kinds, in the order in which they can be removed.
-    pub const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Volume => "volume",
-            Self::Image => "image",
-        }
-    }
-}
-
 /// An object with a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -506,12 +490,14 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let networking = spec.network.as_ref().map(|(network, address)| NetworkingConfig {
         endpoints_config: Some(HashMap::from([(network.clone(), endpoint(address))])),
     });
+    let run = spec.labels.get(LABEL_RUN).map(|run| format!("{RUN_VARIABLE}={run}"));
     ContainerCreateBody {
         hostname: Some(spec.hostname.clone()),
         user: Some(spec.user.clone()),
         image: Some(spec.image.clone()),
         entrypoint: Some(spec.command.clone()),
-        env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        // The second tells of which run a process is that outlives its container.
+        env: Some(std::iter::once("LD_LIBRARY_PATH=/lib".to_owned()).chain(run).collect()),
         labels: Some(hashed(&spec.labels)),
         attach_stdin: Some(spec.attach),
         attach_stdout: Some(spec.attach),
@@ -554,7 +540,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         memory: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         memory_swap: Some(spec.memory_bytes).filter(|&bytes| bytes > 0),
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
+        cpu_shares: Some(spec.cpu_shares).filter(|&shares| shares > 0),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
+        // From a namespace of its own it could move no process into a group outside of that (v2, `nsdelegate`).
+        cgroupns_mode: spec.privileged.then_some(HostConfigCgroupnsModeEnum::HOST),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
         security_opt: Some(security),
@@ -571,12 +560,19 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     }
 }
 
-/// An object that is gone, or a container that does not run, is what removing and killing want.
+/// An object that is gone, or a container that does not run, is what removing and killing want; pausing and its end
+/// want one that is so already.
 fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<()> {
     match result {
         Err(Error::DockerResponseServerError { status_code: 404 | 304, .. }) | Ok(()) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 409, message })
             if ["not running", "already in progress", "already paused", "not paused"].iter().any(|word| message.contains(word)) =>
+        {
+            Ok(())
+        }
+        // Engines differ in the status, not in the words.
+        Err(Error::DockerResponseServerError { message, .. })
+            if message.contains("already paused") || message.contains("not paused") =>
         {
             Ok(())
         }

@@ -33,16 +33,18 @@ pub(super) async fn inject(
         Err(_) if matches!(deed, Deed::Pause) => {
             pause_by_engine(shared, &hosts, true).await?;
             let text = format!("the engine says that it paused {} hosts", hosts.len());
-            ("engine", Effect { holds: true, text, ..Effect::default() })
+            ("engine", Some(Effect { holds: true, text, ..Effect::default() }))
         }
         // What cannot be had here has no effect, and the run says why.
-        Err(why) => ("none", Effect { holds: false, text: format!("{why:#}"), ..Effect::default() }),
+        Err(why) => ("none", Some(Effect { holds: false, text: format!("{why:#}"), ..Effect::default() })),
         Ok(translated) => match built.hand.ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
             Answer::Look(look) => {
                 if !matches!(deed, Deed::End { .. }) {
-                    watch(shared, built, fault);
+                    watch(shared, built, fault, &deed);
                 }
-                ("hand", effect_of(look))
+                // Hosts that have no power yet cannot be seen not to boot.
+                let seen = (!matches!(deed, Deed::Boot { .. })).then(|| effect_of(look));
+                ("hand", seen)
             }
             other => bail!("the hand answered {other:?} to a fault"),
         },
@@ -60,7 +62,7 @@ pub(super) async fn heal(
 ) -> Result<Done> {
     let was_watched = built.watched().remove(&fault);
     let method = if was_watched {
-        look(shared, built, &fault).await?;
+        look(shared, built, &fault, false).await?;
         built.hand.ask(Task::Heal { fault }).await?;
         "hand"
     } else if matches!(deed, Deed::Pause) {
@@ -81,29 +83,40 @@ async fn pause_by_engine(shared: &Arc<Shared>, hosts: &[HostName], pause: bool) 
     .map(drop)
 }
 
-/// Looks at a fault until it is healed.
-fn watch(shared: &Arc<Shared>, built: &Arc<Built>, fault: String) {
+/// Looks at a fault until it is healed. One that troubles boots can be seen only when its hosts get power: looks before
+/// that say nothing.
+fn watch(shared: &Arc<Shared>, built: &Arc<Built>, fault: String, deed: &Deed) {
     built.watched().insert(fault.clone());
+    let mut waits = matches!(deed, Deed::Boot { .. });
     let (shared, built) = (Arc::clone(shared), Arc::clone(built));
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             // Healed meanwhile, or about to be: whoever heals looks once more.
-            if !built.watched().contains(&fault) || look(&shared, &built, &fault).await.is_err() {
+            if !built.watched().contains(&fault) {
                 return;
+            }
+            match look(&shared, &built, &fault, waits).await {
+                Ok(held) => waits &= !held,
+                Err(_) => return,
             }
         }
     });
 }
 
-async fn look(shared: &Shared, built: &Built, fault: &str) -> Result<()> {
+/// Looks once, and tells the controller, but for what did not hold where `waits`; returns whether it held.
+async fn look(shared: &Shared, built: &Built, fault: &str, waits: bool) -> Result<bool> {
     let Answer::Look(look) = built.hand.ask(Task::Look { fault: fault.to_owned() }).await? else {
         bail!("the hand did not say how it stands with the fault `{fault}`");
     };
+    let holds = look.holds;
+    if waits && !holds {
+        return Ok(false);
+    }
     let input = Input::Effect { t_ns: shared.clock.now(), fault: fault.to_owned(), effect: effect_of(look) };
     // The controller's loop has ended: nobody waits for this.
     let _ended = shared.inputs.send(input).await;
-    Ok(())
+    Ok(holds)
 }
 
 fn effect_of(look: Look) -> Effect {
@@ -153,8 +166,11 @@ impl Region<'_> {
             }
             Deed::DiskErrors => words::Deed::DiskErrors { zones: disks()? },
             Deed::Network { rules } => {
-                if let Err(why) = rights.links.as_ref().and(rights.shapes.as_ref()) {
-                    bail!("packets cannot be touched here: {why}");
+                let shaped = rules.iter().any(|rule| matches!(rule.act, plan::LinkAct::Shape(_)));
+                match (&rights.links, &self.built.shapes) {
+                    (Err(why), _) => bail!("packet filter rules cannot be written here: {why}"),
+                    (_, Err(why)) if shaped => bail!("packets cannot be shaped here: {why}"),
+                    _ => {}
                 }
                 words::Deed::Network { rules: rules.iter().map(|rule| self.rule(rule)).collect(), probes: self.probes(rules) }
             }

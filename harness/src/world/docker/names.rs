@@ -1,6 +1,5 @@
-//! Owns names and labels of everything that a run makes on an engine. Refuses to make any of it.
+//! Owns names, labels and kinds of everything that a run makes on an engine. Refuses to make any of it.
 
-use crate::hand::machine::RUN_VARIABLE;
 use std::collections::BTreeMap;
 
 /// On every object: the run.
@@ -45,12 +44,6 @@ impl Names {
     pub fn labels(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
         let run = std::iter::once((LABEL_RUN, self.run.as_str()));
         run.chain(more.iter().copied()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-    }
-
-    /// The environment of every process of the run: where its libraries are, and whose it is.
-    pub fn environment(&self) -> BTreeMap<String, String> {
-        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        BTreeMap::from([of("LD_LIBRARY_PATH", "/lib"), of(RUN_VARIABLE, &self.run)])
     }
 
     /// The image.
@@ -104,6 +97,34 @@ impl Names {
             format!("/blackstart.slice/blackstart-{}.slice", self.short)
         } else {
             format!("/blackstart-{}", self.short)
+        }
+    }
+}
+
+/// Kinds of objects that an engine keeps, in the order in which they can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// A container.
+    Container,
+    /// A network.
+    Network,
+    /// A volume.
+    Volume,
+    /// An image.
+    Image,
+}
+
+impl ObjectKind {
+    /// All kinds, in the order in which they can be removed.
+    pub const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
         }
     }
 }

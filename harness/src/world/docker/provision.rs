@@ -10,10 +10,11 @@ use super::subnet::Block;
 use super::faults::base_latencies;
 use super::{Built, Shared, at_once, image};
 use crate::controller::Input;
-use crate::hand::protocol::{Lease, LeaseEnd, Rights, Task};
+use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use anyhow::{Context, Result, bail};
+use scenarios::event::{By, Detail, Place};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,7 +27,6 @@ const BLOCKS_TRIED: u64 = 64;
 /// A host carries a supervisor and a few agents of some MB.
 const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
-
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     import(shared).await?;
@@ -106,9 +106,10 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
             Err(error) if is_overlap(&error) => release(shared, subnets).await?,
             Err(error) => return Err(error),
             Ok(()) => {
+                let mut shapes = Err("zones share one bridge".to_owned());
                 if routed {
                     let bridges = (0..subnets).map(|subnet| shared.names.bridge(subnet)).collect();
-                    hand.ask(Task::Links { bridges }).await?;
+                    shapes = link(shared, &hand, bridges).await?;
                 }
                 let layout = Layout {
                     topology: shared.topology.clone(),
@@ -118,16 +119,32 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     seed: shared.seed,
                     block,
                 };
-                if routed && rights.shapes.is_ok() {
-                    hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?;
+                match &shapes {
+                    Ok(_) => drop(hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?),
+                    Err(why) => {
+                        shared.caveat("latency-not-applied", format!("links have no latency of the topology: {why}")).await;
+                    }
                 }
-                return Ok(Built::new(hand, rights, layout, routed));
+                return Ok(Built::new(hand, rights, layout, routed, shapes));
             }
         }
     }
     bail!(
         "every block of 198.18.0.0/15 that was tried is taken by another network; `blackstart clean` removes what dead runs left"
     )
+}
+
+/// Links the bridges; returns how packets are shaped, or why they cannot be.
+async fn link(shared: &Shared, hand: &Hand, bridges: Vec<String>) -> Result<Result<String, String>> {
+    match hand.ask(Task::Links { bridges, seed: shared.seed }).await? {
+        Answer::Linked { shapes, caveats } => {
+            for text in caveats {
+                shared.caveat("links-limited", text).await;
+            }
+            Ok(shapes)
+        }
+        other => bail!("the hand answered {other:?} to the bridges"),
+    }
 }
 
 fn hosts_in(shared: &Shared, zone: &str) -> usize {
@@ -167,7 +184,6 @@ async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
         hostname: "witness".to_owned(),
         image: shared.image(),
         command: vec![image::EXECUTABLE.to_owned(), "witness".to_owned()],
-        environment: shared.names.environment(),
         labels: shared.names.labels(&[(LABEL_ROLE, ROLE_WITNESS)]),
         user: format!("{HOST_UID}:{HOST_UID}"),
         network: Some((built.network(shared, 0), built.layout.witness().to_string())),
@@ -222,7 +238,6 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
                 "host".to_owned(),
                 format!("{SHARED_DIR}/hosts/{}.json", host.name),
             ],
-            environment: shared.names.environment(),
             labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
             user: format!("{HOST_UID}:{HOST_UID}"),
             network: Some((built.network(shared, zone + 1), built.layout.address(&host).to_string())),
@@ -257,6 +272,14 @@ impl Shared {
             bail!("cancelled")
         }
         Ok(())
+    }
+
+    /// Tells what a reader of the record must know.
+    pub(super) async fn caveat(&self, code: &str, text: String) {
+        let detail = Detail::Caveat { code: code.to_owned(), text };
+        let (t_ns, by, place) = (self.clock.now(), By::Controller, Place::default());
+        // The controller's loop has ended: nobody waits for this.
+        let _ended = self.inputs.send(Input::Seen { t_ns, by, place, detail }).await;
     }
 
     /// Tells the controller that a part of the harness has ended, unless everything is being removed.

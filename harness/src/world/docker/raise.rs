@@ -28,6 +28,10 @@ const RIGHTS_WANTED: &[&str] = &[
 /// What it needs in any case: files on the run's own volume that belong to the hosts' user.
 const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 
+/// The hand acts at a moment and sees what happens then: it must not wait for its turn behind those it acts on. The
+/// greatest share there is; it is idle nearly always.
+const HAND_CPU_SHARES: i64 = 262_144;
+
 /// A hand to bring up.
 pub(super) struct Raise<'a> {
     pub(super) engine: &'a Engine,
@@ -62,7 +66,6 @@ impl Raise<'_> {
             hostname: "hand".to_owned(),
             image: self.image.clone(),
             command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned()],
-            environment: self.names.environment(),
             labels: self.names.labels(&[(LABEL_ROLE, ROLE_HAND)]),
             user: "0:0".to_owned(),
             volumes: vec![VolumeMount { volume: shared, target: SHARED_DIR.to_owned(), read_only: false, copy: false }],
@@ -70,6 +73,7 @@ impl Raise<'_> {
             machine_root: if rights { MACHINE_ROOT.to_owned() } else { String::new() },
             capabilities: if rights { RIGHTS_WANTED } else { RIGHTS_LEAST },
             attach: true,
+            cpu_shares: HAND_CPU_SHARES,
             restart: true,
             ..ContainerSpec::default()
         };

@@ -1,0 +1,100 @@
+//! Owns the room for recovery: between a heal and the next step of its round there is the whole recovery window, else
+//! whoever is slow would be judged on less time than the file promises. Refuses to look at faults that wait for an event:
+//! nobody knows when they will come.
+
+use super::Problems;
+use super::faults::Placed;
+use crate::event::Act;
+use crate::fault::Fault;
+use crate::plan::{BootTrouble, round_numbers};
+use crate::scenario::{After, TimedFault, Windows};
+use fixtures::unit::Span;
+use std::time::Duration;
+
+/// A step that a fault will take, at some moment between two.
+struct Moment {
+    act: Act,
+    earliest: Duration,
+    latest: Duration,
+}
+
+pub(super) fn check(placed: &[Placed], windows: &Windows, problems: &mut Problems<'_>) {
+    let faults: Vec<TimedFault> = placed.iter().map(|placed| placed.fault.clone()).collect();
+    let rounds = round_numbers(&faults);
+    let timed = |fault: &TimedFault| !matches!(fault.after, Some(After::Event(_)));
+    for (healed, round) in faults.iter().zip(&rounds).filter(|(fault, _)| timed(fault)) {
+        let Some(heal) = moments(healed).pop() else { continue };
+        for (other, _) in placed.iter().zip(&rounds).filter(|(other, number)| *number == round && timed(&other.fault)) {
+            let own = other.fault.name == healed.name;
+            let steps = moments(&other.fault);
+            let cut = steps
+                .iter()
+                .filter(|step| !own && disturbs(&other.fault, step))
+                .find(|step| cuts(step, &heal, windows));
+            if let Some(step) = cut {
+                complain(step, &heal, healed, other, windows, problems);
+            }
+        }
+    }
+}
+
+/// The steps of a fault in order; the last is the heal with which recovery begins.
+fn moments(fault: &TimedFault) -> Vec<Moment> {
+    let lasts = fault.lasts.max(Duration::from_millis(1));
+    let moment = |act, at: Duration| Moment { act, earliest: at, latest: at.saturating_add(fault.within) };
+    let pulse = |number: u32| {
+        let begin = fault.at.saturating_add(fault.pulses.every.saturating_mul(number));
+        [moment(Act::Inject, begin), moment(Act::Heal, begin.saturating_add(lasts))]
+    };
+    // The middle ones lie between the first and the last two; more than a handful say nothing new.
+    (0..fault.pulses.times.max(1)).flat_map(pulse).collect()
+}
+
+/// Whether a step may harm those who are recovering. The heal of what happened in one instant does nothing; that of a
+/// late boot or a bottleneck lets hosts boot that would have booted anyway.
+fn disturbs(fault: &TimedFault, step: &Moment) -> bool {
+    let gentle = match &fault.fault {
+        Fault::Kill(_) | Fault::Exit(_) => true,
+        Fault::Boot(boot) => boot.trouble != BootTrouble::Never,
+        _ => false,
+    };
+    step.act == Act::Inject || !gentle
+}
+
+fn cuts(step: &Moment, heal: &Moment, windows: &Windows) -> bool {
+    let may_follow = match step.act {
+        Act::Inject => step.latest >= heal.earliest,
+        Act::Heal => step.latest > heal.earliest,
+    };
+    may_follow && step.earliest < heal.latest.saturating_add(windows.recovery)
+}
+
+fn complain(
+    step: &Moment,
+    heal: &Moment,
+    healed: &TimedFault,
+    other: &Placed,
+    windows: &Windows,
+    problems: &mut Problems<'_>,
+) {
+    let verb = if step.act == Act::Inject { "begins" } else { "ends" };
+    let how = if heal.earliest == heal.latest && step.earliest == step.latest {
+        verb.to_owned()
+    } else {
+        format!("{verb} up to")
+    };
+    let message = format!(
+        "`{}` {how} {} after `{}` is healed, inside its recovery window of {}",
+        other.fault.name,
+        Span(step.latest.saturating_sub(heal.earliest)),
+        healed.name,
+        Span(windows.recovery)
+    );
+    let help = format!(
+        "let it happen at {} of the round or later, end both together, shorten `windows.recovery`, or begin a new round \
+         with `after = \"{}\"`",
+        Span(heal.latest.saturating_add(windows.recovery)),
+        healed.name
+    );
+    problems.error("recovery-cut", other.time.clone(), message, help);
+}

@@ -47,11 +47,11 @@ impl SimWorld {
                     engine.queue.push(engine.now + LOOK_EVERY_NS, Happening::Look(fault.into()));
                 }
                 let effect = Effect { holds: true, text, ..Effect::default() };
-                Done::Injected { t_ns: engine.now, method: "simulated".to_owned(), effect }
+                Done::Injected { t_ns: engine.now, method: "simulated".to_owned(), effect: Some(effect) }
             }
             Err(why) => {
                 let effect = Effect { holds: false, text: why.to_owned(), ..Effect::default() };
-                Done::Injected { t_ns: engine.now, method: "none".to_owned(), effect }
+                Done::Injected { t_ns: engine.now, method: "none".to_owned(), effect: Some(effect) }
             }
         };
         self.end_act(done);

@@ -6,15 +6,15 @@
 
 mod window;
 
-use crate::config::{CanaryConfig, Target, nanos};
+use crate::config::{CanaryConfig, Target, Targets, nanos};
 use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
+use crate::machine::ordered::Ordered;
 use crate::machine::target::Picker;
 use crate::machine::timer::{TimerKind, Timers};
 use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
-use crate::wire::{Ask, Note};
+use crate::wire::{Ask, Note, Text};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::InstanceName;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use window::Windows;
 
@@ -30,14 +30,15 @@ pub struct Canary {
     streams: [Stream; 2],
     exchange: Exchange,
     timers: Timers,
-    pending: BTreeMap<RequestId, Pending>,
+    pending: Ordered<RequestId, Pending>,
     next_id: u64,
 }
 
 /// One stream of requests: to the region, or to the echo.
 #[derive(Debug)]
 struct Stream {
-    operation: String,
+    operation: Text,
+    targets: Targets,
     picker: Picker,
     next_at: Nanos,
     windows: Windows,
@@ -57,15 +58,17 @@ impl Canary {
     pub fn new(config: CanaryConfig) -> Self {
         let echo = Target { name: InstanceName("echo".to_owned()), zone: config.zone.clone(), address: config.echo };
         let length = nanos(config.window);
-        let stream = |control, operation: &str, targets: &[Target]| Stream {
-            operation: operation.to_owned(),
-            picker: Picker::new(targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0),
+        let stream = |control, operation: &str, targets: Targets| Stream {
+            operation: operation.into(),
+            picker: Picker::new(&targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0),
+            targets,
             next_at: 0,
             windows: Windows::new(control, length),
         };
-        let streams = [stream(false, &config.operation, &config.entry), stream(true, "serve", &[echo])];
+        let streams =
+            [stream(false, &config.operation, config.entry.clone()), stream(true, "serve", vec![echo].into())];
         let (exchange, timers) = (Exchange::default(), Timers::default());
-        Self { config, streams, exchange, timers, pending: BTreeMap::new(), next_id: 0 }
+        Self { config, streams, exchange, timers, pending: Ordered::default(), next_id: 0 }
     }
 
     fn start(&mut self, now: Nanos) {
@@ -122,7 +125,7 @@ impl Canary {
         let target = if timeout > 0 { stream.picker.pick(now, &pending.tried) } else { None };
         let Some(target) = target else { return self.count(id, now, Err("timeout".to_owned())) };
         pending.tried.push(target);
-        let to = stream.picker.target(target).address;
+        let to = stream.targets[target].address;
         let ask = Ask::Work { operation: stream.operation.clone(), write: None };
         let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
         self.exchange.send(now, sending, &mut self.timers, out);

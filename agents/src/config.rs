@@ -9,7 +9,11 @@ use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One host: what its first process needs to know.
@@ -91,7 +95,7 @@ pub struct NeedConfig {
     /// Pause between asks.
     pub backoff: Backoff,
     /// Who can grant it.
-    pub targets: Vec<Target>,
+    pub targets: Targets,
 }
 
 /// One call, with the instances that can answer it.
@@ -118,7 +122,7 @@ pub struct CallConfig {
     /// Whether a write travels along.
     pub carries_writes: bool,
     /// Who can answer it.
-    pub targets: Vec<Target>,
+    pub targets: Targets,
 }
 
 /// One instance that can be asked.
@@ -130,6 +134,30 @@ pub struct Target {
     pub zone: ZoneName,
     /// Its address.
     pub address: SocketAddr,
+}
+
+/// The instances behind one endpoint name, seen from one zone: one list, shared by all who may call it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Target>", into = "Vec<Target>")]
+pub struct Targets(Arc<[Target]>);
+
+impl std::convert::From<Vec<Target>> for Targets {
+    fn from(targets: Vec<Target>) -> Self {
+        Self(targets.into())
+    }
+}
+
+impl std::convert::From<Targets> for Vec<Target> {
+    fn from(targets: Targets) -> Self {
+        targets.0.to_vec()
+    }
+}
+
+impl Deref for Targets {
+    type Target = [Target];
+    fn deref(&self) -> &[Target] {
+        &self.0
+    }
 }
 
 /// The canary of a zone.
@@ -150,13 +178,13 @@ pub struct CanaryConfig {
     /// The operation it asks for.
     pub operation: String,
     /// The region's API as the generated name resolves in this zone.
-    pub entry: Vec<Target>,
+    pub entry: Targets,
     /// The echo without dependencies, for the control canary.
     pub echo: SocketAddr,
 }
 
 /// Resolves names to targets: the part of the placement that configurations need.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Region<'a> {
     /// Zones.
     pub topology: &'a Topology,
@@ -166,17 +194,42 @@ pub struct Region<'a> {
     pub placement: &'a Placement,
     /// Address of each instance, in placement order.
     pub addresses: &'a [SocketAddr],
+    /// Instances of each service, in placement order.
+    copies: BTreeMap<&'a ServiceName, Vec<usize>>,
+    /// Lists made so far.
+    lists: RefCell<BTreeMap<(ZoneName, ServiceName), Targets>>,
 }
 
-impl Region<'_> {
-    /// The instances that the endpoint name of `callee` stands for, seen from `zone`.
-    pub fn targets(&self, zone: &ZoneName, callee: &ServiceName) -> Vec<Target> {
-        let indices = self.placement.targets(self.topology, self.graph, zone, callee);
+impl<'a> Region<'a> {
+    /// A region with these instances; `addresses` are theirs, in placement order.
+    pub fn new(
+        topology: &'a Topology,
+        graph: &'a Graph,
+        placement: &'a Placement,
+        addresses: &'a [SocketAddr],
+    ) -> Self {
+        let mut copies: BTreeMap<&ServiceName, Vec<usize>> = BTreeMap::new();
+        for (index, instance) in placement.instances.iter().enumerate() {
+            copies.entry(&instance.service).or_default().push(index);
+        }
+        Self { topology, graph, placement, addresses, copies, lists: RefCell::default() }
+    }
+
+    /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
+    pub fn targets(&self, zone: &ZoneName, callee: &ServiceName) -> Targets {
+        let key = (zone.clone(), callee.clone());
+        if let Some(known) = self.lists.borrow().get(&key) {
+            return known.clone();
+        }
+        let copies = self.copies.get(callee).map(Vec::as_slice).unwrap_or_default();
+        let indices = self.placement.targets_among(self.topology, self.graph, zone, callee, copies);
         let target = |index: usize| {
             let instance = &self.placement.instances[index];
             Target { name: instance.name.clone(), zone: instance.zone.clone(), address: self.addresses[index] }
         };
-        indices.into_iter().map(target).collect()
+        let list = Targets::from(indices.into_iter().map(target).collect::<Vec<Target>>());
+        self.lists.borrow_mut().insert(key, list.clone());
+        list
     }
 
     /// The configuration of one instance (by its place in the placement).

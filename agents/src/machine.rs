@@ -16,17 +16,23 @@
 pub mod exchange;
 pub mod job;
 pub mod need;
+pub mod ordered;
+pub mod role;
 pub mod target;
 pub mod timer;
 
 use crate::config::InstanceConfig;
-use crate::wire::{Ask, Failure, Note, Reply};
+use crate::wire::{Ask, Failure, Note, Reply, Text};
 use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
+use fixtures::name::InstanceName;
 use job::{Edge, Job};
 use need::NeedState;
+use ordered::Ordered;
+use role::Role;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use timer::{TimerKind, Timers};
 
 /// Nanoseconds on a monotonic clock whose zero does not matter.
@@ -182,13 +188,16 @@ pub struct Counters {
 /// One instance.
 #[derive(Debug)]
 pub struct Machine {
-    config: InstanceConfig,
+    role: Arc<Role>,
+    name: InstanceName,
+    /// Its name, as its answers say it.
+    by: Text,
     rng: fastrand::Rng,
     timers: Timers,
     exchange: Exchange,
     needs: Vec<NeedState>,
     edges: Vec<Edge>,
-    jobs: BTreeMap<RequestId, Job>,
+    jobs: Ordered<RequestId, Job>,
     store: BTreeMap<String, String>,
     serving: bool,
     /// When the next request may begin, where capacity is limited.
@@ -199,19 +208,28 @@ pub struct Machine {
 impl Machine {
     /// An instance that has not started yet.
     pub fn new(config: InstanceConfig) -> Self {
-        let mut rng = fastrand::Rng::with_seed(config.seed);
+        let (name, seed) = (config.name.clone(), config.seed);
+        Self::of(Arc::new(Role::new(config)), name, seed)
+    }
+
+    /// An instance that shares its role with others.
+    pub fn of(role: Arc<Role>, name: InstanceName, seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let config = &role.config;
         Self {
+            by: name.as_str().into(),
+            name,
             timers: Timers::default(),
             exchange: Exchange::default(),
             needs: config.needs.iter().map(|need| NeedState::new(need, &config.zone, &mut rng)).collect(),
             edges: config.calls.iter().map(|call| Edge::new(call, &config.zone)).collect(),
-            jobs: BTreeMap::new(),
+            jobs: Ordered::default(),
             store: BTreeMap::new(),
             serving: false,
             next_free: 0,
             counters: Counters::default(),
             rng,
-            config,
+            role,
         }
     }
 
@@ -249,15 +267,15 @@ impl Machine {
     }
 
     fn request(&mut self, now: Nanos, id: RequestId, ask: Ask, remaining: Option<Nanos>, out: &mut Vec<Output>) {
-        let name = &self.config.name;
+        let by = &self.by;
         let reply = match ask {
             Ask::Work { operation, write } => return self.admit(now, id, &operation, write, remaining, out),
             Ask::Ready => return self.ready(now, id, remaining, out),
             // A grant costs nothing here: the certificate itself is a later part of the region.
-            Ask::Need { .. } | Ask::Live => Reply::ok(name),
+            Ask::Need { .. } | Ask::Live => Reply::by(by),
             Ask::Read { key } => match self.store.get(&key) {
-                Some(value) => Reply { value: Some(value.clone()), ..Reply::ok(name) },
-                None => Reply::fail(name, Failure::NotFound),
+                Some(value) => Reply { value: Some(value.clone()), ..Reply::by(by) },
+                None => Reply { error: Some(Failure::NotFound), ..Reply::by(by) },
             },
         };
         out.push(Output::Respond { id, reply });
@@ -292,7 +310,7 @@ impl Machine {
 
     /// Whether a write that reaches this instance stays here.
     fn keeps_writes(&self) -> bool {
-        !matches!(self.config.state, State::None)
+        !matches!(self.role.config.state, State::None)
     }
 }
 

@@ -15,11 +15,13 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-/// First pause before a restart; doubles up to sixteen times this. An init's common default (100 ms) with a cap that
+/// First pause before a restart; doubles up to [`RESTART_PAUSES`] times this. An init's common default (100 ms) with a cap that
 /// keeps a recovering region from waiting for its supervisors.
-const RESTART_PAUSE: Duration = Duration::from_millis(100);
+pub const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause, in first pauses.
+pub const RESTART_PAUSES: u32 = 16;
 /// A process that ran for longer than this starts its pauses afresh.
-const RESTART_CALM: Duration = Duration::from_secs(5);
+pub const RESTART_CALM: Duration = Duration::from_secs(5);
 
 /// Reads a host's configuration.
 ///
@@ -87,7 +89,7 @@ fn supervise(executable: &Path, config: &Path, index: usize, name: &str, reporte
         }
         // Jitter, so that hosts that lost the same thing at the same time do not come back in step.
         std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0));
-        pause = (pause * 2).min(RESTART_PAUSE * 16);
+        pause = (pause * 2).min(RESTART_PAUSE * RESTART_PAUSES);
     }
 }
 

@@ -7,11 +7,49 @@
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// Request header: milliseconds that the caller still waits.
 pub const HEADER_REMAINING_MS: &str = "x-blackstart-remaining-ms";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
+
+/// A text that many messages hold: shared, never copied.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Text(Arc<str>);
+
+impl std::convert::From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::convert::From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::convert::From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0.as_ref().to_owned()
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What is asked of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +57,14 @@ pub enum Ask {
     /// Perform an operation; a write is stored by the services with state on its way.
     Work {
         /// The operation.
-        operation: String,
+        operation: Text,
         /// Key and value to store.
         write: Option<(String, String)>,
     },
     /// Grant a need.
     Need {
         /// Its kind.
-        kind: String,
+        kind: Text,
     },
     /// Read a key back.
     Read {
@@ -46,7 +84,7 @@ pub struct Reply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// The instance that answers.
-    pub by: String,
+    pub by: Text,
     /// Soft dependencies that were missing anywhere behind this answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<ServiceName>,
@@ -82,7 +120,12 @@ pub enum Failure {
 impl Reply {
     /// A success.
     pub fn ok(by: &InstanceName) -> Self {
-        Self { by: by.to_string(), ..Self::default() }
+        Self::by(&by.as_str().into())
+    }
+
+    /// A success, of a name that is shared.
+    pub fn by(by: &Text) -> Self {
+        Self { by: by.clone(), ..Self::default() }
     }
 
     /// A failure.

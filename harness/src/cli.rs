@@ -31,6 +31,12 @@ const EXITS: &str = "Exit status: 0 held · 1 violated · 2 the harness failed, 
 pub enum Command {
     /// Hold one or more game days.
     Run(RunArgs),
+    /// Search seeds and schedules of a scenario in virtual time, make what fails small, and say how to see it again.
+    Explore(ExploreArgs),
+    /// Write a region drawn from published statistics of real service graphs, with its labels.
+    Generate(GenerateArgs),
+    /// Hold scenarios in both worlds and print where verdicts, culprits or recovery times disagree.
+    Parity(ParityArgs),
     /// Validate scenarios, topologies and graphs: every problem at once, with file, line and column.
     Check {
         /// Files, or names of built-in ones; without any, everything that is built in.
@@ -71,13 +77,80 @@ pub enum Command {
     },
 }
 
+/// Arguments of `explore`.
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    /// A file, or the name of a built-in scenario.
+    pub scenario: String,
+    /// How many seeds; without it 2000, or as many as fit into `--minutes`.
+    #[arg(long)]
+    pub seeds: Option<u64>,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Stop after so many minutes.
+    #[arg(long)]
+    pub minutes: Option<u64>,
+    /// Stop at the first failure.
+    #[arg(long)]
+    pub stop_at_first: bool,
+    /// Where minimal cases go.
+    #[arg(long, value_name = "DIR", default_value = "reports/explored")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Services.
+    #[arg(long)]
+    pub services: usize,
+    /// Availability zones.
+    #[arg(long, default_value_t = 3)]
+    pub zones: usize,
+    /// Decides everything.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the graph; its topology is NAME-zones. Without it `generated-SERVICES`.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Instances of a service in each zone, on average.
+    #[arg(long, default_value_t = 1)]
+    pub copies: u32,
+    /// The most instances that one host carries.
+    #[arg(long, default_value_t = 20)]
+    pub instances_per_host: u32,
+    /// Put a start-up cycle in, the defect that makes a black start impossible; `check` finds it.
+    #[arg(long)]
+    pub startup_cycle: bool,
+}
+
+/// Arguments of `parity`.
+#[derive(Debug, Args)]
+pub struct ParityArgs {
+    /// Files, or names of built-in scenarios; without any, all that are built in.
+    pub scenarios: Vec<String>,
+    /// The seed of both worlds.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Folders of runs on an engine to compare with, instead of holding them now.
+    #[arg(long, value_name = "DIR", conflicts_with = "calibrate")]
+    pub recorded: Option<PathBuf>,
+    /// Print the simulator's calibration, measured in this run of `minimal` on an engine, and do nothing else.
+    #[arg(long, value_name = "RUN", conflicts_with = "scenarios")]
+    pub calibrate: Option<PathBuf>,
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Files, or names of built-in scenarios (`blackstart list`).
     #[arg(required = true)]
     pub scenarios: Vec<String>,
-    /// The world to run in; `auto` takes Docker.
+    /// The world to run in; `auto` takes Docker where an engine answers, else the simulator, and says which.
     #[arg(long, value_enum, default_value_t = WorldName::Auto)]
     pub world: WorldName,
     /// Decides every random choice; without it one is drawn, printed and recorded.
@@ -112,10 +185,12 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 /// Worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorldName {
-    /// Docker where an engine answers.
+    /// Docker where an engine answers, else the simulator.
     Auto,
     /// Real containers.
     Docker,
+    /// Virtual time: the same machines, no containers; one seed decides everything.
+    Sim,
 }
 
 /// Forms of a result.

@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
+/// The beginning of virtual time, 2000-01-01, in seconds since 1970.
+const VIRTUAL_EPOCH_S: i64 = 946_684_800;
+
 /// The clock of one run.
 #[derive(Debug)]
 pub struct Clock {
@@ -27,6 +30,14 @@ impl Clock {
             mono_offset_ns: AtomicI64::new(0),
             wall_offset_ns: AtomicI64::new(0),
         }
+    }
+
+    /// The clock of virtual time, which stands: every run begins at the beginning of the year 2000, and both clocks of
+    /// its machines are the run's own.
+    pub fn standing() -> Self {
+        let mut clock = Self::start();
+        clock.started_utc = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(VIRTUAL_EPOCH_S);
+        clock
     }
 
     /// Nanoseconds since the start.

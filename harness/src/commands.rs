@@ -2,8 +2,11 @@
 
 pub mod check;
 pub mod clean;
+pub mod explore;
+pub mod generate;
 pub mod inside;
 pub mod list;
+pub mod parity;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -33,6 +36,9 @@ pub fn dispatch(cli: Cli) -> u8 {
     let err = cli.color.on(std::io::stderr().is_terminal());
     let result = match cli.command {
         Command::Run(args) => run::run(&args, cli.quiet, out, err),
+        Command::Explore(args) => explore::run(&args, cli.quiet, err),
+        Command::Generate(args) => generate::run(&args),
+        Command::Parity(args) => parity::run(&args, cli.quiet, err),
         Command::Check { files } => check::run(&files, err),
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format } => report::run(&run, format, out),

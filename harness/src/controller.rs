@@ -263,6 +263,12 @@ pub struct Controller {
     busy: Option<Do>,
     /// How each instance stands, as probed from outside.
     lives: BTreeMap<InstanceName, Known>,
+    /// Instances whose host has power and that are not active.
+    awaited: BTreeSet<usize>,
+    /// Zone of each host.
+    zones: BTreeMap<HostName, ZoneName>,
+    /// Hosts that the act under way is aimed at.
+    acting_on: BTreeSet<HostName>,
     /// Hosts that must be dark.
     dark: BTreeSet<HostName>,
     /// Hosts seen dead.
@@ -309,6 +315,7 @@ impl Controller {
     pub fn new(scenario: Scenario, plan: Plan, placement: Placement, keep: bool) -> Self {
         let off = Known { life: Life::Off, degraded: false, missing: Vec::new() };
         let lives = placement.instances.iter().map(|instance| (instance.name.clone(), off.clone())).collect();
+        let zones = placement.hosts.iter().map(|host| (host.name.clone(), host.zone.clone())).collect();
         let dark = placement.hosts.iter().map(|host| host.name.clone()).collect();
         Self {
             scenario,
@@ -318,6 +325,9 @@ impl Controller {
             stage: Stage::Idle,
             busy: None,
             lives,
+            awaited: BTreeSet::new(),
+            zones,
+            acting_on: BTreeSet::new(),
             dark,
             dead: BTreeSet::new(),
             live_faults: BTreeMap::new(),
@@ -365,6 +375,11 @@ impl Controller {
     }
 
     fn act(&mut self, act: Do, out: &mut Vec<Command>) {
+        self.acting_on = match &act {
+            Do::PowerOn(hosts) | Do::PowerOff { hosts, .. } => hosts.iter().cloned().collect(),
+            Do::Inject { hosts, .. } | Do::Heal { hosts, .. } => hosts.iter().cloned().collect(),
+            _ => BTreeSet::new(),
+        };
         self.busy = Some(act.clone());
         out.push(Command::Do(act));
     }

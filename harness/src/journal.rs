@@ -6,7 +6,7 @@ use crate::controller::Nanos;
 use anyhow::{Context, Result};
 use scenarios::event::{By, Detail, Event, EventId, Place};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    file: File,
+    file: BufWriter<File>,
+    /// Lines may wait in memory: nothing is at stake when the process is killed.
+    buffered: bool,
     clock: Arc<Clock>,
     events: Vec<Event>,
 }
@@ -30,7 +32,23 @@ impl Journal {
         std::fs::create_dir_all(&folder).with_context(told)?;
         let path = folder.join("events.jsonl");
         let file = OpenOptions::new().create_new(true).append(true).open(&path).with_context(told)?;
-        Ok(Self { folder, file, clock, events: Vec::new() })
+        Ok(Self { folder, file: BufWriter::new(file), buffered: false, clock, events: Vec::new() })
+    }
+
+    /// As [`Journal::create`]; lines are on the disk only after [`Journal::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_buffered(out: &Path, run: &str, clock: Arc<Clock>) -> Result<Self> {
+        Ok(Self { buffered: true, ..Self::create(out, run, clock)? })
+    }
+
+    /// Writes lines that wait in memory.
+    ///
+    /// # Errors
+    /// Where the disk does not take them.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush().context("events.jsonl cannot be written")
     }
 
     /// The run's folder.
@@ -55,8 +73,11 @@ impl Journal {
             line.push('\n');
         }
         self.file.write_all(line.as_bytes()).context("events.jsonl cannot be written")?;
+        if !self.buffered {
+            self.flush()?;
+        }
         if synced {
-            self.file.sync_data().context("events.jsonl cannot be synced")?;
+            self.file.get_ref().sync_data().context("events.jsonl cannot be synced")?;
         }
         self.events.push(event);
         // Just pushed.

@@ -2,6 +2,7 @@
 //!
 //! - [`controller`]: the course of a run, a synchronous state machine; start reading here
 //! - [`world`]: what a run happens in; [`world::docker`] is real containers
+//! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
@@ -11,10 +12,12 @@ pub mod clock;
 pub mod commands;
 pub mod controller;
 pub mod exit;
+pub mod explore;
 pub mod hand;
 pub mod journal;
 pub mod load;
 pub mod run;
 pub mod terminal;
+pub mod twin;
 pub mod witness;
 pub mod world;

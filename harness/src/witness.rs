@@ -2,19 +2,19 @@
 //! the ledger of acknowledged writes. Refuses to judge, and knows no faults.
 //!
 //! - [`protocol`]: what it is told and what it tells
-//! - [`probe`], [`ledger`]: what it does
+//! - [`watcher`], [`ledger`]: what it decides, sans-IO; the simulator drives the same
 
 mod ledger;
-mod probe;
 pub mod protocol;
+pub mod watcher;
 
-use agents::machine::Outcome as Bytes;
+use agents::machine::{Nanos, Outcome as Bytes};
 use agents::runtime::client::Client;
 use agents::runtime::clock::mono_ns;
 use agents::wire::{Ask, Line, Reply};
-use ledger::Ledger;
 use protocol::{Seen, Tell, Watch};
 use rustix::time::{ClockId, clock_gettime};
+use std::cell::RefCell;
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use watcher::{Errand, Out, Watcher};
 
 /// The port on which agents leave their notes.
 pub const NOTES_PORT: u16 = 7_000;
@@ -49,21 +50,13 @@ pub fn run() -> std::io::Result<()> {
     tokio::task::LocalSet::new().block_on(&runtime, async move {
         let listener = TcpListener::bind(("0.0.0.0", NOTES_PORT)).await?;
         tokio::task::spawn_local(collect(listener, lines.clone()));
-        let ledger = Rc::new(Ledger::default());
-        let mut watched: Option<Rc<Watch>> = None;
+        let mut desk: Option<Rc<Desk>> = None;
         while let Some(tell) = tells.recv().await {
-            match tell {
-                Tell::Begin(watch) => {
-                    let watch = Rc::new(*watch);
-                    probe::start(&watch, &lines);
-                    ledger::start(&ledger, &watch, &lines);
-                    watched = Some(watch);
-                }
-                Tell::Ping(ping) => lines.send(Seen::Pong { ping, mono_ns: mono_ns(), wall_ns: wall_ns() }),
-                Tell::ReadBack => match &watched {
-                    Some(watch) => ledger::read_back(&ledger, watch, &lines).await,
-                    None => lines.send(Seen::ReadBackDone),
-                },
+            match (tell, &desk) {
+                (Tell::Begin(watch), _) => desk = Some(Desk::open(*watch, lines.clone())),
+                (Tell::Ping(ping), _) => lines.send(Seen::Pong { ping, mono_ns: mono_ns(), wall_ns: wall_ns() }),
+                (Tell::ReadBack, Some(desk)) => desk.feed(Watcher::read_back),
+                (Tell::ReadBack, None) => lines.send(Seen::ReadBackDone),
             }
         }
         Ok(())
@@ -120,22 +113,70 @@ async fn read_notes(stream: TcpStream, lines: Lines) {
     }
 }
 
-/// Asks once over a new connection, so that a look from outside never rests on an old one.
-async fn ask(client: &Client, to: SocketAddr, ask: &Ask, timeout: Duration) -> Result<Reply, String> {
-    let remaining = agents::config::nanos(timeout);
-    match tokio::time::timeout(timeout, client.ask(to, None, ask, remaining, |_| {})).await {
-        Err(_) => Err("timeout".to_owned()),
-        Ok((outcome, conn)) => {
-            if let Some(conn) = conn {
-                client.drop_conn(conn);
-            }
-            match outcome {
-                Bytes::Reply(reply) => Ok(reply),
-                Bytes::Refused => Err("refused".to_owned()),
-                Bytes::Unreachable => Err("unreachable".to_owned()),
-                Bytes::Broken => Err("broken".to_owned()),
+/// The watcher with what surrounds it; all of it lives on one thread.
+struct Desk {
+    watcher: RefCell<Watcher>,
+    client: Client,
+    lines: Lines,
+}
+
+impl Desk {
+    fn open(watch: Watch, lines: Lines) -> Rc<Self> {
+        let desk = Rc::new(Self { watcher: RefCell::new(Watcher::new(watch)), client: Client::default(), lines });
+        desk.feed(Watcher::begin);
+        desk
+    }
+
+    fn feed(self: &Rc<Self>, step: impl FnOnce(&mut Watcher, Nanos, &mut Vec<Out>)) {
+        let mut outs = Vec::new();
+        step(&mut self.watcher.borrow_mut(), mono_ns(), &mut outs);
+        for out in outs {
+            match out {
+                Out::Seen(seen) => self.lines.send(seen),
+                Out::Later { at, errand } => self.turn_at(at, errand),
+                Out::Ask { errand, to, ask, timeout_ns } => self.ask(errand, to, ask, timeout_ns),
             }
         }
+    }
+
+    fn turn_at(self: &Rc<Self>, at: Nanos, errand: Errand) {
+        let desk = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(Duration::from_nanos(at.saturating_sub(mono_ns()))).await;
+            desk.feed(|watcher, now, out| watcher.turn(now, errand, out));
+        });
+    }
+
+    fn ask(self: &Rc<Self>, errand: Errand, to: SocketAddr, ask: Ask, timeout_ns: Nanos) {
+        let desk = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let result = desk.answer(to, &ask, timeout_ns).await;
+            desk.feed(|watcher, now, out| watcher.answered(now, errand, result, out));
+        });
+    }
+
+    async fn answer(&self, to: SocketAddr, ask: &Ask, timeout_ns: Nanos) -> Result<Reply, &'static str> {
+        let asking = self.client.ask(to, None, ask, timeout_ns, |_| {});
+        let Ok((outcome, conn)) = tokio::time::timeout(Duration::from_nanos(timeout_ns), asking).await else {
+            return Err("timeout");
+        };
+        if let Some(conn) = conn {
+            self.client.drop_conn(conn);
+        }
+        match outcome {
+            Bytes::Reply(reply) => Ok(reply),
+            silent => Err(silence(&silent)),
+        }
+    }
+}
+
+/// The word for an attempt without an answer.
+pub fn silence(outcome: &Bytes) -> &'static str {
+    match outcome {
+        Bytes::Reply(_) => "",
+        Bytes::Refused => "refused",
+        Bytes::Unreachable => "unreachable",
+        Bytes::Broken => "broken",
     }
 }
 

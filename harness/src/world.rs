@@ -1,8 +1,13 @@
 //! Owns what a game day can run in. Refuses to decide anything: a world performs acts and tells what it sees.
 //!
 //! - [`docker`]: real containers
+//! - [`sim`]: virtual time
+//! - [`draw`], [`observe`]: what worlds have in common
 
 pub mod docker;
+pub mod draw;
+pub(crate) mod observe;
+pub mod sim;
 
 use crate::controller::Do;
 

@@ -6,6 +6,8 @@
 mod agent_alone;
 #[path = "docker/engine.rs"]
 mod engine;
+#[path = "docker/faults.rs"]
+mod faults;
 #[path = "docker/game_days.rs"]
 mod game_days;
 #[path = "docker/host_faults.rs"]

@@ -94,8 +94,9 @@ fn power_off_method(case: &Case<'_>, events: &[Event]) -> Option<String> {
 /// first power-on of the region is no heal of the plan and not included.
 fn restarts(case: &Case<'_>, timeline: &Timeline) -> BTreeMap<InstanceName, f64> {
     let mut slowest: BTreeMap<InstanceName, f64> = BTreeMap::new();
+    let hosts: BTreeMap<_, _> = case.placement.hosts.iter().map(|host| (&host.name, host)).collect();
     for (host, spells) in &timeline.dark {
-        let Some(host) = case.placement.hosts.iter().find(|known| &known.name == host) else { continue };
+        let Some(host) = hosts.get(host) else { continue };
         for (position, spell) in spells.iter().enumerate() {
             let Some(gate_ns) = spell.to_ns else { continue };
             let until_ns = spells.get(position + 1).map_or(u64::MAX, |next| next.from_ns);

@@ -215,7 +215,8 @@ impl Timeline {
         let Some((_, step)) = plan.step(id) else { return };
         self.done.entry(id.to_owned()).or_insert(Done { t_ns: event.t_ns, event: event.id });
         self.begun.entry(id.to_owned()).or_insert(event.t_ns);
-        for host in placement.hosts.iter().filter(|host| step.changes.contains(&host.name)) {
+        let changes: BTreeSet<&HostName> = step.changes.iter().collect();
+        for host in placement.hosts.iter().filter(|host| changes.contains(&host.name)) {
             let spells = self.dark.entry(host.name.clone()).or_default();
             let life = match step.act {
                 Act::Inject => {

@@ -4,10 +4,10 @@
 //! a kept connection before any answer is therefore sent again at once on a new one, within the same time limit, and
 //! counts as one attempt.
 
+use super::ordered::Ordered;
 use super::timer::{TimerKind, Timers};
 use super::{AttemptId, ConnId, Nanos, Outcome, Output, RequestId};
 use crate::wire::{Ask, Reply};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// Connections kept for one address at most.
@@ -75,8 +75,8 @@ struct Attempt {
 #[derive(Debug, Default)]
 pub struct Exchange {
     sent: u64,
-    open: BTreeMap<AttemptId, Attempt>,
-    idle: BTreeMap<SocketAddr, Vec<ConnId>>,
+    open: Ordered<AttemptId, Attempt>,
+    idle: Ordered<SocketAddr, Vec<ConnId>>,
 }
 
 /// What to send.
@@ -166,7 +166,7 @@ impl Exchange {
     }
 
     fn keep(&mut self, to: SocketAddr, conn: ConnId, out: &mut Vec<Output>) {
-        let idle = self.idle.entry(to).or_default();
+        let idle = self.idle.get_or_default(to);
         // The oldest goes: a burst must not leave its connections behind for ever.
         if idle.len() >= IDLE_CONNS_MAX {
             out.push(Output::Close { conn: idle.remove(0) });
@@ -182,7 +182,7 @@ impl Exchange {
     /// Drops the attempts made for a request that nobody waits for.
     pub fn abandon(&mut self, request: RequestId, timers: &mut Timers, out: &mut Vec<Output>) {
         let mine = |attempt: &Attempt| matches!(attempt.purpose, Purpose::Call { id } if id == request);
-        let gone: Vec<AttemptId> = self.open.iter().filter(|(_, a)| mine(a)).map(|(&id, _)| id).collect();
+        let gone: Vec<AttemptId> = self.open.iter().filter(|(_, a)| mine(a)).map(|(id, _)| id).collect();
         for id in gone {
             self.open.remove(&id);
             timers.cancel(TimerKind::Attempt(id));

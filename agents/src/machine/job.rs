@@ -3,12 +3,13 @@
 
 use super::exchange::{Ended, Purpose, Sending, Silence};
 use super::need::pause;
+use super::role::Errand;
 use super::target::Picker;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
-use crate::config::{CallConfig, nanos};
+use crate::config::CallConfig;
 use crate::wire::{Ask, Failure, Note, Reply};
-use fixtures::graph::{Acknowledge, Health, State, Strength};
+use fixtures::graph::{Acknowledge, State, Strength};
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +38,8 @@ impl Edge {
 #[derive(Debug)]
 pub struct Job {
     deadline: Nanos,
-    /// Indices of the calls to make, in order.
-    calls: Vec<usize>,
+    /// Which calls to make.
+    errand: Errand,
     /// How many of them are done.
     done: usize,
     /// Attempts of the present call that failed, and where.
@@ -59,21 +60,20 @@ impl Machine {
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) {
-        if !self.config.operations.iter().any(|offered| offered == operation) {
+        let Some(errand) = self.role.errand(operation) else {
             return self.fail(id, Failure::Unknown, Vec::new(), out);
-        }
+        };
+        let config = &self.role.config;
         let begin = now.max(self.next_free);
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
-        let waiting = (begin - now).div_ceil(self.config.interval_ns.max(1));
-        if waiting > u64::from(self.config.queue) {
+        let waiting = (begin - now).div_ceil(config.interval_ns.max(1));
+        if waiting > u64::from(config.queue) {
             return self.fail(id, Failure::Overloaded, Vec::new(), out);
         }
-        self.next_free = begin + self.config.interval_ns;
-        let during = |call: &CallConfig| call.during.iter().any(|name| name == operation);
-        let calls = self.calls_where(during);
-        let deadline = self.begin(now, id, calls, write, remaining);
+        self.next_free = begin + config.interval_ns;
+        let deadline = self.begin(now, id, errand, write, remaining);
         // A request whose time is up before its turn is answered then, not when its turn comes.
-        let ready_at = begin.saturating_add(nanos(self.config.work)).min(deadline);
+        let ready_at = begin.saturating_add(self.role.work_ns).min(deadline);
         if ready_at > now {
             self.timers.set(ready_at, TimerKind::Job(id));
         } else {
@@ -83,16 +83,8 @@ impl Machine {
 
     /// Answers `/readyz`: at once, or (deep) after asking every hard dependency.
     pub(super) fn ready(&mut self, now: Nanos, id: RequestId, remaining: Option<Nanos>, out: &mut Vec<Output>) {
-        let calls = match self.config.health {
-            Health::Shallow => Vec::new(),
-            Health::Deep => self.calls_where(|call| call.strength == Strength::Hard),
-        };
-        self.begin(now, id, calls, None, remaining);
+        self.begin(now, id, Errand::Ready, None, remaining);
         self.advance(now, id, out);
-    }
-
-    fn calls_where(&self, wanted: impl Fn(&CallConfig) -> bool) -> Vec<usize> {
-        self.config.calls.iter().enumerate().filter(|(_, call)| wanted(call)).map(|(index, _)| index).collect()
     }
 
     /// Enters a request; returns its deadline.
@@ -100,13 +92,13 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        calls: Vec<usize>,
+        errand: Errand,
         write: Option<(String, String)>,
         remaining: Option<Nanos>,
     ) -> Nanos {
         let deadline = now.saturating_add(remaining.unwrap_or(PATIENCE_NS));
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
-        self.jobs.insert(id, Job { deadline, calls, done: 0, tried: Vec::new(), write, degraded, stored_at });
+        self.jobs.insert(id, Job { deadline, errand, done: 0, tried: Vec::new(), write, degraded, stored_at });
         deadline
     }
 
@@ -117,8 +109,8 @@ impl Machine {
             if now >= job.deadline {
                 return self.fail(id, Failure::Deadline, Vec::new(), out);
             }
-            let Some(&call) = job.calls.get(job.done) else { return self.finish(id, out) };
-            let config = &self.config.calls[call];
+            let Some(&call) = self.role.calls(job.errand).get(job.done) else { return self.finish(id, out) };
+            let config = &self.role.config.calls[call];
             let edge = &mut self.edges[call];
             // A soft call has something to lose (time), a hard one has nothing: only the soft one heeds the breakers.
             let skip = config.strength == Strength::Soft && edge.picker.all_open(now);
@@ -134,9 +126,10 @@ impl Machine {
             job.tried.push(target);
             edge.untold_sent += 1;
             let write = if config.carries_writes { job.write.clone() } else { None };
-            let ask = Ask::Work { operation: config.operation.clone(), write };
-            let timeout = nanos(config.timeout).min(job.deadline - now);
-            let to = edge.picker.target(target).address;
+            let (operation, timeout) = &self.role.asks[call];
+            let ask = Ask::Work { operation: operation.clone(), write };
+            let timeout = (*timeout).min(job.deadline - now);
+            let to = config.targets[target].address;
             let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
             self.timers.set_if_absent(now + CALL_NOTES_EVERY_NS, TimerKind::CallNotes);
             return self.exchange.send(now, sending, &mut self.timers, out);
@@ -146,8 +139,8 @@ impl Machine {
     /// One attempt of a request's present call came to an end.
     pub(super) fn call_answered(&mut self, now: Nanos, id: RequestId, ended: Ended, out: &mut Vec<Output>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let Some(&call) = job.calls.get(job.done) else { return };
-        let (config, edge) = (&self.config.calls[call], &mut self.edges[call]);
+        let Some(&call) = self.role.calls(job.errand).get(job.done) else { return };
+        let (config, edge) = (&self.role.config.calls[call], &mut self.edges[call]);
         let (cause, missing, again) = match ended.result {
             Ok(reply) if reply.error.is_none() => {
                 edge.picker.succeeded(ended.target);
@@ -189,10 +182,10 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let write = if keeps { job.write.take() } else { None };
         let Some((key, value)) = write else { return self.succeed(id, out) };
-        job.stored_at.push(self.config.name.clone());
+        job.stored_at.push(self.name.clone());
         self.store.insert(key.clone(), value.clone());
-        let after_sync = self.config.acknowledge == Acknowledge::AfterSync;
-        if self.config.state == State::Disk {
+        let after_sync = self.role.config.acknowledge == Acknowledge::AfterSync;
+        if self.role.config.state == State::Disk {
             out.push(Output::Append { id, key, value, sync: after_sync });
             if after_sync {
                 return;
@@ -203,7 +196,7 @@ impl Machine {
 
     /// The write of a request is on disk, or could not be put there.
     pub(super) fn appended(&mut self, id: RequestId, ok: bool, out: &mut Vec<Output>) {
-        if !self.jobs.contains_key(&id) {
+        if !self.jobs.contains(&id) {
             return;
         }
         if ok { self.succeed(id, out) } else { self.fail(id, Failure::Storage, Vec::new(), out) }
@@ -217,14 +210,14 @@ impl Machine {
         } else {
             self.counters.degraded += 1;
         }
-        let reply = Reply { degraded, stored_at: job.stored_at, ..Reply::ok(&self.config.name) };
+        let reply = Reply { degraded, stored_at: job.stored_at, ..Reply::by(&self.by) };
         out.push(Output::Respond { id, reply });
     }
 
     fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
         self.jobs.remove(&id);
         self.counters.failed += 1;
-        let reply = Reply { missing, ..Reply::fail(&self.config.name, failure) };
+        let reply = Reply { missing, error: Some(failure), ..Reply::by(&self.by) };
         out.push(Output::Respond { id, reply });
     }
 
@@ -238,7 +231,7 @@ impl Machine {
 
     /// Tells the witness of calls made since the last time.
     pub(super) fn note_calls(&mut self, out: &mut Vec<Output>) {
-        for (edge, config) in self.edges.iter_mut().zip(&self.config.calls) {
+        for (edge, config) in self.edges.iter_mut().zip(&self.role.config.calls) {
             if edge.untold_sent == 0 {
                 continue;
             }

@@ -56,7 +56,7 @@ pub fn pause(backoff: &Backoff, attempt: u32, rng: &mut fastrand::Rng) -> Nanos 
 impl Machine {
     /// Asks for one need.
     pub(super) fn ask_for_need(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {
-        let config = &self.config.needs[index];
+        let config = &self.role.config.needs[index];
         let state = &mut self.needs[index];
         if state.tried.len() >= config.targets.len() {
             state.tried.clear();
@@ -65,8 +65,8 @@ impl Machine {
             return self.need_missed(now, index, out);
         };
         state.tried.push(target);
-        let to = state.picker.target(target).address;
-        let ask = Ask::Need { kind: config.kind.clone() };
+        let to = config.targets[target].address;
+        let ask = Ask::Need { kind: self.role.kinds[index].clone() };
         let sending = Sending { purpose: Purpose::Need(index), target, to, ask, timeout: nanos(config.timeout) };
         self.exchange.send(now, sending, &mut self.timers, out);
     }
@@ -83,7 +83,7 @@ impl Machine {
     }
 
     fn need_missed(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {
-        let config = &self.config.needs[index];
+        let config = &self.role.config.needs[index];
         let state = &mut self.needs[index];
         state.attempts = state.attempts.saturating_add(1);
         let attempts = state.attempts;
@@ -96,7 +96,7 @@ impl Machine {
         if attempts.is_power_of_two() {
             self.note_need(index, NeedOutcome::Waiting, out);
         }
-        let config = &self.config.needs[index];
+        let config = &self.role.config.needs[index];
         match config.when_missing {
             WhenMissing::Exit => out.push(Output::Exit(EXIT_NEED_MISSING)),
             WhenMissing::Wait => {
@@ -107,7 +107,7 @@ impl Machine {
     }
 
     fn note_need(&self, index: usize, outcome: NeedOutcome, out: &mut Vec<Output>) {
-        let config = &self.config.needs[index];
+        let config = &self.role.config.needs[index];
         let (need, from) = (config.kind.clone(), config.from.clone());
         out.push(Output::Note(Note::Need { need, from, outcome, attempts: self.needs[index].attempts }));
     }

@@ -1,7 +1,6 @@
 //! Owns the timers of one instance: what is due when. Refuses to know what happens then.
 
 use super::{AttemptId, Nanos, RequestId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What a timer is for; each has at most one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,32 +15,38 @@ pub enum TimerKind {
     CallNotes,
 }
 
-/// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing.
+/// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing. A
+/// list, because an instance has few of them and most are set later than all others.
 #[derive(Debug, Default)]
 pub struct Timers {
-    due: BTreeSet<(Nanos, TimerKind)>,
-    when: BTreeMap<TimerKind, Nanos>,
+    due: Vec<(Nanos, TimerKind)>,
 }
 
 impl Timers {
     /// Sets a timer, instead of one of the same kind.
     pub fn set(&mut self, at: Nanos, kind: TimerKind) {
         self.cancel(kind);
-        self.due.insert((at, kind));
-        self.when.insert(kind, at);
+        let entry = (at, kind);
+        match self.due.last() {
+            Some(last) if *last > entry => {
+                let position = self.due.partition_point(|known| *known < entry);
+                self.due.insert(position, entry);
+            }
+            _ => self.due.push(entry),
+        }
     }
 
     /// Sets a timer unless there is one of the same kind.
     pub fn set_if_absent(&mut self, at: Nanos, kind: TimerKind) {
-        if !self.when.contains_key(&kind) {
+        if !self.due.iter().any(|(_, known)| *known == kind) {
             self.set(at, kind);
         }
     }
 
     /// Removes a timer, if it is there.
     pub fn cancel(&mut self, kind: TimerKind) {
-        if let Some(at) = self.when.remove(&kind) {
-            self.due.remove(&(at, kind));
+        if let Some(position) = self.due.iter().rposition(|(_, known)| *known == kind) {
+            self.due.remove(position);
         }
     }
 
@@ -52,9 +57,7 @@ impl Timers {
 
     /// Takes the next one that is due.
     pub fn pop_due(&mut self, now: Nanos) -> Option<TimerKind> {
-        let &(at, kind) = self.due.first().filter(|(at, _)| *at <= now)?;
-        self.due.remove(&(at, kind));
-        self.when.remove(&kind);
-        Some(kind)
+        self.due.first().filter(|(at, _)| *at <= now)?;
+        Some(self.due.remove(0).1)
     }
 }

@@ -71,9 +71,9 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
                 Some(text) => Some(write_of(text.to_str().ok()?)?),
                 None => None,
             };
-            Some(Ask::Work { operation: name.to_owned(), write })
+            Some(Ask::Work { operation: name.into(), write })
         }
-        "need" => Some(Ask::Need { kind: name.to_owned() }),
+        "need" => Some(Ask::Need { kind: name.into() }),
         "state" => Some(Ask::Read { key: name.to_owned() }),
         _ => None,
     }

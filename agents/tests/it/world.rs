@@ -103,11 +103,11 @@ impl<A: Actor> World<A> {
 }
 
 pub(crate) fn work() -> Ask {
-    Ask::Work { operation: "serve".to_owned(), write: None }
+    Ask::Work { operation: "serve".into(), write: None }
 }
 
 pub(crate) fn write(key: &str) -> Ask {
-    Ask::Work { operation: "serve".to_owned(), write: Some((key.to_owned(), "v".to_owned())) }
+    Ask::Work { operation: "serve".into(), write: Some((key.to_owned(), "v".to_owned())) }
 }
 
 pub(crate) fn service(name: &str) -> ServiceName {
@@ -141,7 +141,7 @@ pub(crate) fn need(targets: Vec<Target>) -> NeedConfig {
         when_missing: WhenMissing::Wait,
         timeout: Duration::from_millis(200),
         backoff: backoff(),
-        targets,
+        targets: targets.into(),
     }
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn call(to: &str, strength: Strength, targets: Vec<Target>) -> CallCo
         breaker: Some(Breaker { failures: 3, open_for: Duration::from_secs(1) }),
         routing: Routing::ZoneFirst,
         carries_writes: false,
-        targets,
+        targets: targets.into(),
     }
 }
 

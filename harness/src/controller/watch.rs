@@ -42,8 +42,9 @@ impl Controller {
     }
 
     fn instances_on(&self, hosts: &[HostName]) -> Vec<usize> {
-        let on = |index: &usize| self.place(*index).is_some_and(|(_, host)| hosts.contains(&host));
-        (0..self.placement.instances.len()).filter(on).collect()
+        let hosts: BTreeSet<&HostName> = hosts.iter().collect();
+        let on = |host: &&fixtures::placement::Host| hosts.contains(&host.name);
+        self.placement.hosts.iter().filter(on).flat_map(|host| host.instances.iter().copied()).collect()
     }
 
     /// A probe of the witness whose outcome differs from the one before.
@@ -58,8 +59,13 @@ impl Controller {
     }
 
     fn set_life(&mut self, t_ns: Nanos, by: By, instance: usize, known: Known, out: &mut Vec<Command>) {
-        let Some((place, _)) = self.place(instance) else { return };
+        let Some((place, host)) = self.place(instance) else { return };
         let Some(name) = place.instance.clone() else { return };
+        if known.life == Life::Active || self.dark.contains(&host) {
+            self.awaited.remove(&instance);
+        } else {
+            self.awaited.insert(instance);
+        }
         if self.lives.get(&name) == Some(&known) {
             return;
         }
@@ -110,10 +116,7 @@ impl Controller {
 
     /// Whether every instance whose host has power is active.
     pub(super) fn all_powered_active(&self) -> bool {
-        self.placement.instances.iter().all(|instance| {
-            let dark = self.dark.contains(&self.placement.hosts[instance.host].name);
-            dark || self.lives.get(&instance.name).is_some_and(|known| known.life == Life::Active)
-        })
+        self.awaited.is_empty()
     }
 
     /// The witness has looked at every instance: tells for each fault in force whether it still is.
@@ -145,7 +148,7 @@ impl Controller {
         if matches!(self.stage, Stage::Provision | Stage::Teardown | Stage::Ended | Stage::Idle) {
             return;
         }
-        let zone = self.placement.hosts.iter().find(|known| known.name == host).map(|host| host.zone.clone());
+        let zone = self.zones.get(&host).cloned();
         let place = Place { zone, host: Some(host.clone()), ..Place::default() };
         let mut log = |detail| {
             out.push(Command::Log { t_ns, by: By::Engine, place: place.clone(), detail, synced: false });
@@ -188,9 +191,8 @@ impl Controller {
     /// Whether the harness itself was acting on a host at a moment.
     fn is_own_act(&self, host: &HostName, t_ns: Nanos) -> bool {
         let busy = match &self.busy {
-            Some(super::Do::PowerOff { hosts, .. } | super::Do::PowerOn(hosts)) => hosts.contains(host),
-            Some(super::Do::Inject { hosts, .. } | super::Do::Heal { hosts, .. }) => hosts.contains(host),
-            _ => false,
+            Some(_) => self.acting_on.contains(host),
+            None => false,
         };
         let acted = |(hosts, from_ns, to_ns): &(BTreeSet<HostName>, Nanos, Nanos)| {
             (*from_ns..=*to_ns).contains(&t_ns) && hosts.contains(host)

@@ -1,125 +1,182 @@
 //! Owns the ledger of acknowledged writes, outside every zone: writes through the region's API at a steady pace,
-//! remembers what was acknowledged and by whom, and reads it back at the end. Refuses to judge what is lost.
+//! remembers what was acknowledged and by whom, and reads it back at the end. Sans-IO, as [`super::watcher`], whose part
+//! it is. Refuses to judge what is lost.
 
-use super::protocol::{Entry, Seen, Watch};
-use super::{Lines, ask};
-use agents::config::Target;
+use super::protocol::{Seen, Watch};
+use super::watcher::{Errand, Out};
+use agents::config::{Target, nanos};
 use agents::machine::Nanos;
 use agents::machine::target::Picker;
-use agents::runtime::client::Client;
-use agents::runtime::clock::mono_ns;
-use agents::wire::Ask;
+use agents::wire::{Ask, Reply, Text};
 use fixtures::graph::{Breaker, Routing};
-use fixtures::name::ZoneName;
-use std::cell::{Cell, RefCell};
+use fixtures::name::{InstanceName, ZoneName};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// How long one read back may take, and how often it is tried: the region is quiet by then.
-const READ_TIMEOUT: Duration = Duration::from_millis(800);
+const READ_TIMEOUT_NS: Nanos = 800_000_000;
 const READ_TRIES: u32 = 3;
 /// The witness's own breaker, as a customer's.
 const BREAKER: Breaker = Breaker { failures: 2, open_for: Duration::from_secs(1) };
 
-/// Writes that were acknowledged.
-#[derive(Debug, Default)]
+/// Writes that were acknowledged, and those under way.
+#[derive(Debug)]
 pub(super) struct Ledger {
-    entries: RefCell<Vec<Acknowledged>>,
-    stopped: Cell<bool>,
-    under_way: Cell<usize>,
+    operation: Text,
+    interval_ns: Nanos,
+    timeout_ns: Nanos,
+    writers: Vec<Writer>,
+    entries: Vec<Acknowledged>,
+    reading: Option<Reading>,
+}
+
+/// Writes to one zone, one at a time: the ledger wants acknowledged writes, not load.
+#[derive(Debug)]
+struct Writer {
+    zone: String,
+    targets: Vec<Target>,
+    picker: Option<Picker>,
+    due: Nanos,
+    number: u64,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    target: usize,
+    key: String,
+    value: String,
 }
 
 #[derive(Debug, Clone)]
 struct Acknowledged {
     key: String,
     value: String,
-    stored_at: Vec<String>,
+    stored_at: Vec<InstanceName>,
 }
 
-/// Writes to every zone until [`read_back`].
-pub(super) fn start(ledger: &Rc<Ledger>, watch: &Rc<Watch>, lines: &Lines) {
-    if watch.write_interval_ns == 0 {
-        return;
-    }
-    for index in 0..watch.entries.len() {
-        let (ledger, watch, lines) = (Rc::clone(ledger), Rc::clone(watch), lines.clone());
-        tokio::task::spawn_local(async move { write_for_ever(index, &ledger, &watch, &lines).await });
-    }
+/// Where the reading back has got to.
+#[derive(Debug)]
+struct Reading {
+    addresses: BTreeMap<InstanceName, SocketAddr>,
+    entry: usize,
+    store: usize,
+    tries: u32,
+    begun: bool,
 }
 
-async fn write_for_ever(index: usize, ledger: &Rc<Ledger>, watch: &Rc<Watch>, lines: &Lines) {
-    let Some(entry) = watch.entries.get(index) else { return };
-    let Ok(zone) = ZoneName::new(entry.zone.clone()) else { return };
-    let mut picker = Picker::new(&entry.targets, Some(BREAKER), Routing::ZoneFirst, &zone, 0);
-    let mut due: Nanos = mono_ns();
-    for number in 0_u64.. {
-        // One at a time: the ledger wants acknowledged writes, not load. What a slow write missed is not made up for.
-        due = mono_ns().max(due + watch.write_interval_ns);
-        tokio::time::sleep(Duration::from_nanos(due.saturating_sub(mono_ns()))).await;
-        if ledger.stopped.get() {
+impl Ledger {
+    pub(super) fn new(watch: &Watch) -> Self {
+        let writer = |entry: &super::protocol::Entry| {
+            let zone = ZoneName::new(entry.zone.clone()).ok();
+            let picker = zone.map(|zone| Picker::new(&entry.targets, Some(BREAKER), Routing::ZoneFirst, &zone, 0));
+            let (zone, targets) = (entry.zone.clone(), entry.targets.clone());
+            Writer { zone, targets, picker, due: 0, number: 0, under_way: None }
+        };
+        Self {
+            operation: watch.operation.as_str().into(),
+            interval_ns: watch.write_interval_ns,
+            timeout_ns: nanos(watch.timeout),
+            writers: watch.entries.iter().map(writer).collect(),
+            entries: Vec::new(),
+            reading: None,
+        }
+    }
+
+    pub(super) fn begin(&mut self, now: Nanos, out: &mut Vec<Out>) {
+        if self.interval_ns == 0 {
             return;
         }
-        let Some(target) = picker.pick(mono_ns(), &[]) else { return };
-        let address = picker.target(target).address;
-        let one = write_one(entry, number, address, Rc::clone(ledger), Rc::clone(watch), lines.clone());
-        match one.await {
-            true => picker.succeeded(target),
-            false => picker.failed(target, mono_ns()),
+        for (zone, writer) in self.writers.iter_mut().enumerate() {
+            writer.due = now + self.interval_ns;
+            out.push(Out::Later { at: writer.due, errand: Errand::Write(zone) });
         }
     }
-}
 
-async fn write_one(
-    entry: &Entry,
-    number: u64,
-    address: SocketAddr,
-    ledger: Rc<Ledger>,
-    watch: Rc<Watch>,
-    lines: Lines,
-) -> bool {
-    let (key, value) = (format!("{}-{number}", entry.zone), format!("v{number}-{}", mono_ns()));
-    let write = Some((key.clone(), value.clone()));
-    let operation = Ask::Work { operation: watch.operation.clone(), write };
-    ledger.under_way.set(ledger.under_way.get() + 1);
-    let reply = ask(&Client::default(), address, &operation, watch.timeout).await;
-    ledger.under_way.set(ledger.under_way.get() - 1);
-    let Ok(reply) = reply else { return false };
-    let stored_at: Vec<String> = reply.stored_at.iter().map(ToString::to_string).collect();
-    if reply.error.is_none() && !stored_at.is_empty() {
-        lines.send(Seen::Acknowledged { key: key.clone(), stored_at: stored_at.clone(), mono_ns: mono_ns() });
-        ledger.entries.borrow_mut().push(Acknowledged { key, value, stored_at });
+    /// One write to a zone.
+    pub(super) fn write(&mut self, now: Nanos, zone: usize, out: &mut Vec<Out>) {
+        if self.reading.is_some() {
+            return;
+        }
+        let writer = &mut self.writers[zone];
+        let Some(target) = writer.picker.as_mut().and_then(|picker| picker.pick(now, &[])) else { return };
+        let (key, value) = (format!("{}-{}", writer.zone, writer.number), format!("v{}-{now}", writer.number));
+        writer.number += 1;
+        let ask = Ask::Work { operation: self.operation.clone(), write: Some((key.clone(), value.clone())) };
+        let to = writer.targets[target].address;
+        writer.under_way = Some(UnderWay { target, key, value });
+        out.push(Out::Ask { errand: Errand::Write(zone), to, ask, timeout_ns: self.timeout_ns });
     }
-    true
-}
 
-/// Stops writing, waits for what is under way, and reads every acknowledged write from everyone who stored it.
-pub(super) async fn read_back(ledger: &Ledger, watch: &Watch, lines: &Lines) {
-    ledger.stopped.set(true);
-    while ledger.under_way.get() > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    /// A write has come to its end.
+    pub(super) fn written(&mut self, now: Nanos, zone: usize, reply: Option<Reply>, out: &mut Vec<Out>) {
+        let writer = &mut self.writers[zone];
+        let Some(UnderWay { target, key, value }) = writer.under_way.take() else { return };
+        if let Some(picker) = &mut writer.picker {
+            match &reply {
+                Some(_) => picker.succeeded(target),
+                None => picker.failed(target, now),
+            }
+        }
+        if let Some(reply) = reply.filter(|reply| reply.error.is_none() && !reply.stored_at.is_empty()) {
+            let stored_at = reply.stored_at.iter().map(ToString::to_string).collect();
+            out.push(Out::Seen(Seen::Acknowledged { key: key.clone(), stored_at, mono_ns: now }));
+            self.entries.push(Acknowledged { key, value, stored_at: reply.stored_at });
+        }
+        // What a slow write missed is not made up for.
+        writer.due = now.max(writer.due + self.interval_ns);
+        if self.reading.is_some() {
+            self.read_on(now, out);
+        } else {
+            out.push(Out::Later { at: writer.due, errand: Errand::Write(zone) });
+        }
     }
-    let client = Client::default();
-    let entries = ledger.entries.borrow().clone();
-    for entry in entries {
-        for from in &entry.stored_at {
-            let target = watch.probes.iter().map(|probed| &probed.target).find(|target| target.name.as_str() == from);
-            let there = match target {
-                Some(target) => read(&client, target, &entry).await,
-                None => None,
+
+    pub(super) fn read_back(&mut self, now: Nanos, addresses: BTreeMap<InstanceName, SocketAddr>, out: &mut Vec<Out>) {
+        self.reading = Some(Reading { addresses, entry: 0, store: 0, tries: 0, begun: false });
+        self.read_on(now, out);
+    }
+
+    /// Begins to read once nothing is being written any more.
+    fn read_on(&mut self, now: Nanos, out: &mut Vec<Out>) {
+        let writing = self.writers.iter().any(|writer| writer.under_way.is_some());
+        if let Some(reading) = self.reading.as_mut().filter(|reading| !writing && !reading.begun) {
+            reading.begun = true;
+            self.read_next(now, out);
+        }
+    }
+
+    /// Asks for the next value, or tells that there is none.
+    fn read_next(&mut self, now: Nanos, out: &mut Vec<Out>) {
+        let Some(reading) = &mut self.reading else { return };
+        while let Some(entry) = self.entries.get(reading.entry) {
+            let Some(name) = entry.stored_at.get(reading.store) else {
+                (reading.entry, reading.store) = (reading.entry + 1, 0);
+                continue;
             };
-            lines.send(Seen::ReadBack { key: entry.key.clone(), from: from.clone(), there, mono_ns: mono_ns() });
+            if let Some(&to) = reading.addresses.get(name) {
+                let ask = Ask::Read { key: entry.key.clone() };
+                return out.push(Out::Ask { errand: Errand::Read, to, ask, timeout_ns: READ_TIMEOUT_NS });
+            }
+            let (key, from) = (entry.key.clone(), name.to_string());
+            out.push(Out::Seen(Seen::ReadBack { key, from, there: None, mono_ns: now }));
+            reading.store += 1;
         }
+        out.push(Out::Seen(Seen::ReadBackDone));
     }
-    lines.send(Seen::ReadBackDone);
-}
 
-async fn read(client: &Client, target: &Target, entry: &Acknowledged) -> Option<bool> {
-    let key = Ask::Read { key: entry.key.clone() };
-    for _ in 0..READ_TRIES {
-        if let Ok(reply) = ask(client, target.address, &key, READ_TIMEOUT).await {
-            return Some(reply.value.as_ref() == Some(&entry.value));
+    /// A read has come to its end.
+    pub(super) fn was_read(&mut self, now: Nanos, reply: Option<Reply>, out: &mut Vec<Out>) {
+        let Some(reading) = &mut self.reading else { return };
+        let Some(entry) = self.entries.get(reading.entry) else { return };
+        reading.tries += 1;
+        if reply.is_some() || reading.tries >= READ_TRIES {
+            let there = reply.map(|reply| reply.value.as_ref() == Some(&entry.value));
+            let from = entry.stored_at[reading.store].to_string();
+            out.push(Out::Seen(Seen::ReadBack { key: entry.key.clone(), from, there, mono_ns: now }));
+            (reading.store, reading.tries) = (reading.store + 1, 0);
         }
+        self.read_next(now, out);
     }
-    None
 }

@@ -4,7 +4,7 @@
 //! - [`engine`]: the engine's API, the only module that names bollard
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of
 //! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts
-//! - [`link`], [`hand_link`], [`observe`]: talking with the hand and the witness
+//! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 pub mod engine;
 mod faults;
@@ -12,7 +12,6 @@ mod hand_link;
 pub mod image;
 mod link;
 pub mod names;
-mod observe;
 mod power;
 mod provision;
 pub mod raise;

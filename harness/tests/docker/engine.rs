@@ -20,7 +20,7 @@ fn every_call_of_a_run_is_understood_by_this_engine() {
         let tar = image::build(Some(&dynamic_agent()), &info.architecture).unwrap_or_else(|_| tiny_image());
         let image = format!("blackstart:{run}");
         engine.import_image(&image, &labels, tar).await.expect("an image is made");
-        engine.create_volume(&run, &labels).await.expect("a volume is made");
+        engine.create_volume(&run, &labels, None).await.expect("a volume is made");
         let bridge = format!("bs{:06x}t", std::process::id());
         let mut spec = NetworkSpec {
             name: &run,

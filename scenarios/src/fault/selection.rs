@@ -4,6 +4,7 @@ use crate::seed::Draw;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::{Host, Placement};
 use fixtures::unit::Percent;
+use std::collections::BTreeSet;
 
 /// Hosts, by what is known of them; a host must fit every list that is not empty. All empty: every host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,6 +56,7 @@ impl Selection {
 
 /// The zones of some hosts, in placement order, each once.
 pub fn zones_of(hosts: &[HostName], placement: &Placement) -> Vec<ZoneName> {
+    let hosts: BTreeSet<&HostName> = hosts.iter().collect();
     let mut zones: Vec<ZoneName> = Vec::new();
     for host in placement.hosts.iter().filter(|host| hosts.contains(&host.name)) {
         if zones.last() != Some(&host.zone) {

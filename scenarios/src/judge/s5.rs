@@ -20,8 +20,9 @@ use crate::judgement::{Finding, InvariantResult};
 use crate::plan::Step;
 use crate::timeline::Recovery;
 use crate::verdict::Verdict;
+use fixtures::name::HostName;
 use fixtures::unit::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "S5",
@@ -89,9 +90,10 @@ fn judge(run: &Run<'_>) -> Outcome {
 fn stuck_after<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Stuck<'r>> {
     let Some((_, step)) = run.case.plan.step(&recovery.step) else { return Vec::new() };
     let placement = run.case.placement;
+    let changes: BTreeSet<&HostName> = step.changes.iter().collect();
     let is_back = |index: usize| {
         let instance = &placement.instances[index];
-        let lost_power = step.changes.contains(&placement.hosts[instance.host].name);
+        let lost_power = changes.contains(&placement.hosts[instance.host].name);
         let came_back = || {
             let from_ns = recovery.gate_ns;
             run.timeline.first_active(&instance.name, from_ns, recovery.deadline_ns).is_some()

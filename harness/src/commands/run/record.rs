@@ -4,20 +4,35 @@
 use super::Day;
 use crate::clock::Clock;
 use crate::journal::Journal;
-use crate::world::docker::DockerWorld;
+use fixtures::name::HostName;
 use fixtures::unit::Span;
 use reports::record::{HostRow, InstanceRow, InterventionRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow};
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::{Judgement, Reason};
 use std::collections::BTreeMap;
 
+/// What a world says of itself and of the run in it.
+pub(super) struct Facts {
+    /// Its name.
+    pub(super) world: &'static str,
+    /// Versions of what it is made of.
+    pub(super) versions: BTreeMap<String, String>,
+    /// How each right was had.
+    pub(super) rights: BTreeMap<String, String>,
+    /// Address of each host.
+    pub(super) addresses: BTreeMap<HostName, String>,
+    /// Measured figures that the result leans on, with their units.
+    pub(super) measured: BTreeMap<String, String>,
+}
+
 impl Day<'_> {
     /// The record of this run.
-    pub(super) fn record(&self, run: &str, seed: u64, clock: &Clock, world: &DockerWorld, journal: &Journal) -> Record {
+    pub(super) fn record(&self, run: &str, seed: u64, clock: &Clock, facts: Facts, journal: &Journal) -> Record {
         let events = journal.events();
         let judgement = scenarios::judge::judge(&self.case(), events);
         let Judgement { verdict, inconclusive, invariants, findings, measurements } = judgement;
-        let addresses = world.addresses();
+        let Facts { world, mut versions, rights, addresses, measured } = facts;
+        versions.insert("blackstart".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         let placement = &self.loaded.placement;
         let hosts = placement.hosts.iter().map(|host| HostRow {
             name: host.name.clone(),
@@ -42,15 +57,15 @@ impl Day<'_> {
             title: self.loaded.scenario.title.clone(),
             topology: self.loaded.topology.name.to_string(),
             graph: self.loaded.graph.name.to_string(),
-            world: "docker".to_owned(),
+            world: world.to_owned(),
             seed,
-            versions: self.versions(),
+            versions,
             started_utc: clock.started_utc(),
             verdict,
             inconclusive,
             plan: self.loaded.plan.clone(),
-            parameters: self.parameters(),
-            rights: world.rights(),
+            parameters: self.parameters(measured),
+            rights,
             hosts: hosts.collect(),
             instances: instances.collect(),
             invariants,
@@ -59,21 +74,11 @@ impl Day<'_> {
             measurements,
             caveats: caveats(events),
             residue: events.iter().filter_map(residue).collect(),
-            replay: self.replay(seed),
+            replay: self.replay(world, seed),
         }
     }
 
-    fn versions(&self) -> BTreeMap<String, String> {
-        let of = |name: &str, version: &str| (name.to_owned(), version.to_owned());
-        BTreeMap::from([
-            of("blackstart", env!("CARGO_PKG_VERSION")),
-            of("engine", &self.info.version),
-            of("api", &self.info.api),
-            of("kernel", &self.info.kernel),
-        ])
-    }
-
-    fn parameters(&self) -> BTreeMap<String, Parameter> {
+    fn parameters(&self, measured: BTreeMap<String, String>) -> BTreeMap<String, Parameter> {
         let scenario = &self.loaded.scenario;
         let (traffic, steady, windows) = (&scenario.traffic, &scenario.steady_state, &scenario.windows);
         let boot = self.loaded.topology.boot;
@@ -91,11 +96,12 @@ impl Day<'_> {
             ("boot", format!("{} to {}", Span(boot.min), Span(boot.max))),
         ];
         let row = |(name, value): (&str, String)| (name.to_owned(), Parameter { value, origin: Origin::Declared });
-        declared.into_iter().map(row).collect()
+        let measured = measured.into_iter().map(|(name, value)| (name, Parameter { value, origin: Origin::Measured }));
+        declared.into_iter().map(row).chain(measured).collect()
     }
 
-    fn replay(&self, seed: u64) -> String {
-        format!("blackstart run {} --world docker --seed {seed}", self.argument)
+    fn replay(&self, world: &str, seed: u64) -> String {
+        format!("blackstart run {} --world {world} --seed {seed}", self.argument)
     }
 }
 

@@ -8,7 +8,7 @@ use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::{Built, Shared, at_once, image, observe};
+use super::{Built, Shared, at_once, image};
 use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
@@ -223,7 +223,7 @@ async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
 
 /// Passes on what the witness tells.
 async fn listen(shared: Arc<Shared>, built: Arc<Built>, mut seen: mpsc::Receiver<Seen>) {
-    let mut observer = observe::Observer::default();
+    let mut observer = crate::world::observe::Observer::default();
     while let Some(message) = seen.recv().await {
         built.note(&message);
         for input in observer.translate(&shared.clock, message) {

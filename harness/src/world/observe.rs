@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 
 /// Translates, and watches the numbers of lines and windows for gaps.
 #[derive(Debug, Default)]
-pub(super) struct Observer {
+pub(crate) struct Observer {
     next_window: BTreeMap<(String, bool), u64>,
     dropped: u64,
 }
 
 impl Observer {
     /// Inputs for one message of the witness.
-    pub(super) fn translate(&mut self, clock: &Clock, seen: Seen) -> Vec<Input> {
+    pub(crate) fn translate(&mut self, clock: &Clock, seen: Seen) -> Vec<Input> {
         match seen {
             Seen::Line(line) => self.line(clock, line),
             Seen::Probe { probe, outcome, mono_ns, took_us } => {

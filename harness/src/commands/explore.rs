@@ -1,0 +1,118 @@
+//! Owns `blackstart explore`: searches many seeds and schedules of a scenario in virtual time, makes what fails small,
+//! confirms its culprit, and says how to see it again.
+
+use super::print;
+use crate::cli::ExploreArgs;
+use crate::explore::repair::{self, Confirmation};
+use crate::explore::{Bounds, Culprit, Failure, Found, file, search, shrink};
+use crate::load;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Values of one thing varied that are printed at most.
+const COVERED_MAX: usize = 12;
+
+/// Searches; 0 when nothing fails, 1 when something does.
+///
+/// # Errors
+/// Bad input; a folder that cannot be written.
+pub fn run(args: &ExploreArgs, quiet: bool, color: bool) -> Result<u8> {
+    let base = load::scenario(&args.scenario, color)?;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let over = AtomicBool::new(false);
+    let seeds = if args.minutes.is_some() && args.seeds.is_none() { u64::MAX } else { args.seeds.unwrap_or(2_000) };
+    let bounds = Bounds { first: args.seed, seeds, over, stop_at_first: args.stop_at_first, threads };
+    let target = if quiet || !std::io::stderr().is_terminal() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
+    let bar = ProgressBar::with_draw_target((seeds != u64::MAX).then_some(seeds), target);
+    let begun = crate::clock::Clock::start();
+    let limit_ns = args.minutes.map(|minutes| minutes.saturating_mul(60_000_000_000));
+    let on_seed = || {
+        bar.inc(1);
+        if limit_ns.is_some_and(|limit| begun.now() >= limit) {
+            bounds.over.store(true, Ordering::Relaxed);
+        }
+    };
+    let found = search(&bounds, || Ok(load::scenario(&args.scenario, color)?), on_seed)?;
+    bar.finish_and_clear();
+    print(&covered(&found, Duration::from_nanos(begun.now()), threads)?)?;
+    for (number, (culprit, failure)) in found.failures.iter().enumerate() {
+        print(&tell(args, &base, number + 1, culprit, failure)?)?;
+    }
+    Ok(if found.failures.is_empty() { crate::exit::OK } else { crate::exit::VIOLATED })
+}
+
+fn covered(found: &Found, took: Duration, threads: usize) -> Result<String> {
+    let rate = found.seeds as f64 * 60.0 / took.as_secs_f64().max(1e-9);
+    let mut text = format!(
+        "{} seeds in {:.1} s on {threads} threads ({rate:.0} a minute, {} inputs)\n",
+        found.seeds,
+        took.as_secs_f64(),
+        found.handed
+    );
+    let list = |counts: &std::collections::BTreeMap<String, u64>| {
+        let shown = counts.iter().take(COVERED_MAX).map(|(value, count)| format!("{value} {count}"));
+        let more = counts.len().saturating_sub(COVERED_MAX);
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        shown.collect::<Vec<_>>().join(", ") + &more
+    };
+    writeln!(text, "  verdicts    {}", list(&found.verdicts))?;
+    for (what, counts) in &found.coverage {
+        writeln!(text, "  {what:<11} {}", list(counts))?;
+    }
+    Ok(text)
+}
+
+fn tell(
+    args: &ExploreArgs,
+    base: &load::Loaded,
+    number: usize,
+    culprit: &Culprit,
+    failure: &Failure,
+) -> Result<String> {
+    let shrunk = shrink::shrink(failure.varied.applied(base), failure.seed, culprit)?;
+    let played = crate::twin::play(&mut shrunk.loaded.clone(), failure.seed)?;
+    let found = Culprit::all(&played.judgement).into_iter().find(|(known, _)| known == culprit);
+    let finding = found.map_or_else(|| failure.finding.clone(), |(_, finding)| finding);
+    let confirmed = match repair::confirm(&shrunk.loaded, failure.seed, &finding)? {
+        Confirmation::Confirmed => "confirmed: with only that repaired the same day is held",
+        Confirmation::Refuted => "suspected: with only that repaired the same day still fails",
+        Confirmation::NotRepairable => "suspected: it names nothing that could be repaired alone",
+    };
+    let mut text = format!("\n{number}. {} {}: {}\n", culprit.invariant, culprit.service, finding.text);
+    let chain: Vec<String> =
+        finding.chain.iter().map(|link| format!("{} waits for {} ({})", link.who, link.waits_for, link.how)).collect();
+    writeln!(text, "   {}.", chain.join("; "))?;
+    writeln!(text, "   setting: {}; {confirmed}", if culprit.setting.is_empty() { "none" } else { &culprit.setting })?;
+    writeln!(text, "   seen with {} seeds, first with {}", failure.seen, failure.seed)?;
+    let loaded = &shrunk.loaded;
+    writeln!(
+        text,
+        "   smallest: {} fault(s), {} services on {} hosts, after {} game days",
+        loaded.scenario.faults.len(),
+        loaded.graph.services.len(),
+        loaded.placement.hosts.len(),
+        shrunk.played
+    )?;
+    let name = format!("{}-{number}", loaded.scenario.name);
+    let comment = format!(
+        "The smallest case found by a search with `{}`: {}.\nExpected: {} violated, culprit {} {}",
+        args.scenario, finding.text, culprit.invariant, culprit.service, culprit.setting
+    );
+    match file::write(loaded, &name, &args.out, &comment) {
+        Ok(path) => {
+            let (path, seed) = (path.display(), failure.seed);
+            writeln!(text, "   replay: blackstart run {path} --world sim --seed {seed}")?;
+            writeln!(text, "   on an engine: blackstart run {path} --world docker --seed {seed}")?;
+        }
+        Err(error) => writeln!(text, "   not written: {error:#}")?,
+    }
+    Ok(text)
+}

@@ -1,0 +1,86 @@
+//! Owns a game day on an engine. Refuses to know what the command line was.
+
+use super::Day;
+use super::record::Facts;
+use crate::clock::{self, Clock};
+use crate::controller::Controller;
+use crate::journal::Journal;
+use crate::load::Loaded;
+use crate::run::{Course, Stop};
+use crate::terminal::Terminal;
+use crate::world::docker::engine::{Engine, EngineInfo};
+use crate::world::docker::{DockerWorld, Options, Parts};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Observations that may wait for the controller; the world waits when there are more.
+const INPUTS_MAX: usize = 4096;
+
+impl Day<'_> {
+    pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<u8> {
+        let clock = Arc::new(Clock::start());
+        let run = clock::run_id();
+        let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
+        self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
+        let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;
+        let terminal = Terminal::new(self.quiet);
+        let Loaded { scenario, placement, plan, .. } = &self.loaded;
+        terminal.say(&format!("{}: {}", scenario.name, scenario.title));
+        terminal.say(&format!("run {run}, seed {seed}, world docker (engine {})\n", info.version));
+        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        let parts = self.parts(&run, seed, &clock, &terminal, (engine, info));
+        let mut world = DockerWorld::new(parts, sender);
+        let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
+        let course = Course {
+            controller,
+            world: &mut world,
+            journal: &mut journal,
+            terminal: &terminal,
+            clock: Arc::clone(&clock),
+            stop,
+        };
+        let ending = crate::run::run(course, inputs).await?;
+        let of = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let versions = [of("engine", &info.version), of("api", &info.api), of("kernel", &info.kernel)];
+        let facts = Facts {
+            world: "docker",
+            versions: BTreeMap::from(versions),
+            rights: world.rights(),
+            addresses: world.addresses(),
+            measured: BTreeMap::new(),
+        };
+        let record = self.record(&run, seed, &clock, facts, &journal);
+        self.leave(&record, &mut journal, &ending)
+    }
+
+    fn parts(
+        &self,
+        run: &str,
+        seed: u64,
+        clock: &Arc<Clock>,
+        terminal: &Terminal,
+        (engine, info): (&Engine, &EngineInfo),
+    ) -> Parts {
+        let terminal = terminal.clone();
+        Parts {
+            engine: engine.clone(),
+            info: info.clone(),
+            run: run.to_owned(),
+            options: Options {
+                agent: self.args.agent.clone(),
+                agent_image: self.args.agent_image.clone(),
+                no_rights: self.args.no_rights,
+                keep: self.args.keep.unwrap_or_default(),
+            },
+            topology: self.loaded.topology.clone(),
+            graph: self.loaded.graph.clone(),
+            placement: self.loaded.placement.clone(),
+            traffic: self.loaded.scenario.traffic,
+            seed,
+            clock: Arc::clone(clock),
+            on_progress: Box::new(move |what, of| terminal.progress(what, of)),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Owns a case as files that run in every world: a scenario and its graph beside it. Refuses to write what files cannot
+//! say yet.
+
+use crate::load::Loaded;
+use anyhow::{Context, Result, bail};
+use fixtures::unit::Span;
+use scenarios::fault::{Fault, Selection};
+use scenarios::plan::Unsynced;
+use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Writes a case as `NAME.toml` and `NAME-graph.toml` (and its topology as `NAME-zones.toml`) into a folder; returns the
+/// scenario's path.
+///
+/// # Errors
+/// Where the folder cannot be written, or a fault is of a kind that files cannot say yet.
+pub fn write(loaded: &Loaded, name: &str, folder: &Path, comment: &str) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made; name another folder with --out", folder.display()))?;
+    let mut case = loaded.clone();
+    let graph = format!("{name}-graph");
+    let zones = format!("{name}-zones");
+    case.graph.name = fixtures::name::GraphName::new(graph.clone())?;
+    case.topology.name = fixtures::name::TopologyName::new(zones.clone())?;
+    let texts = [
+        (format!("{zones}.toml"), fixtures::write::topology(&case.topology, comment)),
+        (format!("{graph}.toml"), fixtures::write::graph(&case.graph, comment)),
+        (format!("{name}.toml"), scenario(&case.scenario, name, &zones, &graph, comment)?),
+    ];
+    for (file, text) in &texts {
+        let path = folder.join(file);
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(folder.join(format!("{name}.toml")))
+}
+
+/// A scenario as a file.
+///
+/// # Errors
+/// Where a fault is of a kind that files cannot say yet.
+pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, comment: &str) -> Result<String> {
+    let mut text = String::from("#:schema ../schemas/scenario.schema.json\n#\n");
+    for line in comment.lines() {
+        writeln!(text, "{}", format!("# {line}").trim_end())?;
+    }
+    let title: String = scenario.title.chars().flat_map(char::escape_default).collect();
+    writeln!(text, "name = \"{name}\"\ntitle = \"{title}\"\ntopology = \"{topology}\"\ngraph = \"{graph}\"")?;
+    let ids: Vec<String> = scenario.invariants.iter().map(|id| format!("\"{id}\"")).collect();
+    writeln!(text, "invariants = [{}]", ids.join(", "))?;
+    let (traffic, steady, windows) = (&scenario.traffic, &scenario.steady_state, &scenario.windows);
+    let (rate, writes, timeout) = (traffic.rate, traffic.writes, Span(traffic.timeout));
+    writeln!(text, "\n[traffic]\nrate = \"{rate}\"\nwrites = \"{writes}\"\ntimeout = \"{timeout}\"")?;
+    let (availability, p99) = (steady.availability, Span(steady.latency_p99));
+    writeln!(text, "\n[steady-state]\navailability = \"{availability}\"\nlatency-p99 = \"{p99}\"")?;
+    writeln!(text, "\n[windows]")?;
+    let lengths = [
+        ("settle", windows.settle),
+        ("baseline", windows.baseline),
+        ("shift", windows.shift),
+        ("recovery", windows.recovery),
+        ("quiet", windows.quiet),
+    ];
+    for (key, length) in lengths {
+        writeln!(text, "{key} = \"{}\"", Span(length))?;
+    }
+    for fault in &scenario.faults {
+        write_fault(&mut text, fault)?;
+    }
+    Ok(text)
+}
+
+fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
+    let plain = fault.within.is_zero() && fault.pulses == Pulses::ONCE;
+    let Fault::PowerOff(power_off) = &fault.fault else {
+        bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name);
+    };
+    let Selection { zones, services, hosts, share } = &power_off.hosts;
+    if !plain || !hosts.is_empty() || share.is_some() || power_off.unsynced != Unsynced::Kept {
+        bail!("the fault `{}` says more than a search can write into a file yet", fault.name);
+    }
+    let quoted = |names: Vec<String>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let mut keys = Vec::new();
+    if !zones.is_empty() {
+        keys.push(format!("zones = [{}]", quoted(zones.iter().map(ToString::to_string).collect())));
+    }
+    if !services.is_empty() {
+        keys.push(format!("services = [{}]", quoted(services.iter().map(ToString::to_string).collect())));
+    }
+    writeln!(text, "\n[[faults]]\nname = \"{}\"\npower-off = {{ {} }}", fault.name, keys.join(", "))?;
+    match &fault.after {
+        None => {}
+        Some(After::Round(name)) => writeln!(text, "after = \"{name}\"")?,
+        Some(After::Event(_)) => bail!("the fault `{}` waits for an event, which no file can say yet", fault.name),
+    }
+    writeln!(text, "at = \"{}\"\nlasts = \"{}\"", Span(fault.at), Span(fault.lasts))?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Owns what a seed makes of a scenario: which zone, when, and which hosts come back late or not at all. Everything it
+//! changes can be written into a scenario file. Refuses to play.
+
+use crate::load::Loaded;
+use fixtures::name::{ServiceName, ZoneName};
+use fixtures::seed::Seeds;
+use scenarios::fault::{Fault, PowerOff, Selection};
+use scenarios::plan::Unsynced;
+use scenarios::scenario::{Pulses, TimedFault};
+use std::time::Duration;
+
+/// The latest moment to which a cut is put off: a second has every phase of traffic, probes and writes in it.
+const MOMENT_MS_MAX: u64 = 1_000;
+/// Of a thousand seeds those in which some hosts come back late, and of those the ones that do not come back in time.
+const LATE: u64 = 500;
+const TOO_LATE: u64 = 300;
+
+/// One variant of a scenario.
+#[derive(Debug, Clone)]
+pub struct Varied {
+    /// All of its faults.
+    pub faults: Vec<TimedFault>,
+    zone: String,
+    moment_ms: u64,
+    late: String,
+}
+
+/// What a seed makes of a scenario.
+pub fn vary(base: &Loaded, seed: u64) -> Varied {
+    let mut seeds = Seeds::new(seed ^ 0x56_41_52_59);
+    let mut faults = base.scenario.faults.clone();
+    let zone = turn_zones(base, &mut faults, &mut seeds);
+    let moment_ms = seeds.up_to(MOMENT_MS_MAX);
+    for fault in &mut faults {
+        fault.at += Duration::from_millis(moment_ms);
+    }
+    let late = if seeds.chance(LATE) { be_late(base, &mut faults, &mut seeds) } else { "none".to_owned() };
+    Varied { faults, zone, moment_ms, late }
+}
+
+/// All faults move on by the same number of zones, so that what they have in common stays in common.
+fn turn_zones(base: &Loaded, faults: &mut [TimedFault], seeds: &mut Seeds) -> String {
+    let zones: Vec<ZoneName> = base.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
+    let turn = seeds.place(zones.len());
+    let turned = |zone: &ZoneName| {
+        let position = zones.iter().position(|known| known == zone);
+        position.map_or_else(|| zone.clone(), |position| zones[(position + turn) % zones.len()].clone())
+    };
+    let mut first = None;
+    for fault in faults {
+        if let Fault::PowerOff(power_off) = &mut fault.fault {
+            for zone in &mut power_off.hosts.zones {
+                *zone = turned(zone);
+                first.get_or_insert_with(|| zone.to_string());
+            }
+        }
+    }
+    first.unwrap_or_else(|| "region".to_owned())
+}
+
+/// The hosts of one service come back later than the others of the same fault, or after everybody has stopped waiting.
+fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> String {
+    let cuts: Vec<&TimedFault> = faults.iter().filter(|fault| matches!(fault.fault, Fault::PowerOff(_))).collect();
+    let Some(cut) = cuts.get(seeds.place(cuts.len())) else { return "none".to_owned() };
+    let Fault::PowerOff(power_off) = &cut.fault else { return "none".to_owned() };
+    let services: Vec<&ServiceName> = base.graph.services.iter().map(|service| &service.name).collect();
+    let service = services[seeds.place(services.len())].clone();
+    let windows = &base.scenario.windows;
+    let (how, later) = if seeds.chance(TOO_LATE) {
+        ("not in time", windows.recovery + Duration::from_secs(1))
+    } else {
+        let most = u64::try_from(windows.recovery.as_millis() / 2).unwrap_or(u64::MAX);
+        ("late", Duration::from_millis(100 + seeds.up_to(most)))
+    };
+    let hosts = Selection { services: vec![service.clone()], ..power_off.hosts.clone() };
+    let fault = Fault::PowerOff(PowerOff { hosts, unsynced: Unsynced::Kept });
+    let late = TimedFault {
+        name: format!("{service}-comes-back-late"),
+        fault,
+        after: cut.after.clone(),
+        at: cut.at,
+        within: Duration::ZERO,
+        pulses: Pulses::ONCE,
+        lasts: cut.lasts + later,
+    };
+    if faults.iter().all(|fault| fault.name != late.name) {
+        faults.push(late);
+    }
+    format!("{service} {how}")
+}
+
+impl Varied {
+    /// The scenario with this variant's faults.
+    pub fn applied(&self, base: &Loaded) -> Loaded {
+        let mut loaded = base.clone();
+        loaded.scenario.faults.clone_from(&self.faults);
+        loaded
+    }
+
+    /// What it stands for, by what was varied.
+    pub fn covers(&self) -> [(&'static str, String); 3] {
+        let tenth = self.moment_ms / 100 * 100;
+        [("first zone", self.zone.clone()), ("moment", format!("+{tenth} ms")), ("late hosts", self.late.clone())]
+    }
+}

@@ -1,0 +1,91 @@
+//! Owns the claims about faults in whole game days: each has its effect, as seen from outside, and is healed; one without
+//! effect ends the run inconclusive. Refuses to look into the hand: each fault's own tests do that.
+
+use crate::lab::{Ended, Running, left_of, machine};
+use scenarios::event::{Act, Detail, Event};
+use scenarios::verdict::Verdict;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn events(ended: &Ended) -> Vec<Event> {
+    reports::journal::read(&ended.file("events.jsonl").expect("it is there")).expect("it is read").events
+}
+
+/// Every kind of fault in one run: all are seen to hold in every look, and each is healed.
+#[test]
+fn every_kind_of_fault_has_its_effect_and_is_healed() {
+    let Some(_machine) = machine() else { return };
+    let ended = Running::start(&["every-fault", "--seed", "11"]).end();
+    let record = ended.record();
+    let (mut looks, mut failed) = (BTreeMap::<String, usize>::new(), Vec::new());
+    let (mut begun, mut healed) = (BTreeSet::new(), BTreeSet::new());
+    for event in events(&ended) {
+        match event.detail {
+            Detail::FaultEffect { fault, holds: true, .. } => *looks.entry(fault).or_default() += 1,
+            Detail::FaultEffect { fault, holds: false, text, .. } => failed.push((fault, text)),
+            Detail::StepDone { fault, act: Act::Inject, .. } => drop(begun.insert(fault)),
+            Detail::StepDone { fault, act: Act::Heal, .. } => drop(healed.insert(fault)),
+            _ => {}
+        }
+    }
+    assert_eq!(failed, [], "a look did not find its fault in force");
+    healed.remove("");
+    assert_eq!(begun.len(), 17, "{begun:?}");
+    assert_eq!(begun, healed);
+    assert_eq!(looks.keys().cloned().collect::<BTreeSet<_>>(), begun, "each was looked at");
+    assert_eq!(record.residue, []);
+    assert_eq!(record.verdict, Verdict::Held, "{:?} {:?}", record.inconclusive, record.findings);
+    let unsynced = record.invariants.iter().find(|one| one.aspect.as_deref() == Some("unsynced data lost"));
+    assert_eq!(unsynced.map(|one| one.verdict), Some(Verdict::Held), "torn ends were cut off and nothing was lost");
+    assert_eq!(left_of(&record.run), Vec::<String>::new());
+}
+
+/// A store that acknowledges before it syncs is found, with the setting named; its twin, which differs in nothing else,
+/// is held.
+#[test]
+fn a_store_that_acknowledges_before_it_syncs_is_found_and_its_twin_is_held() {
+    let Some(_machine) = machine() else { return };
+    let ended = Running::start(&["acks-before-sync"]).end();
+    ended.expect_status(1);
+    let record = ended.record();
+    let found: Vec<_> = record.findings.iter().map(|one| (one.invariant.as_str(), one.setting.as_deref())).collect();
+    assert_eq!(found, [("A1", Some("services.store.acknowledge"))]);
+    assert!(record.measurements.lost_acknowledged_writes > 0);
+    let twin = Running::start(&["acks-before-sync-repaired"]).end();
+    twin.expect_status(0);
+    let twin = twin.record();
+    assert_eq!((twin.findings.len(), twin.measurements.lost_acknowledged_writes), (0, 0));
+    let unsynced = twin.invariants.iter().find(|one| one.aspect.as_deref() == Some("unsynced data lost"));
+    assert_eq!(unsynced.map(|one| one.verdict), Some(Verdict::Held));
+}
+
+/// Faults that nobody may do here have no effect: the run says so, and judges nothing.
+#[test]
+fn faults_that_cannot_be_had_end_the_run_inconclusive_with_the_reason() {
+    let Some(_machine) = machine() else { return };
+    let ended = Running::start(&["network-cut", "--no-rights"]).end();
+    ended.expect_status(3);
+    let record = ended.record();
+    assert_eq!(record.inconclusive.len(), 1);
+    assert_eq!(record.inconclusive[0].code, "fault-without-effect");
+    assert!(record.inconclusive[0].text.contains("no rights"), "{}", record.inconclusive[0].text);
+    assert_eq!(left_of(&record.run), Vec::<String>::new());
+}
+
+/// What is left standing is left alone by `clean` until it is named.
+#[test]
+fn a_kept_region_stands_until_it_is_cleaned_by_name() {
+    let Some(_machine) = machine() else { return };
+    let ended = Running::start(&["minimal", "--keep=10m"]).end();
+    ended.expect_status(0);
+    let run = ended.record().run;
+    let clean = |arguments: &[&str]| {
+        let output =
+            assert_cmd::Command::cargo_bin("blackstart").expect("it was built").arg("clean").args(arguments).output();
+        String::from_utf8(output.expect("it ends").stdout).expect("UTF-8")
+    };
+    let told = clean(&["--dry-run"]);
+    assert!(told.contains(&format!("blackstart clean {run}")), "{told}");
+    assert!(left_of(&run).iter().any(|row| row.starts_with("container")), "it stands");
+    clean(&[&run]);
+    assert_eq!(left_of(&run), Vec::<String>::new());
+}

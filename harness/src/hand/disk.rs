@@ -24,6 +24,7 @@ mod timed_write;
 
 use super::fault::Fault;
 use super::protocol::Deed;
+use agents::runtime::clock::mono_ns;
 pub use cut::CutReport;
 use errors::DiskErrors;
 use full::DiskFull;
@@ -35,7 +36,7 @@ use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Size of a disk. The image file is sparse: a disk takes the room of what was ever written to it.
 const DISK_BYTES: u64 = 64 << 20;
@@ -216,9 +217,9 @@ impl Disks {
 
 /// Waits until something is so; false where it is not in time.
 fn until(is_so: impl Fn() -> bool) -> bool {
-    let began = Instant::now();
+    let began = mono_ns();
     while !is_so() {
-        if began.elapsed() > GONE_WAIT {
+        if Duration::from_nanos(mono_ns() - began) > GONE_WAIT {
             return false;
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -3,13 +3,13 @@
 
 use super::mounted::{Mounted, StateFile};
 use super::{Disks, Held, until};
+use agents::runtime::clock::mono_ns;
 use scenarios::seed::{Draw, Seeds};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// How much of a file's end is kept in mind, to tear it.
 const END_BYTES: u64 = 64 << 10;
@@ -67,11 +67,11 @@ impl Held {
         let ends = if torn.is_some() { ends(&mounted, &before) } else { BTreeMap::new() };
         mounted.shut_down().map_err(|error| format!("its filesystem does not stop: {error}"))?;
         drop(mounted);
-        let began = Instant::now();
+        let began = mono_ns();
         if !until(|| !self.device.is_live()) {
             return Err(format!("somebody still has {} mounted", self.device.name()));
         }
-        let gone_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let gone_ms = (mono_ns() - began) / 1_000_000;
         let limit = self.device.limit();
         self.device.set_limit(0)?;
         let mounted = Mounted::new(&self.device)?;

@@ -151,13 +151,13 @@ impl Rule {
             return None;
         }
         let mut wait = 0;
-        if self.shape.rate > 0 {
+        if let Some(takes) = bytes.saturating_mul(1_000_000_000).checked_div(self.shape.rate) {
             let starts = state.free_ns.max(now.saturating_sub(BURST_NS));
             if starts > now + BACKLOG_NS_MAX {
                 state.counted.backlog += 1;
                 return None;
             }
-            state.free_ns = starts + bytes.saturating_mul(1_000_000_000) / self.shape.rate;
+            state.free_ns = starts + takes;
             wait = state.free_ns.saturating_sub(now);
         }
         state.counted.bytes += bytes;

@@ -562,9 +562,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
         security_opt: Some(security),
         readonly_rootfs: Some(true),
-        restart_policy: spec
-            .restart
-            .then(|| RestartPolicy { name: Some(RestartPolicyNameEnum::ON_FAILURE), maximum_retry_count: None }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(if spec.restart { RestartPolicyNameEnum::ON_FAILURE } else { RestartPolicyNameEnum::NO }),
+            maximum_retry_count: None,
+        }),
         log_config: Some(HostConfigLogConfig {
             typ: Some(log.to_owned()),
             config: Some(log_options.into_iter().collect()),

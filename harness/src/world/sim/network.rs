@@ -152,9 +152,7 @@ impl Network {
 fn shaped(plain: Nanos, shape: Shape, resend: Nanos, seeds: &mut Seeds) -> Way {
     let mut takes = plain + shape.latency_us.saturating_sub(shape.jitter_us) * 1_000;
     takes += seeds.up_to(2 * shape.jitter_us.min(shape.latency_us) * 1_000);
-    if shape.rate > 0 {
-        takes += MESSAGE_BYTES * 1_000_000_000 / shape.rate;
-    }
+    takes += (MESSAGE_BYTES * 1_000_000_000).checked_div(shape.rate).unwrap_or_default();
     let mut again = resend;
     for _ in 0..RESENDS_MAX {
         if seeds.below(1_000_000) >= u64::from(shape.loss_ppm) {

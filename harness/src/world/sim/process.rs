@@ -44,9 +44,10 @@ pub(super) enum Program {
 
 /// A process that runs.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are instances: boxing them would cost an allocation each")]
 pub(super) enum Mind {
     Instance(Machine),
-    Customer(Canary),
+    Customer(Box<Canary>),
 }
 
 /// One process of a host, running or not.
@@ -112,7 +113,7 @@ impl Process {
             Program::Instance { role, name, seed } => {
                 Mind::Instance(Machine::of(Arc::clone(role), name.clone(), *seed))
             }
-            Program::Customer(config) => Mind::Customer(Canary::new((**config).clone())),
+            Program::Customer(config) => Mind::Customer(Box::new(Canary::new((**config).clone()))),
         }));
     }
 
@@ -151,7 +152,7 @@ impl Mind {
     pub(super) fn actor(&mut self) -> &mut dyn Actor {
         match self {
             Self::Instance(machine) => machine,
-            Self::Customer(canary) => canary,
+            Self::Customer(canary) => canary.as_mut(),
         }
     }
 }

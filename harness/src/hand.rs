@@ -101,7 +101,7 @@ impl Hand {
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, state_dirs, gates } => self.prepare(&files, &state_dirs, &gates),
             Task::Links { bridges } => links::apply(&self.short, &bridges).map(|()| Answer::Done),
-            Task::PowerOff { whole, hosts } => power::power_off(&whole, &hosts).map(Answer::Dark),
+            Task::PowerOff { whole, hosts } => power::power_off(&self.cgroups, &whole, &hosts).map(Answer::Dark),
             Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
             Task::OpenGates { gates } => {
                 if cgroup::listing_root().is_some() {

@@ -26,6 +26,9 @@ const HOST_PIDS: i64 = 256;
 /// The hand acts at a moment and sees what happens then: it must not wait for its turn behind those it acts on. The
 /// greatest share there is; it is idle nearly always.
 const HAND_CPU_SHARES: i64 = 262_144;
+/// A share counts beside siblings only: below the engine's own group it would count among containers, and not against
+/// the engine. Under the systemd driver the hand stays where the engine puts it.
+const HAND_CGROUP_PARENT: &str = "/";
 
 /// What the hand needs on the engine's machine, and no more; `--privileged` asks for all there are, which an engine that
 /// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
@@ -100,6 +103,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         machine_root: if shared.options.no_rights { String::new() } else { MACHINE_ROOT.to_owned() },
         capabilities: if shared.options.no_rights { RIGHTS_LEAST } else { RIGHTS_WANTED },
         cpu_shares: HAND_CPU_SHARES,
+        cgroup_parent: if shared.info.systemd_cgroups { String::new() } else { HAND_CGROUP_PARENT.to_owned() },
         attach: true,
         ..ContainerSpec::default()
     };

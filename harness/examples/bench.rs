@@ -194,8 +194,10 @@ async fn compare(
     // In turn: the machine's mood meets both.
     for _ in 0..ROUNDS {
         let seen = watch(&names)?;
-        let (_, _) = act(world, inputs, Do::PowerOff { hosts: zone.clone(), unsynced: Unsynced::Kept }).await?;
-        ours_off.push(aside(move || told(seen)).await?);
+        let (done, _) = act(world, inputs, Do::PowerOff { hosts: zone.clone(), unsynced: Unsynced::Kept }).await?;
+        let Done::Dark { skew_ns, .. } = done else { bail!("a power-off ended as {done:?}") };
+        // The hand sees every process, we the first ones: the larger counts, against us.
+        ours_off.push(aside(move || told(seen)).await?.max(skew_ns as f64 / 1e6));
         settle(&names).await?;
         let (done, took) = act(world, inputs, Do::PowerOn(zone.clone())).await?;
         ours_on.push(took);

@@ -228,7 +228,8 @@ impl Hand {
     }
 
     fn power_off(&mut self, whole: &[String], hosts: &[Target], disks: &[DiskCut]) -> Result<Answer, String> {
-        let mut dark = power::power_off(whole, hosts)?;
+        let of_run = self.standing.as_ref().map(|standing| standing.cgroups.clone()).unwrap_or_default();
+        let mut dark = power::power_off(&of_run, whole, hosts)?;
         for DiskCut { zone, torn } in disks {
             let held = self.disks.as_mut().ok_or("zones have no disks of their own")?;
             dark.disks.push((zone.clone(), held.cut(zone, *torn)?.to_string()));

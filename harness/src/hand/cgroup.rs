@@ -3,6 +3,7 @@
 //!
 //! The engine machine's own view is used, because a container sees only a part of the hierarchy.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -66,16 +67,17 @@ pub(super) struct Favoured {
 }
 
 impl Favoured {
-    /// Gives a group the greatest share of processor time that there is. `None` where the engine's machine does not
+    /// Gives a group a far greater share of processor time than others have, and a smaller one than the hand has. It
+    /// counts only beside the group's own siblings, so a parent must be favoured too. `None` where the engine's machine does not
     /// share processor time among groups, or not this one.
     pub(super) fn new(group: &str) -> Option<Self> {
         let group = group.trim_start_matches('/');
         let shares = Path::new(HIERARCHIES).join("cpu").join(group).join("cpu.shares");
         let weight = Path::new(HIERARCHIES).join(group).join("cpu.weight");
-        // The greatest values of cgroup v1 and v2.
-        let (file, most) = if shares.exists() { (shares, "262144") } else { (weight, "10000") };
+        // Thirty-two times what groups have under cgroup v1 and v2; the hand has the greatest value there is.
+        let (file, favour) = if shares.exists() { (shares, "32768") } else { (weight, "3200") };
         let before = std::fs::read_to_string(&file).ok()?;
-        std::fs::write(&file, most).ok()?;
+        std::fs::write(&file, favour).ok()?;
         Some(Self { file, before })
     }
 }
@@ -85,6 +87,15 @@ impl Drop for Favoured {
         // A group that is gone needs no share.
         let _gone = std::fs::write(&self.file, self.before.trim());
     }
+}
+
+/// These groups and those above them, as far up as the run's own groups `roots`, each once and parents first.
+pub(super) fn lineage(roots: &[String], groups: &[&str]) -> BTreeSet<String> {
+    let ancestors = groups.iter().flat_map(|group| Path::new(group).ancestors());
+    ancestors
+        .filter(|path| roots.iter().any(|root| path.starts_with(root)))
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 /// Removes a group and the groups below it from every hierarchy; returns those that are still there.
@@ -119,5 +130,18 @@ fn remove_tree(folder: &Path) -> bool {
     match std::fs::remove_dir(folder) {
         Ok(()) => true,
         Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lineage;
+
+    #[test]
+    fn the_groups_above_are_those_of_the_run_and_each_comes_once() {
+        let found = lineage(&["/run-1".to_owned()], &["/run-1/z0/a", "/run-1/z0/b", "/run-10/z0"]);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["/run-1", "/run-1/z0", "/run-1/z0/a", "/run-1/z0/b"]);
+        let found = lineage(&["/x.slice/x-1.slice".to_owned()], &["/x.slice/x-1.slice/x-1-z0.slice"]);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["/x.slice/x-1.slice", "/x.slice/x-1.slice/x-1-z0.slice"]);
     }
 }

@@ -16,8 +16,8 @@ use std::path::Path;
 /// How long deaths are waited for: a killed process that is still there after this is stuck in the kernel.
 const DEATHS_NS_MAX: u64 = 5_000_000_000;
 
-/// Kills every process of `targets`; `whole` are the groups that hold nothing else.
-pub(super) fn power_off(whole: &[String], targets: &[Target]) -> Result<Dark, String> {
+/// Kills every process of `targets`; `whole` are the groups that hold nothing else, `roots` the run's own.
+pub(super) fn power_off(roots: &[String], whole: &[String], targets: &[Target]) -> Result<Dark, String> {
     let root = cgroup::listing_root().ok_or("the hand sees no control groups of the engine's machine")?;
     let watched = processes(&root, targets);
     // Set up before the kill: nothing stands between a death and the look at the clock.
@@ -27,9 +27,11 @@ pub(super) fn power_off(whole: &[String], targets: &[Target]) -> Result<Dark, St
     } else {
         whole.iter().map(String::as_str).collect()
     };
-    let favoured: Vec<Favoured> = groups.iter().filter_map(|group| Favoured::new(group)).collect();
+    let lineage = cgroup::lineage(roots, &groups);
+    let favoured: Vec<Favoured> = lineage.iter().filter_map(|group| Favoured::new(group)).collect();
+    let began = mono_ns();
     let method = kill(&groups, &watched)?;
-    let (first_ns, last_ns) = await_deaths(&watch, watched.len());
+    let (first_ns, last_ns) = await_deaths(&watch, watched.len(), began);
     drop(favoured);
     let empty = |target: &&Target| cgroup::processes(&path(&root, &target.cgroup)).is_empty();
     let dead = targets.iter().filter(empty).map(|target| target.host.clone()).collect();
@@ -85,9 +87,9 @@ fn signal_all(watched: &[OwnedFd]) {
     }
 }
 
-/// Waits for so many deaths; returns when the first and the last were seen.
-fn await_deaths(watch: &OwnedFd, processes: usize) -> (u64, u64) {
-    let began = mono_ns();
+/// Waits for so many deaths; returns when the first and the last were seen. Where the first look saw more than one, it
+/// came late: the first death is then taken to have been at the kill, so that the skew is never told as too small.
+fn await_deaths(watch: &OwnedFd, processes: usize, began: u64) -> (u64, u64) {
     let (mut first, mut last, mut dead) = (None, began, 0);
     let mut events = Vec::with_capacity(processes);
     let bound = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -96,7 +98,7 @@ fn await_deaths(watch: &OwnedFd, processes: usize) -> (u64, u64) {
         let seen = epoll::wait(watch, spare_capacity(&mut events), Some(&bound)).unwrap_or_default();
         if seen > 0 {
             last = mono_ns();
-            first.get_or_insert(last);
+            first.get_or_insert(if seen == 1 { last } else { began });
         }
         dead += seen;
     }

@@ -24,6 +24,9 @@ const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 /// The hand acts at a moment and sees what happens then: it must not wait for its turn behind those it acts on. The
 /// greatest share there is; it is idle nearly always.
 const HAND_CPU_SHARES: i64 = 262_144;
+/// A share counts beside siblings only: below the engine's own group it would count among containers, and not against
+/// the engine. Under the systemd driver the hand stays where the engine puts it.
+const HAND_CGROUP_PARENT: &str = "/";
 
 /// A hand to bring up.
 pub(super) struct Raise<'a> {
@@ -67,6 +70,7 @@ impl Raise<'_> {
             capabilities: if rights { RIGHTS_WANTED } else { RIGHTS_LEAST },
             attach: true,
             devices: if rights { LOOP_DEVICES } else { &[] },
+            cgroup_parent: if self.names.slices { String::new() } else { HAND_CGROUP_PARENT.to_owned() },
             cpu_shares: HAND_CPU_SHARES,
             restart: true,
             ..ContainerSpec::default()

@@ -5,8 +5,9 @@
 //! here it only must come to that.
 
 use crate::lab::{Running, kill_hand, left_of, machine};
+use agents::runtime::clock::mono_ns;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SEED: u64 = 2016;
 /// Instants in all, and runs at once: the engine makes about ten containers a second, whatever is asked of it.
@@ -107,10 +108,11 @@ fn killed(scenario: &str, after: Duration, hand_too: bool) {
         assert!(kill_hand(&run), "there is no hand {after:?} after the beginning");
     }
     running.kill();
-    let began = Instant::now();
+    let began = mono_ns();
     let mut left = left_of(&run);
     while !left.is_empty() {
-        assert!(began.elapsed() < GONE, "killed after {after:?} (hand too: {hand_too}), still there: {left:#?}");
+        let waited = Duration::from_nanos(mono_ns() - began);
+        assert!(waited < GONE, "killed after {after:?} (hand too: {hand_too}), still there: {left:#?}");
         std::thread::sleep(Duration::from_millis(300));
         left = left_of(&run);
     }

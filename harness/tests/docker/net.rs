@@ -34,7 +34,7 @@ fn latency_is_what_was_asked_for() {
             let added = least(100).saturating_sub(usual);
             assert!(within_a_tenth_or_two_ms(added, asked), "{asked} ms asked for, {added} ns added");
             let look = fault.view();
-            assert_eq!(look.asked.get("latency_ms").is_some(), look.measured.contains_key("latency_ms"));
+            assert_eq!(look.asked.contains_key("latency_ms"), look.measured.contains_key("latency_ms"));
             assert!(lab.net.met("the fault").expect("it is in force")[0].packets >= 100, "{}", look.text);
             fault.end().expect("it ends");
         }

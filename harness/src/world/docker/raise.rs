@@ -70,7 +70,7 @@ impl Raise<'_> {
             capabilities: if rights { RIGHTS_WANTED } else { RIGHTS_LEAST },
             attach: true,
             devices: if rights { LOOP_DEVICES } else { &[] },
-            cgroup_parent: if self.names.slices { String::new() } else { HAND_CGROUP_PARENT.to_owned() },
+            cgroup_parent: if self.names.slices || !rights { String::new() } else { HAND_CGROUP_PARENT.to_owned() },
             cpu_shares: HAND_CPU_SHARES,
             restart: true,
             ..ContainerSpec::default()

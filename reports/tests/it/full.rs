@@ -5,6 +5,7 @@ use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use reports::record::{InterventionRow, Record, ResidueRow, from_json};
 use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
 use scenarios::judgement::{Finding, Reason};
+use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Unsynced};
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
@@ -52,6 +53,14 @@ pub(crate) fn record(text: &str) -> Record {
     for figures in record.measurements.availability.values_mut().flat_map(BTreeMap::values_mut) {
         figures.failed.insert(free(), 7);
     }
+    let hosts = || vec![HostName(free())];
+    let pair = record.plan.rounds[0].steps[0].clone();
+    for deed in deeds(&hosts) {
+        let after = Observed { service: service("app"), zone: Some(zone("az1")), becomes: Life::Active };
+        let (id, fault, zones) = (free(), free(), vec![zone("az1")]);
+        let step = Step { id, fault, after: Some(after), deed, hosts: hosts(), zones, closes: true, ..pair.clone() };
+        record.plan.rounds[0].steps.push(step);
+    }
     for result in &mut record.invariants {
         (result.reason, result.aspect) = (free(), Some(free()));
         result.thresholds.insert(free(), free());
@@ -69,6 +78,27 @@ pub(crate) fn record(text: &str) -> Record {
     record
 }
 
+/// One deed of every kind, with every field.
+fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
+    let rule = |act| LinkRule { from: hosts(), to: hosts(), act };
+    let acts = [LinkAct::Drop, LinkAct::Refuse, LinkAct::Shape(Shape { latency_us: 1, ..Shape::default() })];
+    let boots = [BootTrouble::Late(5), BootTrouble::Never, BootTrouble::Bottleneck { at_once: 2, each_ms: 9 }];
+    let mut deeds = vec![
+        Deed::Power { unsynced: Unsynced::Torn },
+        Deed::Pause,
+        Deed::End { services: vec![service("app")], kill: true },
+        Deed::Restart,
+        Deed::Processor { left_milli: 50 },
+        Deed::Memory { fill_milli: 900 },
+        Deed::DiskFull,
+        Deed::DiskSlow { delay_ms: 20 },
+        Deed::DiskErrors,
+        Deed::Network { rules: acts.map(rule).to_vec() },
+    ];
+    deeds.extend(boots.map(|trouble| Deed::Boot { trouble }));
+    deeds
+}
+
 /// One event of every kind, with every field.
 pub(crate) fn events(text: &str) -> Vec<Event> {
     let free = || text.to_owned();
@@ -81,7 +111,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             step: free(),
             fault: free(),
             act: Act::Heal,
-            what: String::new(),
+            what: "pause".to_owned(),
             method: free(),
             skew_ns: 9,
             hosts,

@@ -65,7 +65,8 @@ impl Canary {
             next_at: 0,
             windows: Windows::new(control, length),
         };
-        let streams = [stream(false, &config.operation, config.entry.clone()), stream(true, "serve", vec![echo].into())];
+        let streams =
+            [stream(false, &config.operation, config.entry.clone()), stream(true, "serve", vec![echo].into())];
         let (exchange, timers) = (Exchange::default(), Timers::default());
         Self { config, streams, exchange, timers, pending: Ordered::default(), next_id: 0 }
     }

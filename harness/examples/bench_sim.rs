@@ -58,15 +58,8 @@ fn game_days(name: &str, seeds: u64) -> anyhow::Result<()> {
 /// From darkness to everything seen active, with the event log written to a file.
 fn black_start(instances: usize) -> anyhow::Result<(f64, f64)> {
     let copies = u32::try_from(instances / 900)?.max(1);
-    let spec = Spec {
-        name: "bench".to_owned(),
-        services: 300,
-        zones: 3,
-        copies,
-        per_host: 20,
-        startup_cycle: false,
-        seed: 7,
-    };
+    let spec =
+        Spec { name: "bench".to_owned(), services: 300, zones: 3, copies, per_host: 20, startup_cycle: false, seed: 7 };
     let made = generate(&spec)?;
     let begun = now();
     let placement = Placement::new(&made.topology, &made.graph);

@@ -10,7 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[path = "../tests/docker/lab.rs"]
-#[expect(dead_code, reason = "the soak looks at what is left by the same means as the tests, and needs no more of them")]
+#[expect(
+    dead_code,
+    reason = "the soak looks at what is left by the same means as the tests, and needs no more of them"
+)]
 mod lab;
 
 /// Scenarios that together hold every family of faults.
@@ -48,9 +51,17 @@ fn main() -> Result<()> {
     }
     took.sort_by(f64::total_cmp);
     let late = took.iter().filter(|seconds| **seconds > PROMISED.as_secs_f64()).count();
-    println!("{times} controllers killed, {hands} of them with their hands, seed {seed}, blackstart {}", env!("CARGO_PKG_VERSION"));
+    println!(
+        "{times} controllers killed, {hands} of them with their hands, seed {seed}, blackstart {}",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("left anything: {leaks}; took more than {} s until nothing was left: {late}", PROMISED.as_secs());
-    println!("seconds until nothing was left: min {:.1}, median {:.1}, max {:.1}", took[0], took[times / 2], took[times - 1]);
+    println!(
+        "seconds until nothing was left: min {:.1}, median {:.1}, max {:.1}",
+        took[0],
+        took[times / 2],
+        took[times - 1]
+    );
     ensure!(leaks == 0 && late == 0, "something was left, or for too long");
     Ok(())
 }

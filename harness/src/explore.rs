@@ -100,11 +100,7 @@ pub struct Bounds {
 ///
 /// # Errors
 /// The first error of any thread.
-pub fn search(
-    bounds: &Bounds,
-    load: impl Fn() -> Result<Loaded> + Sync,
-    on_seed: impl Fn() + Sync,
-) -> Result<Found> {
+pub fn search(bounds: &Bounds, load: impl Fn() -> Result<Loaded> + Sync, on_seed: impl Fn() + Sync) -> Result<Found> {
     let (next, found) = (AtomicU64::new(0), Mutex::new(Found::default()));
     let work = || -> Result<()> {
         let base = load()?;

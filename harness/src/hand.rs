@@ -292,9 +292,11 @@ impl Hand {
         let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
         residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));
         let mut others = Vec::new();
-        for (kind, name, whose) in self.before.iter().flat_map(|before| {
-            machine::difference(before, &machine::snapshot_from_hand(), &standing.short)
-        }) {
+        for (kind, name, whose) in self
+            .before
+            .iter()
+            .flat_map(|before| machine::difference(before, &machine::snapshot_from_hand(), &standing.short))
+        {
             match whose {
                 Whose::Residue if residue.contains(&(kind.clone(), name.clone())) => {}
                 Whose::Residue => residue.push((kind, name)),

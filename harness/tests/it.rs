@@ -3,11 +3,13 @@
 
 #[path = "it/cli.rs"]
 mod cli;
-#[path = "it/controller_faults.rs"]
-mod controller_faults;
 #[path = "it/controller.rs"]
 mod controller;
+#[path = "it/controller_faults.rs"]
+mod controller_faults;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/sim.rs"]
+mod sim;
 #[path = "it/tidy.rs"]
 mod tidy;

@@ -95,7 +95,10 @@ mod tests {
         for key in [5, 1, 9, 3, 5] {
             map.insert(key, key * 10);
         }
-        assert_eq!(map.iter().map(|(key, value)| (key, *value)).collect::<Vec<_>>(), [(1, 10), (3, 30), (5, 50), (9, 90)]);
+        assert_eq!(
+            map.iter().map(|(key, value)| (key, *value)).collect::<Vec<_>>(),
+            [(1, 10), (3, 30), (5, 50), (9, 90)]
+        );
         assert_eq!((map.remove(&3), map.remove(&4), map.len()), (Some(30), None, 3));
         assert!(map.contains(&9) && !map.contains(&3) && map.get(&1) == Some(&10));
         *map.get_or_default(2) += 7;

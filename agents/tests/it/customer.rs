@@ -18,7 +18,7 @@ fn canary() -> World<Canary> {
         timeout: Duration::from_secs(2),
         window: Duration::from_millis(500),
         operation: "serve".to_owned(),
-        entry: vec![target("az1", 1), target("az2", 2)],
+        entry: vec![target("az1", 1), target("az2", 2)].into(),
         echo: target("az1", 9).address,
     };
     World::new(Canary::new(config))

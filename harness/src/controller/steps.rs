@@ -153,7 +153,8 @@ impl Controller {
         self.live_faults.remove(&fault);
         self.powered(t_ns, &hosts, out);
         let (act, unsynced_lost) = (Act::Heal, Vec::new());
-        let detail = Detail::StepDone { step: id, fault, act, what: String::new(), method, skew_ns, hosts, unsynced_lost };
+        let detail =
+            Detail::StepDone { step: id, fault, act, what: String::new(), method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.lit_at = t_ns;
         if let Some(step) = step {
@@ -188,8 +189,7 @@ impl Controller {
         let seen_dead = dead.len();
         let (act, hosts, fault) = (Act::Inject, dead, step.fault.clone());
         let (id, what) = (step.id, String::new());
-        let detail =
-            Detail::StepDone { step: id, fault: step.fault, act, what, method, skew_ns, hosts, unsynced_lost };
+        let detail = Detail::StepDone { step: id, fault: step.fault, act, what, method, skew_ns, hosts, unsynced_lost };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         if instant {
             let holds = seen_dead == expected && expected > 0;

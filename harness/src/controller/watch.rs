@@ -81,16 +81,8 @@ impl Controller {
     /// Somebody has looked whether a fault is in force.
     pub(super) fn effect_seen(&mut self, t_ns: Nanos, fault: String, effect: Effect, out: &mut Vec<Command>) {
         let Effect { holds, text, asked, measured } = effect;
-        let detail = Detail::FaultEffect {
-            fault,
-            holds,
-            expected: 0,
-            dead: 0,
-            answering: Vec::new(),
-            text,
-            asked,
-            measured,
-        };
+        let detail =
+            Detail::FaultEffect { fault, holds, expected: 0, dead: 0, answering: Vec::new(), text, asked, measured };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
     }
 

@@ -69,9 +69,13 @@ fn without_effect(run: &Run<'_>, step: &Step) -> Option<Reason> {
 /// Looks at a fault between an inject and its heal, by time; of what happens in one instant all up to the next one.
 fn looks<'e>(run: &Run<'e>, step: &Step, from_ns: u64) -> Vec<Look<'e>> {
     let healed_ns = run.timeline.done.get(&step.pair).map_or(u64::MAX, |done| done.t_ns);
-    let again = run.case.plan.rounds.iter().flat_map(|round| &round.steps).filter(|other| {
-        other.fault == step.fault && other.act == Act::Inject && other.id != step.id
-    });
+    let again = run
+        .case
+        .plan
+        .rounds
+        .iter()
+        .flat_map(|round| &round.steps)
+        .filter(|other| other.fault == step.fault && other.act == Act::Inject && other.id != step.id);
     let again_ns = again.filter_map(|other| run.timeline.done.get(&other.id)).map(|done| done.t_ns);
     let again_ns = again_ns.filter(|t_ns| *t_ns > from_ns).min().unwrap_or(u64::MAX);
     let to_ns = if step.is_instant() { again_ns } else { healed_ns };

@@ -20,8 +20,8 @@ use crate::judgement::{Finding, InvariantResult};
 use crate::plan::Step;
 use crate::timeline::Recovery;
 use crate::verdict::Verdict;
-use fixtures::unit::Span;
 use fixtures::name::HostName;
+use fixtures::unit::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const ENTRY: Entry = Entry {

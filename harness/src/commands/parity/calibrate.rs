@@ -21,11 +21,16 @@ const LATENCY_NS: std::ops::RangeInclusive<u64> = 5_000..=1_000_000;
 pub(super) fn from_run(run: &Path) -> Result<String> {
     let read = |name: &str| {
         let path = run.join(name);
-        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read: give a run's folder", path.display()))
+        std::fs::read_to_string(&path)
+            .with_context(|| format!("{} cannot be read: give a run's folder", path.display()))
     };
     let record = reports::record::from_json(&read("record.json")?)?;
     if record.scenario != "minimal" || record.world != "docker" {
-        bail!("the run is one of `{}` in world {}; only `minimal` on an engine calibrates", record.scenario, record.world);
+        bail!(
+            "the run is one of `{}` in world {}; only `minimal` on an engine calibrates",
+            record.scenario,
+            record.world
+        );
     }
     let events = reports::journal::read(&read("events.jsonl")?)?.events;
     let start_ns = median(starts(&events)).context("no start of a service was seen")?;

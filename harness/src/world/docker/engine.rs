@@ -548,10 +548,9 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         cap_add: Some(spec.capabilities.iter().map(ToString::to_string).collect()),
         security_opt: Some(security),
         readonly_rootfs: Some(true),
-        restart_policy: spec.restart.then(|| RestartPolicy {
-            name: Some(RestartPolicyNameEnum::ON_FAILURE),
-            maximum_retry_count: None,
-        }),
+        restart_policy: spec
+            .restart
+            .then(|| RestartPolicy { name: Some(RestartPolicyNameEnum::ON_FAILURE), maximum_retry_count: None }),
         log_config: Some(HostConfigLogConfig {
             typ: Some(log.to_owned()),
             config: Some(log_options.into_iter().collect()),
@@ -566,7 +565,9 @@ fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<(
     match result {
         Err(Error::DockerResponseServerError { status_code: 404 | 304, .. }) | Ok(()) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 409, message })
-            if ["not running", "already in progress", "already paused", "not paused"].iter().any(|word| message.contains(word)) =>
+            if ["not running", "already in progress", "already paused", "not paused"]
+                .iter()
+                .any(|word| message.contains(word)) =>
         {
             Ok(())
         }

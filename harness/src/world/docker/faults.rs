@@ -172,7 +172,10 @@ impl Region<'_> {
                     (_, Err(why)) if shaped => bail!("packets cannot be shaped here: {why}"),
                     _ => {}
                 }
-                words::Deed::Network { rules: rules.iter().map(|rule| self.rule(rule)).collect(), probes: self.probes(rules) }
+                words::Deed::Network {
+                    rules: rules.iter().map(|rule| self.rule(rule)).collect(),
+                    probes: self.probes(rules),
+                }
             }
         })
     }

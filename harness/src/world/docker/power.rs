@@ -42,7 +42,10 @@ pub(super) async fn power_off(
         skew_ns: dark.last_ns.saturating_sub(dark.first_ns),
         method: dark.method,
         dead: dark.dead.into_iter().map(HostName).collect(),
-        unsynced_lost: whole.into_iter().filter(|zone| dark.disks.iter().any(|(lost, _)| lost == zone.as_str())).collect(),
+        unsynced_lost: whole
+            .into_iter()
+            .filter(|zone| dark.disks.iter().any(|(lost, _)| lost == zone.as_str()))
+            .collect(),
         caveats: caveat.into_iter().collect(),
     })
 }

@@ -1,13 +1,13 @@
 //! Owns making a region on an engine: image, volumes, hand, networks, witness, hosts. Refuses to give it power.
 
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
+use super::faults::base_latencies;
 use super::hand_link::{Hand, LEASE_MS};
 use super::link::converse;
 use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::faults::base_latencies;
 use super::{Built, Shared, at_once, image};
 use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
@@ -122,7 +122,9 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                 match &shapes {
                     Ok(_) => drop(hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?),
                     Err(why) => {
-                        shared.caveat("latency-not-applied", format!("links have no latency of the topology: {why}")).await;
+                        shared
+                            .caveat("latency-not-applied", format!("links have no latency of the topology: {why}"))
+                            .await;
                     }
                 }
                 return Ok(Built::new(hand, rights, layout, routed, shapes));

@@ -14,17 +14,8 @@ use std::collections::BTreeSet;
 /// lacks one of them itself refuses. Run the machine's own programs (SYS_CHROOT) and with them packet filter rules
 /// (NET_ADMIN, NET_RAW), kill (KILL), write control groups and state folders (CHOWN, FOWNER, DAC_OVERRIDE), mount the
 /// zones' disks and enter the network namespaces of hosts to measure from there (SYS_ADMIN, SYS_PTRACE).
-const RIGHTS_WANTED: &[&str] = &[
-    "SYS_CHROOT",
-    "NET_ADMIN",
-    "NET_RAW",
-    "KILL",
-    "CHOWN",
-    "FOWNER",
-    "DAC_OVERRIDE",
-    "SYS_ADMIN",
-    "SYS_PTRACE",
-];
+const RIGHTS_WANTED: &[&str] =
+    &["SYS_CHROOT", "NET_ADMIN", "NET_RAW", "KILL", "CHOWN", "FOWNER", "DAC_OVERRIDE", "SYS_ADMIN", "SYS_PTRACE"];
 /// What it needs in any case: files on the run's own volume that belong to the hosts' user.
 const RIGHTS_LEAST: &[&str] = &["CHOWN", "FOWNER", "DAC_OVERRIDE"];
 

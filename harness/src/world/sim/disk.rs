@@ -1,8 +1,8 @@
 //! Owns a simulated state file: what is on the disk, what is only in the memory of the host, and what a loss of power
 //! takes away. Refuses to know what the entries mean.
 
-use scenarios::seed::Seeds;
 use agents::machine::{Nanos, RequestId};
+use scenarios::seed::Seeds;
 
 type Entry = (String, String);
 

@@ -197,7 +197,9 @@ impl Engine {
     fn perform(&mut self, index: u32, output: Output, delay: Nanos) {
         match output {
             Output::Listen => self.processes[index as usize].listens = true,
-            Output::Send { attempt, to, conn, ask, timeout } => self.send(index, attempt, to, conn, ask, timeout, delay),
+            Output::Send { attempt, to, conn, ask, timeout } => {
+                self.send(index, attempt, to, conn, ask, timeout, delay)
+            }
             Output::Abandon { attempt } => {
                 if let Some(key) = self.processes[index as usize].outgoing.remove(&attempt) {
                     self.hang_up(key, delay);

@@ -95,8 +95,7 @@ impl Network {
             return self.message(from, to, RESEND_NS, seeds);
         }
         let mut total = 0;
-        for (from, to, resend) in
-            [(from, to, RESEND_OPENING_NS), (to, from, RESEND_OPENING_NS), (from, to, RESEND_NS)]
+        for (from, to, resend) in [(from, to, RESEND_OPENING_NS), (to, from, RESEND_OPENING_NS), (from, to, RESEND_NS)]
         {
             match self.message(from, to, resend, seeds) {
                 Way::Arrives(takes) => total += takes,

@@ -3,7 +3,6 @@
 
 use super::calls::Key;
 use super::disk::Disk;
-use scenarios::seed::Seeds;
 use agents::canary::Canary;
 use agents::config::CanaryConfig;
 use agents::machine::ordered::Ordered;
@@ -12,6 +11,7 @@ use agents::machine::{Actor, AttemptId, Machine, Nanos};
 use agents::supervisor::{RESTART_CALM, RESTART_PAUSE, RESTART_PAUSES};
 use agents::wire::From;
 use fixtures::name::{HostName, InstanceName};
+use scenarios::seed::Seeds;
 use std::sync::Arc;
 
 /// One machine in a zone.

@@ -72,15 +72,15 @@ pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
 /// Makes hosts and processes, in placement order.
 pub(super) fn build(parts: &Parts<'_>) -> Built {
     let Parts { topology, graph, placement, traffic, seed, .. } = parts;
-    let address = |instance: &fixtures::placement::Instance| {
-        SocketAddr::new(address(instance.host), FIRST_PORT + instance.slot)
-    };
+    let address =
+        |instance: &fixtures::placement::Instance| SocketAddr::new(address(instance.host), FIRST_PORT + instance.slot);
     let addresses: Vec<SocketAddr> = placement.instances.iter().map(address).collect();
     let region = Region::new(topology, graph, placement, &addresses);
     let zones: BTreeMap<&ZoneName, u16> = topology.zones().map(|(_, zone)| &zone.name).zip(0..).collect();
     let mut roles: BTreeMap<(&ZoneName, &ServiceName), Arc<Role>> = BTreeMap::new();
     let (mut hosts, mut processes) = (Vec::new(), Vec::new());
-    for (index, (host, drawn)) in placement.hosts.iter().zip(draw::hosts(*seed, topology, graph, placement)).enumerate() {
+    for (index, (host, drawn)) in placement.hosts.iter().zip(draw::hosts(*seed, topology, graph, placement)).enumerate()
+    {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let first = u32::try_from(processes.len()).unwrap_or(u32::MAX);
         for (&place, seed) in host.instances.iter().zip(drawn.instances) {
@@ -109,7 +109,17 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
         }
         let count = u32::try_from(processes.len()).unwrap_or(u32::MAX) - first;
         let zone = zones.get(&host.zone).copied().unwrap_or_default();
-        hosts.push(Host { zone, lit: false, reachable: false, power: 0, boot_ns: nanos(drawn.boot), left_milli: WHOLE_MILLI, first, count, echo });
+        hosts.push(Host {
+            zone,
+            lit: false,
+            reachable: false,
+            power: 0,
+            boot_ns: nanos(drawn.boot),
+            left_milli: WHOLE_MILLI,
+            first,
+            count,
+            echo,
+        });
     }
     let names = placement.hosts.iter().map(|host| host.name.clone()).collect();
     Built { hosts, names, processes, watch: watch(parts, &region, &addresses) }

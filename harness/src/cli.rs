@@ -94,6 +94,9 @@ pub struct ExploreArgs {
     /// Stop at the first failure.
     #[arg(long)]
     pub stop_at_first: bool,
+    /// How many failures, those that most seeds show, are made small and written.
+    #[arg(long, default_value_t = 3)]
+    pub cases: usize,
     /// Where minimal cases go.
     #[arg(long, value_name = "DIR", default_value = "reports/explored")]
     pub out: PathBuf,

@@ -9,5 +9,7 @@ mod controller;
 mod controller_faults;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/sim.rs"]
+mod sim;
 #[path = "it/tidy.rs"]
 mod tidy;

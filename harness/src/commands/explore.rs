@@ -43,8 +43,15 @@ pub fn run(args: &ExploreArgs, quiet: bool, color: bool) -> Result<u8> {
     let found = search(&bounds, || Ok(load::scenario(&args.scenario, color)?), on_seed)?;
     bar.finish_and_clear();
     print(&covered(&found, Duration::from_nanos(begun.now()), threads)?)?;
-    for (number, (culprit, failure)) in found.failures.iter().enumerate() {
-        print(&tell(args, &base, number + 1, culprit, failure)?)?;
+    let mut failures: Vec<(&Culprit, &Failure)> = found.failures.iter().collect();
+    failures.sort_by_key(|(culprit, failure)| (std::cmp::Reverse(failure.seen), *culprit));
+    for (number, (culprit, failure)) in failures.iter().enumerate() {
+        if number < args.cases {
+            print(&tell(args, &base, number + 1, culprit, failure)?)?;
+        } else {
+            let (seen, text) = (failure.seen, &failure.finding.text);
+            print(&format!("{}. {} {}: {text} ({seen} seeds)", number + 1, culprit.invariant, culprit.service))?;
+        }
     }
     Ok(if found.failures.is_empty() { crate::exit::OK } else { crate::exit::VIOLATED })
 }

@@ -96,8 +96,9 @@ impl Controller {
     }
 
     fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
-        let Some(step) = self.present.take() else { return };
+        let Some(step) = self.present.clone() else { return };
         self.own_act_ended(now, &step.hosts);
+        self.present = None;
         let (id, fault, act) = (step.id, step.fault.clone(), Act::Inject);
         let detail = Detail::StepDone {
             step: id,
@@ -116,22 +117,22 @@ impl Controller {
     }
 
     fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {
-        let Some(step) = self.present.take() else { return };
+        let Some(step) = self.present.clone() else { return };
         self.own_act_ended(now, &step.hosts);
-        let begins_recovery = step.begins_recovery();
+        self.present = None;
         let (act, unsynced_lost) = (Act::Heal, Vec::new());
         let detail = Detail::StepDone {
-            step: step.id,
-            fault: step.fault,
+            step: step.id.clone(),
+            fault: step.fault.clone(),
             act,
             what: step.deed.word().to_owned(),
             method,
             skew_ns: 0,
-            hosts: step.hosts,
+            hosts: step.hosts.clone(),
             unsynced_lost,
         };
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        self.after_heal(t_ns, begins_recovery, out);
+        self.after_heal(t_ns, &step, out);
     }
 
     /// Hosts have power, by a step or for the first time.
@@ -144,12 +145,12 @@ impl Controller {
         hosts: Vec<HostName>,
         out: &mut Vec<Command>,
     ) {
+        self.own_act_ended(now, &hosts);
         let step = self.present.take();
         let (id, fault) = match &step {
             Some(step) => (step.id.clone(), step.fault.clone()),
             None => ("power-on".to_owned(), String::new()),
         };
-        self.own_act_ended(now, &hosts);
         self.live_faults.remove(&fault);
         self.powered(t_ns, &hosts, out);
         let (act, unsynced_lost) = (Act::Heal, Vec::new());
@@ -158,26 +159,28 @@ impl Controller {
         out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.lit_at = t_ns;
         if let Some(step) = step {
-            self.after_heal(t_ns, step.begins_recovery(), out);
+            self.after_heal(t_ns, &step, out);
         }
     }
 
-    fn after_heal(&mut self, t_ns: Nanos, begins_recovery: bool, out: &mut Vec<Command>) {
+    fn after_heal(&mut self, t_ns: Nanos, step: &Step, out: &mut Vec<Command>) {
         let Stage::Round { round, .. } = self.stage else { return };
+        let (begins_recovery, is_power) = (step.begins_recovery(), step.is_power());
         if begins_recovery {
             self.lit_at = t_ns;
             self.enter(t_ns, Phase::Recovery, round, out);
             self.stage = Stage::Round { round, recovering: true };
-        } else {
+        } else if is_power {
             // A pulse has ended and another one follows: the fault as a whole goes on.
             self.enter(t_ns, Phase::Outage, round, out);
         }
     }
 
     fn gone_dark(&mut self, dark: WentDark, out: &mut Vec<Command>) {
-        let Some(step) = self.present.take() else { return };
+        let Some(step) = self.present.clone() else { return };
         let WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } = dark;
         self.own_act_ended(t_ns, &step.changes);
+        self.present = None;
         self.unpowered(t_ns, &step.changes, dead.iter().cloned(), out);
         for text in caveats {
             self.log(t_ns, Detail::Caveat { code: "unsynced-kept".to_owned(), text }, out);
@@ -200,7 +203,12 @@ impl Controller {
 
     /// Remembers what the harness itself did to hosts, so that it is not taken for somebody's intervention.
     fn own_act_ended(&mut self, now: Nanos, hosts: &[HostName]) {
+        let slack_ns = match &self.present {
+            Some(step) if !step.is_power() => OWN_ACT_SLACK_NS,
+            // What the engine tells of a loss of power finds its hosts dark, or about to be lit.
+            _ => 0,
+        };
         let hosts = hosts.iter().cloned().collect();
-        self.own_acts.push((hosts, self.act_since, now.saturating_add(OWN_ACT_SLACK_NS)));
+        self.own_acts.push((hosts, self.act_since, now.saturating_add(slack_ns)));
     }
 }

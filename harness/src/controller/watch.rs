@@ -195,7 +195,7 @@ impl Controller {
             None => false,
         };
         let acted = |(hosts, from_ns, to_ns): &(BTreeSet<HostName>, Nanos, Nanos)| {
-            (*from_ns..=*to_ns).contains(&t_ns) && hosts.contains(host)
+            (*from_ns..*to_ns).contains(&t_ns) && hosts.contains(host)
         };
         busy || self.own_acts.iter().any(acted)
     }

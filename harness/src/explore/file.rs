@@ -4,8 +4,8 @@
 use crate::load::Loaded;
 use anyhow::{Context, Result, bail};
 use fixtures::unit::Span;
-use scenarios::fault::{Fault, Selection};
-use scenarios::plan::Unsynced;
+use scenarios::fault::{Boot, Fault, Selection};
+use scenarios::plan::BootTrouble;
 use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -72,22 +72,19 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
 
 fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
     let plain = fault.within.is_zero() && fault.pulses == Pulses::ONCE;
-    let Fault::PowerOff(power_off) = &fault.fault else {
-        bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name);
-    };
-    let Selection { zones, services, hosts, share } = &power_off.hosts;
-    if !plain || !hosts.is_empty() || share.is_some() || power_off.unsynced != Unsynced::Kept {
+    if !plain {
         bail!("the fault `{}` says more than a search can write into a file yet", fault.name);
     }
-    let quoted = |names: Vec<String>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    let mut keys = Vec::new();
-    if !zones.is_empty() {
-        keys.push(format!("zones = [{}]", quoted(zones.iter().map(ToString::to_string).collect())));
-    }
-    if !services.is_empty() {
-        keys.push(format!("services = [{}]", quoted(services.iter().map(ToString::to_string).collect())));
-    }
-    writeln!(text, "\n[[faults]]\nname = \"{}\"\npower-off = {{ {} }}", fault.name, keys.join(", "))?;
+    let (kind, hosts, more) = match &fault.fault {
+        Fault::PowerOff(power_off) => {
+            let unsynced = format!("{:?}", power_off.unsynced).to_lowercase();
+            ("power-off", &power_off.hosts, format!("unsynced = \"{unsynced}\""))
+        }
+        Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(ms) }) => ("boot", hosts, format!("late = \"{ms}ms\"")),
+        _ => bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name),
+    };
+    let keys = selection(hosts).into_iter().chain([more]).collect::<Vec<_>>().join(", ");
+    writeln!(text, "\n[[faults]]\nname = \"{}\"\n{kind} = {{ {keys} }}", fault.name)?;
     match &fault.after {
         None => {}
         Some(After::Round(name)) => writeln!(text, "after = \"{name}\"")?,
@@ -95,4 +92,18 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
     }
     writeln!(text, "at = \"{}\"\nlasts = \"{}\"", Span(fault.at), Span(fault.lasts))?;
     Ok(())
+}
+
+/// The keys of a choice of hosts.
+fn selection(selection: &Selection) -> Vec<String> {
+    let Selection { zones, services, hosts, share } = selection;
+    let zones: Vec<String> = zones.iter().map(ToString::to_string).collect();
+    let services: Vec<String> = services.iter().map(ToString::to_string).collect();
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    let list = |(key, names): (&str, Vec<String>)| {
+        let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        (!names.is_empty()).then(|| format!("{key} = [{}]", quoted.join(", ")))
+    };
+    let lists = [("zones", zones), ("services", services), ("hosts", hosts)].into_iter().filter_map(list);
+    lists.chain(share.map(|share| format!("share = \"{share}\""))).collect()
 }

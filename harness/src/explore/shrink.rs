@@ -9,6 +9,7 @@ use fixtures::diagnostic::Source;
 use fixtures::graph::{Graph, Service};
 use fixtures::load::load_graph;
 use fixtures::placement::Placement;
+use scenarios::load::load_scenario;
 use scenarios::scenario::TimedFault;
 use scenarios::verdict::Verdict;
 use std::time::Duration;
@@ -75,6 +76,10 @@ impl Shrinking<'_> {
     fn with_faults(&self, faults: Vec<TimedFault>) -> Option<Loaded> {
         let mut candidate = self.best.clone();
         candidate.scenario.faults = faults;
+        // What no file may say is no case; what no file can say yet is not held against it.
+        if let Ok(text) = super::file::scenario(&candidate.scenario, "shrunk", "zones", "graph", "") {
+            load_scenario(&Source { name: "shrunk".to_owned(), text }).ok()?;
+        }
         (!candidate.scenario.faults.is_empty()).then_some(candidate)
     }
 

@@ -4,8 +4,8 @@
 use crate::load::Loaded;
 use fixtures::name::{ServiceName, ZoneName};
 use fixtures::seed::Seeds;
-use scenarios::fault::{Fault, PowerOff, Selection};
-use scenarios::plan::Unsynced;
+use scenarios::fault::{Boot, Fault, PowerOff, Selection};
+use scenarios::plan::{BootTrouble, Unsynced};
 use scenarios::scenario::{Pulses, TimedFault};
 use std::time::Duration;
 
@@ -66,14 +66,13 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
     let services: Vec<&ServiceName> = base.graph.services.iter().map(|service| &service.name).collect();
     let service = services[seeds.place(services.len())].clone();
     let windows = &base.scenario.windows;
-    let (how, later) = if seeds.chance(TOO_LATE) {
-        ("not in time", windows.recovery + Duration::from_secs(1))
-    } else {
-        let most = u64::try_from(windows.recovery.as_millis() / 2).unwrap_or(u64::MAX);
-        ("late", Duration::from_millis(100 + seeds.up_to(most)))
-    };
     let hosts = Selection { services: vec![service.clone()], ..power_off.hosts.clone() };
-    let fault = Fault::PowerOff(PowerOff { hosts, unsynced: Unsynced::Kept });
+    let (how, fault) = if seeds.chance(TOO_LATE) {
+        ("not in time", Fault::PowerOff(PowerOff { hosts, unsynced: Unsynced::Kept }))
+    } else {
+        let half_ms = u64::try_from(windows.recovery.as_millis() / 2).unwrap_or(u64::MAX);
+        ("late", Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(100 + seeds.up_to(half_ms)) }))
+    };
     let late = TimedFault {
         name: format!("{service}-comes-back-late"),
         fault,
@@ -81,7 +80,8 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
         at: cut.at,
         within: Duration::ZERO,
         pulses: Pulses::ONCE,
-        lasts: cut.lasts + later,
+        // Beyond the recovery of the others, so that nobody recovers by waiting for its end.
+        lasts: cut.lasts + windows.recovery + Duration::from_secs(1),
     };
     if faults.iter().all(|fault| fault.name != late.name) {
         faults.push(late);

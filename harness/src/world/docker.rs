@@ -16,6 +16,7 @@ mod power;
 mod provision;
 pub mod raise;
 pub mod region;
+pub mod spec;
 pub mod subnet;
 pub mod sweep;
 

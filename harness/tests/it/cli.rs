@@ -131,7 +131,7 @@ fn everything_built_in_is_fine_and_planned_without_an_engine() {
 #[test]
 fn no_engine_is_2_with_what_to_do_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let mut command = blackstart(&["run", "minimal"]);
+    let mut command = blackstart(&["run", "minimal", "--world", "docker"]);
     let (status, out, err) =
         outcome(command.env("DOCKER_HOST", "unix:///nowhere/engine.sock").current_dir(folder.path()));
     assert_eq!((status, out.as_str()), (2, ""));
@@ -173,6 +173,20 @@ fn is_root() -> bool {
     status.lines().any(|line| line.starts_with("Uid:") && line.split_ascii_whitespace().nth(1) == Some("0"))
 }
 
+/// The first command of the readme does its job on a machine without an engine, and says how.
+#[test]
+fn without_an_engine_auto_simulates_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut command = blackstart(&["run", "github-2016", "minimal", "--seed", "7"]);
+    let (status, out, err) =
+        outcome(command.env("DOCKER_HOST", "unix:///nowhere/engine.sock").current_dir(folder.path()));
+    assert_eq!(status, 1, "{err}");
+    assert!(out.contains("world sim") && out.contains("session-cache"), "{out}");
+    assert!(err.contains("no engine answers, so this is simulated"), "{err}");
+    let runs = std::fs::read_dir(folder.path().join("reports/runs")).expect("runs were left").count();
+    assert_eq!(runs, 2);
+}
+
 /// An engine of another age, played by a listener that answers every request with the same version.
 #[test]
 fn an_engine_that_is_too_old_is_2_with_what_to_do() {
@@ -187,7 +201,7 @@ fn an_engine_that_is_too_old_is_2_with_what_to_do() {
             let _sent = write!(stream, "{head} {}\r\n\r\n{body}", body.len());
         }
     });
-    let mut command = blackstart(&["run", "minimal"]);
+    let mut command = blackstart(&["run", "minimal", "--world", "docker"]);
     let (status, _, err) = outcome(command.env("DOCKER_HOST", format!("tcp://{address}")));
     assert_eq!(status, 2);
     assert!(err.contains("1.40") && err.contains("1.41") && err.contains("Upgrade"), "{err}");

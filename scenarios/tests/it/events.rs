@@ -5,6 +5,19 @@ use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOu
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
+fn step_done(step: String, fault: String, host: HostName) -> Detail {
+    Detail::StepDone {
+        step,
+        fault,
+        act: Act::Heal,
+        what: String::new(),
+        method: "cgroup.kill".into(),
+        skew_ns: 7,
+        hosts: vec![host],
+        unsynced_lost: vec![ZoneName::new("az1").expect("a name")],
+    }
+}
+
 fn every_detail() -> Vec<(&'static str, Detail)> {
     let (host, instance) = (HostName("az1-api-0".into()), InstanceName("api-az1-0".into()));
     let service = ServiceName::new("cache").expect("a name");
@@ -21,19 +34,7 @@ fn every_detail() -> Vec<(&'static str, Detail)> {
                 hosts: vec![host.clone()],
             },
         ),
-        (
-            "step-done",
-            Detail::StepDone {
-                step,
-                fault: fault.clone(),
-                act: Act::Heal,
-                what: String::new(),
-                method: "cgroup.kill".into(),
-                skew_ns: 7,
-                hosts: vec![host],
-                unsynced_lost: vec![ZoneName::new("az1").expect("a name")],
-            },
-        ),
+        ("step-done", step_done(step, fault.clone(), host)),
         (
             "fault-effect",
             Detail::FaultEffect {

@@ -1,0 +1,141 @@
+//! Owns the claims about game days in virtual time: one seed decides every byte, and what is found is what is there.
+//! Refuses to start containers.
+
+use harness::explore::repair::{self, Confirmation};
+use harness::explore::{Bounds, Culprit, file, search, shrink};
+use harness::twin::Played;
+use harness::{load, twin};
+use scenarios::verdict::Verdict;
+use std::sync::atomic::AtomicBool;
+
+/// What the file of each built-in scenario says it expects: the culprits of a violated one, nothing of a held one.
+const EXPECTED: [(&str, &[[&str; 3]]); 6] = [
+    ("minimal", &[]),
+    ("az-power-loss", &[]),
+    ("each-zone-in-turn", &[]),
+    ("region-black-start", &[]),
+    ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
+    ("github-2016-repaired", &[]),
+];
+
+fn play(name: &str, seed: u64) -> Played {
+    let mut loaded = load::scenario(name, false).expect("it loads");
+    twin::play(&mut loaded, seed).expect("it plays")
+}
+
+/// The log as `events.jsonl` has it.
+fn log(played: &Played) -> String {
+    played.events.iter().map(|event| reports::journal::to_line(event) + "\n").collect()
+}
+
+/// FNV-1a: a difference in one byte gives another number.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3))
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() {
+    for name in scenarios::builtin::scenario_names() {
+        let first = log(&play(name, 7));
+        assert!(first == log(&play(name, 7)), "{name}: two runs of one seed differ");
+        assert!(first != log(&play(name, 8)), "{name}: the seed decides nothing");
+    }
+}
+
+/// The digest of one seed is stored: it is the same on every machine, and changes only with what the simulator does.
+#[test]
+fn a_seed_has_the_same_digest_everywhere() {
+    let found = digest(&log(&play("minimal", 7)));
+    assert_eq!(found, 0x0862_b75e_cc90_ea52, "the digest of `minimal`, seed 7, is {found:#018x}");
+}
+
+#[test]
+fn every_built_in_scenario_ends_as_its_file_says() {
+    for (name, culprits) in EXPECTED {
+        for seed in [1, 7, 23] {
+            let judgement = play(name, seed).judgement;
+            let expected = if culprits.is_empty() { Verdict::Held } else { Verdict::Violated };
+            assert_eq!(judgement.verdict, expected, "{name}, seed {seed}: {:?}", judgement.inconclusive);
+            let found: Vec<[String; 3]> = Culprit::all(&judgement)
+                .into_iter()
+                .map(|(culprit, _)| [culprit.invariant, culprit.service, culprit.setting])
+                .collect();
+            assert_eq!(found, culprits, "{name}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_culprit_is_confirmed_by_repairing_only_it() {
+    let mut loaded = load::scenario("github-2016", false).expect("it loads");
+    let finding = twin::play(&mut loaded, 7).expect("it plays").judgement.findings.remove(0);
+    assert_eq!(repair::confirm(&loaded, 7, &finding).expect("it plays"), Confirmation::Confirmed);
+    let mut other = finding.clone();
+    other.setting = Some("services.app.needs.credentials".to_owned());
+    assert_eq!(repair::confirm(&loaded, 7, &other).expect("it plays"), Confirmation::Refuted);
+    other.setting = None;
+    assert_eq!(repair::confirm(&loaded, 7, &other).expect("it plays"), Confirmation::NotRepairable);
+}
+
+/// The search finds the seeded defect, makes the case smaller, and the files it writes show the same culprit again.
+#[test]
+fn a_search_finds_the_seeded_defect_and_writes_the_smallest_case() {
+    let load = || Ok(load::scenario("github-2016", false)?);
+    let over = AtomicBool::new(false);
+    let bounds = Bounds { first: 0, seeds: 20, over, stop_at_first: false, threads: 2 };
+    let found = search(&bounds, load, || {}).expect("it searches");
+    assert_eq!(found.seeds, 20);
+    let wanted = |culprit: &&Culprit| culprit.setting == "services.app.needs.session-cache";
+    let culprit = found.failures.keys().find(wanted).expect("it is found").clone();
+    let failure = &found.failures[&culprit];
+    let base = load::scenario("github-2016", false).expect("it loads");
+    let shrunk = shrink::shrink(failure.varied.applied(&base), failure.seed, &culprit).expect("it shrinks").loaded;
+    assert!(shrunk.graph.services.len() <= 3, "{:?}", shrunk.graph.services);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file::write(&shrunk, "smallest", folder.path(), "why").expect("it is written");
+    let mut again = load::scenario(&path.display().to_string(), false).expect("it loads");
+    let played = twin::play(&mut again, failure.seed).expect("it plays");
+    assert!(Culprit::all(&played.judgement).iter().any(|(known, _)| *known == culprit), "{:?}", played.judgement);
+}
+
+/// A search is the same whatever the number of threads.
+#[test]
+fn a_search_does_not_depend_on_its_threads() {
+    let search_on = |threads| {
+        let load = || Ok(load::scenario("github-2016", false)?);
+        let over = AtomicBool::new(false);
+        let bounds = Bounds { first: 3, seeds: 12, over, stop_at_first: false, threads };
+        let found = search(&bounds, load, || {}).expect("it searches");
+        let failures = found.failures.iter().map(|(culprit, failure)| (culprit.clone(), failure.seed, failure.seen));
+        (found.verdicts.clone(), found.coverage.clone(), failures.collect::<Vec<_>>())
+    };
+    assert_eq!(search_on(1), search_on(3));
+}
+
+/// Every fault of a file has its effect in virtual time, or the run says that it has none.
+#[test]
+fn faults_other_than_the_loss_of_power_are_simulated_or_refused() {
+    let faults = [
+        ("pause = { zones = [\"az1\"] }", true),
+        ("processor = { zones = [\"az1\"], left = \"10%\" }", true),
+        ("disk-full = { zones = [\"az1\"] }", true),
+        ("disk-slow = { zones = [\"az1\"], delay = \"20ms\" }", true),
+        ("cut = { from = { zones = [\"az1\"] } }", true),
+        ("link = { from = { zones = [\"az1\"] }, latency = \"5ms\", loss = \"10%\" }", true),
+        ("memory = { zones = [\"az1\"], fill = \"90%\" }", false),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    for (fault, simulated) in faults {
+        let text = format!(
+            "name = \"day\"\ntopology = \"us-test-1\"\ngraph = \"minimal\"\n[traffic]\nrate = \"10/s\"\n[steady-state]\n\
+             availability = \"90%\"\n[[faults]]\nname = \"trouble\"\n{fault}\nlasts = \"4s\"\n"
+        );
+        let path = folder.path().join("day.toml");
+        std::fs::write(&path, text).expect("it is written");
+        let mut loaded =
+            load::scenario(&path.display().to_string(), false).unwrap_or_else(|bad| panic!("{}", bad.text));
+        let judgement = twin::play(&mut loaded, 7).expect("it plays").judgement;
+        let without_effect = judgement.inconclusive.iter().any(|reason| reason.code == "fault-without-effect");
+        assert_eq!(without_effect, !simulated, "{fault}: {:?}", judgement.inconclusive);
+    }
+}

@@ -1,0 +1,65 @@
+//! Owns the claim that the page on faults says what the code says.
+
+use scenarios::fault::catalogue;
+use std::path::Path;
+
+const HEAD: &str = "# Faults
+
+This page is written by a test out of `scenarios/src/fault/`; each kind is one file there.
+
+A fault is injected, looked at from outside for as long as it lasts, and healed.
+One that is not seen to be in force, or that ended early, makes the run *inconclusive*: nothing is judged on it.
+What was asked for and what was measured is in the record, look by look (`fault-effect` in `events.jsonl`).
+
+## When
+
+| in the file | means |
+|---|---|
+| `at = \"2s\"` | so long after the beginning of its round |
+| `within = \"10s\"` | at a random moment between `at` and so long after it, drawn from the seed |
+| `lasts = \"5s\"` | how long; kills, exits and restarts happen in one instant and have none |
+| `every = \"3s\"`, `times = 4` | again and again; recovery is judged after the last |
+| `after = \"other\"` | in a round of its own, after the other fault's: healed, recovered, quiet |
+| `after = { service = \"store\", zone = \"az1\", becomes = \"active\" }` | so long (`at`) after that is first observed in the round |
+
+## What
+
+| kind | what it does | its inverse | how its effect is seen | rights |
+|---|---|---|---|---|
+";
+
+const TAIL: &str = "
+## Rights
+
+The hand is one container with the machine's process ids and network, its root folder at `/machine`, loop devices, and the
+capabilities `SYS_CHROOT`, `NET_ADMIN`, `NET_RAW`, `KILL`, `CHOWN`, `FOWNER`, `DAC_OVERRIDE`, `SYS_ADMIN` and `SYS_PTRACE`;
+never `--privileged`. It probes what it can do, and every run records which way each right was had.
+
+| where | tried here | what works |
+|---|---|---|
+| root on the engine's machine, cgroup v1 with the unified hierarchy beside it | yes, by the tests on an engine | everything |
+| no rights granted (`--no-rights`) | yes, by the tests on an engine | power by the engine's kill, boots held up, hosts paused by the engine; every other fault ends the run inconclusive, with the reason |
+| member of the docker group | no: the same calls to the engine, which grants the hand the same rights | expected: everything |
+| cgroup v2 alone, systemd slices | the paths and files in unit tests on made-up trees only | expected: everything |
+| rootless engine | no: none can be had on the machine this was built on | expected: as with no rights |
+| engine in a virtual machine | no | expected: everything, inside that machine |
+
+What is not here: `netem`. Where a kernel has it, packets still wait in the hand's own queue, which was measured (see
+`harness/figures/bench-net.txt`); a second way that nobody could try would be believed all the same.
+";
+
+#[test]
+fn the_page_on_faults_says_what_the_code_says() {
+    let mut text = HEAD.to_owned();
+    for entry in catalogue() {
+        let row = [entry.kind, entry.what, entry.inverse, entry.probe, entry.rights];
+        text += &format!("| `{}` | {} | {} | {} | {} |\n", row[0], row[1], row[2], row[3], row[4]);
+    }
+    text += TAIL;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
+    if std::env::var_os("BLACKSTART_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("it can be written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "docs/faults.md is out of date: run the tests with BLACKSTART_BLESS=1 and commit it");
+}

@@ -83,6 +83,29 @@ impl Step {
         matches!(self.deed, Deed::End { .. } | Deed::Restart)
     }
 
+    /// Whether its effect passes by itself, so that it must have been seen, and need not be seen all the time: hosts
+    /// that boot late have booted at last.
+    pub fn passes(&self) -> bool {
+        let late = matches!(&self.deed, Deed::Boot { trouble } if *trouble != BootTrouble::Never);
+        self.is_instant() || late
+    }
+
+    /// Whether it may harm those who are recovering from something else. To heal what passes by itself harms nobody; a
+    /// restart gives power back.
+    pub fn disturbs(&self) -> bool {
+        self.act == Act::Inject || !self.passes() || self.is_power()
+    }
+
+    /// Whether hosts that get power meanwhile stay dark.
+    pub fn keeps_dark(&self) -> bool {
+        self.deed == Deed::Boot { trouble: BootTrouble::Never }
+    }
+
+    /// Whether nobody can expect its hosts to be active while it lasts, although they have power.
+    pub fn hampers(&self) -> bool {
+        !self.is_power() && !self.passes() && !self.keeps_dark()
+    }
+
     /// Whether recovery begins with it.
     pub fn begins_recovery(&self) -> bool {
         self.act == Act::Heal && self.closes
@@ -111,17 +134,32 @@ impl Plan {
 
     /// The longest time that a host is without power, over all rounds; zero for a host that never loses it.
     pub fn longest_dark(&self, host: &HostName) -> Duration {
-        let mut longest_ms = 0;
-        for round in &self.rounds {
-            let mut since_ms = None;
-            for step in round.steps.iter().filter(|step| step.changes.contains(host)) {
-                match step.act {
-                    Act::Inject => since_ms = Some(step.at_ms),
-                    Act::Heal => longest_ms = longest_ms.max(since_ms.map_or(0, |since| step.at_ms - since)),
+        let longest_ms = self.rounds.iter().map(|round| round.longest_dark_ms(host)).max();
+        Duration::from_millis(longest_ms.unwrap_or(0))
+    }
+}
+
+impl Round {
+    fn longest_dark_ms(&self, host: &HostName) -> u64 {
+        let (mut longest_ms, mut since_ms) = (0, None);
+        let (mut has_power, mut kept_dark) = (true, 0_u32);
+        for step in &self.steps {
+            if step.changes.contains(host) {
+                has_power = step.act == Act::Heal;
+            }
+            if step.keeps_dark() && step.hosts.contains(host) {
+                kept_dark = if step.act == Act::Inject { kept_dark + 1 } else { kept_dark.saturating_sub(1) };
+            }
+            match since_ms {
+                None if !has_power => since_ms = Some(step.at_ms),
+                Some(since) if has_power && kept_dark == 0 => {
+                    longest_ms = longest_ms.max(step.at_ms.saturating_sub(since));
+                    since_ms = None;
                 }
+                _ => {}
             }
         }
-        Duration::from_millis(longest_ms)
+        longest_ms
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod it {
     mod events;
+    mod faults;
     mod faults_page;
     mod judging;
     mod judging_data;

@@ -6,7 +6,8 @@ use crate::load::{self, Loaded};
 use anyhow::Result;
 use fixtures::name::HostName;
 use fixtures::unit::Span;
-use scenarios::event::Act;
+use scenarios::event::{Act, Life};
+use scenarios::plan::Observed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -52,19 +53,17 @@ fn text(loaded: &Loaded) -> Result<String> {
     for (number, round) in plan.rounds.iter().enumerate() {
         writeln!(text, "round {number}")?;
         for step in &round.steps {
-            touched.extend(&step.changes);
-            let verb = match step.act {
-                Act::Inject => "power off",
-                Act::Heal => "power on ",
+            touched.extend(&step.hosts);
+            let (verb, hosts) = match (step.act, step.is_power()) {
+                (Act::Inject, true) => ("power off", &step.changes),
+                (Act::Heal, true) => ("power on ", &step.changes),
+                (Act::Inject, false) => ("inject   ", &step.hosts),
+                (Act::Heal, false) => ("heal     ", &step.hosts),
             };
             let at = Span(std::time::Duration::from_millis(step.at_ms)).to_string();
-            writeln!(
-                text,
-                "  {at:>6}  {verb} {} ({}): {}",
-                step.changes.len(),
-                step.fault,
-                by_zone(loaded, &step.changes)
-            )?;
+            let after = step.after.as_ref().map_or_else(String::new, after);
+            let zones = by_zone(loaded, hosts);
+            writeln!(text, "  {at:>6}  {verb} {} ({}){after}: {zones}", hosts.len(), step.fault)?;
         }
         let (recovery, quiet) = (Span(windows.recovery), Span(windows.quiet));
         writeln!(text, "  then at most {recovery} until everything is active, and {quiet} of quiet traffic")?;
@@ -79,6 +78,18 @@ fn text(loaded: &Loaded) -> Result<String> {
     )?;
     text += "only objects that this run makes and labels are ever acted on; nothing on the network is reachable from them\n";
     Ok(text)
+}
+
+/// ` once store in az1 becomes active`.
+fn after(observed: &Observed) -> String {
+    let zone = observed.zone.as_ref().map_or_else(String::new, |zone| format!(" in {zone}"));
+    let life = match observed.becomes {
+        Life::Off => "off",
+        Life::Starting => "starting",
+        Life::Serving => "serving",
+        Life::Active => "active",
+    };
+    format!(" once {}{zone} becomes {life}", observed.service)
 }
 
 /// `az1 (22), az2 (3: az2-cache-0, …)`.

@@ -155,7 +155,7 @@ fn cut(located: &Located<RawCut>, problems: &mut Problems<'_>) -> Cut {
     let raw = located.get();
     let shape = raw.shape.as_ref().map_or(CutShape::Full, |shape| *shape.get());
     if shape == CutShape::Full {
-        if raw.from.is_none() {
+        if raw.from.is_none() && !problems.touched(&located.span()) {
             problems.missing("from", Some(located.span()));
         }
     } else {

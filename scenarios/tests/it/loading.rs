@@ -182,6 +182,129 @@ fn bind_names_what_the_region_does_not_have() {
     assert_eq!(found[1].help.as_deref(), Some("did you mean `store`?"));
 }
 
+/// The good file with another fault in the place of its power-off.
+fn with(kind: &str) -> String {
+    GOOD.replace("power-off = { zones = [\"az1\"] }", kind)
+}
+
+#[test]
+fn faults_that_say_too_little_or_too_much_are_told() {
+    let wrong = [
+        ("pause = {}\nkill = {}", "two-fault-kinds"),
+        ("kill = {}", "instant-lasts"),
+        ("boot = {}", "no-boot-trouble"),
+        ("boot = { late = \"1s\", never = true }", "two-boot-troubles"),
+        ("boot = { never = false }", "never-false"),
+        ("boot = { at-once = 2 }", "missing-key"),
+        ("boot = { at-once = 0, each = \"1s\" }", "zero"),
+        ("processor = {}", "missing-key"),
+        ("processor = { left = \"0%\" }", "too-small"),
+        ("memory = { fill = 90 }", "wrong-type"),
+        ("pause = { share = \"0%\" }", "too-small"),
+        ("disk-slow = { zones = [\"az1\"] }", "missing-key"),
+        ("disk-full = { hosts = [\"az1-api-0\"] }", "unknown-key"),
+        ("cut = {}", "missing-key"),
+        ("cut = { shape = \"bridge\", one-way = true }", "partial-cut"),
+        ("cut = { shape = \"ring\" }", "unknown-value"),
+        ("link = { from = { zones = [\"az1\"] } }", "link-unchanged"),
+        ("link = { from = { zones = [\"az1\"] }, latency = \"1ms\", jitter = \"2ms\" }", "jitter-too-wide"),
+        ("link = { from = {}, bandwidth = \"1MB\" }", "bad-quantity"),
+        ("gray-zone = { zone = \"az1\" }", "link-unchanged"),
+        ("gray-zone = { loss = \"15%\" }", "missing-key"),
+        ("power-off = { unsynced = \"gone\" }", "unknown-value"),
+    ];
+    for (kind, code) in wrong {
+        let found = errors(&with(kind));
+        let told: Vec<(&str, bool)> = found.iter().map(|one| (one.code, one.line >= 5)).collect();
+        assert_eq!(told, [(code, true)], "{kind}: {found:#?}");
+    }
+}
+
+#[test]
+fn times_that_contradict_themselves_are_told() {
+    let wrong = [
+        ("every = \"3s\"", "missing-key", 5),
+        ("times = 3", "missing-key", 5),
+        ("every = \"10s\"\ntimes = 3", "pulses-overlap", 9),
+        ("every = \"20s\"\ntimes = 0", "zero", 10),
+        ("within = \"0s\"", "zero", 9),
+        ("after = 5", "wrong-type", 9),
+        ("after = { service = \"store\" }", "missing-key", 9),
+        ("after = { service = \"store\", becomes = \"alive\" }", "unknown-value", 9),
+        ("after = { service = \"store\", becomes = \"active\" }", "trigger-alone", 9),
+    ];
+    for (line, code, number) in wrong {
+        let text = format!("{GOOD}{line}\n");
+        let found = errors(&text);
+        let told: Vec<(&str, usize)> = found.iter().map(|one| (one.code, one.line)).collect();
+        assert_eq!(told, [(code, number)], "{line}: {found:#?}");
+    }
+}
+
+#[test]
+fn place_inside_a_trigger_is_kept() {
+    let found = errors(&format!("{GOOD}after = {{ service = \"store\", zoone = \"az1\", becomes = \"active\" }}\n"));
+    let unknown = found.iter().find(|one| one.code == "unknown-key").expect("told");
+    assert_eq!((unknown.line, unknown.column), (9, 30));
+    assert_eq!(unknown.help.as_deref(), Some("did you mean `zone`?"));
+}
+
+#[test]
+fn windows_and_pulses_leave_room_for_recovery_as_well() {
+    let other = |rest: &str| format!("{GOOD}[[faults]]\nname = \"late\"\npause = {{}}\nlasts = \"5s\"\n{rest}\n");
+    // The heal comes at 10s, the recovery window lasts 30s.
+    check(&other("at = \"2s\"\nwithin = \"9s\""), &[("recovery-cut", 8), ("recovery-cut", 13)]);
+    check(&other("at = \"2s\"\nevery = \"6s\"\ntimes = 3"), &[("recovery-cut", 13)]);
+    assert!(load_scenario(&source(&other("at = \"40s\"\nwithin = \"9s\""))).is_ok());
+    let late = format!("{GOOD}[[faults]]\nname = \"late\"\nboot = {{ late = \"1s\" }}\nlasts = \"15s\"\n");
+    assert!(load_scenario(&source(&late)).is_ok(), "to heal a late boot harms nobody");
+    let never = late.replace("late = \"1s\" }", "never = true }");
+    check(&never, &[("recovery-cut", 12)]);
+    let event = other("after = { service = \"store\", becomes = \"active\" }\nat = \"1s\"");
+    assert!(load_scenario(&source(&event)).is_ok(), "nobody knows when it will come");
+}
+
+fn bound(kind: &str) -> Vec<(&'static str, usize)> {
+    let text = source(&with(kind));
+    let (scenario, _) = load_scenario(&text).unwrap_or_else(|errors| panic!("{kind}: {errors:#?}"));
+    let graph = super::world::world_graph("minimal");
+    bind(&scenario, &text, &super::world::topology(), &graph).iter().map(|one| (one.code, one.line)).collect()
+}
+
+#[test]
+fn bind_tells_faults_that_hit_nobody() {
+    let nobody = [
+        ("pause = { zones = [\"az1\"], hosts = [\"az2-api-0\"] }", "no-host"),
+        ("pause = { hosts = [\"az1-apy-0\"] }", "unknown-host"),
+        ("gray-zone = { zone = \"az9\", loss = \"1%\" }", "unknown-zone"),
+        ("disk-full = { zones = [\"az9\"] }", "unknown-zone"),
+        ("cut = { from = { services = [\"stor\"] } }", "unknown-service"),
+        ("cut = { from = {} }", "no-link"),
+        ("cut = { from = { zones = [\"az1\"] }, to = { zones = [\"az1\"] } }", "no-link"),
+        ("cut = { from = { zones = [\"az1\", \"az2\"] }, shape = \"bridge\" }", "too-few-members"),
+    ];
+    for (kind, code) in nobody {
+        assert_eq!(bound(kind), [(code, 7)], "{kind}");
+    }
+    assert_eq!(bound("cut = { from = { zones = [\"az1\"] }, shape = \"majority-ring\" }"), []);
+    let trigger = "pause = {}\nafter = { service = \"stor\", becomes = \"active\" }";
+    let text = source(&format!("{}{}", with(trigger), fault("dark", "lasts = \"5s\"").replace("dark", "first")));
+    let (scenario, _) = load_scenario(&text).expect("right by itself");
+    let graph = super::world::world_graph("minimal");
+    let found = bind(&scenario, &text, &super::world::topology(), &graph);
+    assert_eq!((found[0].code, found[0].line), ("unknown-service", 8));
+}
+
+#[test]
+fn bind_refuses_power_whose_release_cannot_be_planned() {
+    let rest = "lasts = \"5s\"\nafter = { service = \"store\", becomes = \"active\" }";
+    let text = source(&format!("{GOOD}{}", fault("again", rest)));
+    let (scenario, _) = load_scenario(&text).expect("right by itself");
+    let graph = super::world::world_graph("minimal");
+    let found = bind(&scenario, &text, &super::world::topology(), &graph);
+    assert_eq!(found.iter().map(|one| (one.code, one.line)).collect::<Vec<_>>(), [("power-twice", 11)]);
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "(?s).{0,200}") {

@@ -51,6 +51,10 @@ pub(crate) fn graph(text: Source) -> Graph {
     fixtures::load::load_graph(&text).expect("the graph loads").0
 }
 
+pub(crate) fn world_graph(name: &str) -> Graph {
+    graph(fixtures::builtin::graph(name).expect("built in"))
+}
+
 pub(crate) fn topology() -> Topology {
     let source = fixtures::builtin::topology("us-test-1").expect("built in");
     fixtures::load::load_topology(&source).expect("the topology loads").0

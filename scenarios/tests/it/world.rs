@@ -9,7 +9,7 @@ use fixtures::topology::Topology;
 use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place, WriteOutcome};
 use scenarios::judge::{Case, judge};
 use scenarios::judgement::{InvariantResult, Judgement};
-use scenarios::plan::{Plan, plan};
+use scenarios::plan::{Plan, Step, plan};
 use scenarios::scenario::Scenario;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) intervention: bool,
     pub(crate) write_outcome: WriteOutcome,
     pub(crate) settles: bool,
+    /// Zones whose disk really loses what was not synced, at every power-off.
+    pub(crate) unsynced_lost: Vec<ZoneName>,
     events: Vec<Event>,
     now_ms: u64,
 }
@@ -87,6 +89,7 @@ impl World {
             intervention: false,
             write_outcome: WriteOutcome::ReadBack,
             settles: true,
+            unsynced_lost: Vec::new(),
             events: Vec::new(),
             now_ms: 0,
         }
@@ -190,29 +193,36 @@ impl World {
     fn round(&mut self, round: usize) {
         let began_ms = self.now_ms;
         let mut stuck = false;
+        let timed = self.plan.rounds[round].steps.iter().filter(|step| step.after.is_none());
+        // What waits for an event sees it a second after everything else.
+        let event_ms = began_ms + timed.map(|step| step.at_ms).max().unwrap_or(0) + 1_000;
         for (position, step) in self.plan.rounds[round].steps.clone().into_iter().enumerate() {
             let dark: BTreeSet<String> = match position.checked_sub(1) {
                 Some(before) => self.plan.hosts_dark_after(round, before).iter().map(ToString::to_string).collect(),
                 None => BTreeSet::new(),
             };
-            let phase =
-                if position > 0 && self.plan.rounds[round].steps[..position].iter().any(|step| step.act == Act::Heal) {
-                    Phase::Recovery
-                } else {
-                    Phase::Outage
-                };
-            let until_ms = began_ms + step.at_ms;
+            let phase = if position > 0 && self.plan.rounds[round].steps[..position].iter().any(Step::begins_recovery) {
+                Phase::Recovery
+            } else {
+                Phase::Outage
+            };
+            let until_ms = step.at_ms + if step.after.is_some() { event_ms } else { began_ms };
             self.traffic(phase, until_ms - self.now_ms, &dark);
-            self.phase(if step.act == Act::Inject { Phase::Outage } else { Phase::Recovery }, round);
+            match step.act {
+                Act::Inject => self.phase(Phase::Outage, round),
+                Act::Heal if step.closes => self.phase(Phase::Recovery, round),
+                Act::Heal => {}
+            }
+            let takes_power = step.is_power() && step.act == Act::Inject;
             let done = Detail::StepDone {
                 step: step.id.clone(),
                 fault: step.fault.clone(),
                 act: step.act,
-                what: String::new(),
+                what: step.deed.word().to_owned(),
                 method: "cgroup.kill".to_owned(),
                 skew_ns: 20 * MS,
-                hosts: step.changes.clone(),
-                unsynced_lost: Vec::new(),
+                hosts: if step.is_power() { step.changes.clone() } else { step.hosts.clone() },
+                unsynced_lost: if takes_power { self.unsynced_lost.clone() } else { Vec::new() },
             };
             self.push(self.now_ms, By::Hand, Place::default(), done);
             match step.act {
@@ -244,7 +254,10 @@ impl World {
     /// States of all instances with power after a heal; true where one is not as it should be.
     fn heal(&mut self, round: usize, position: usize) -> bool {
         let step = self.plan.rounds[round].steps[position].clone();
-        let dark = self.plan.hosts_dark_after(round, position);
+        let mut dark = self.plan.hosts_dark_after(round, position);
+        let (before, after) = self.plan.rounds[round].steps.split_at(position + 1);
+        let is_live = |one: &&Step| one.keeps_dark() && after.iter().any(|heal| heal.id == one.pair);
+        dark.extend(before.iter().filter(is_live).flat_map(|one| one.hosts.clone()));
         let mut stuck = false;
         for instance in self.placement.instances.clone() {
             let host = self.placement.hosts[instance.host].name.clone();
@@ -254,7 +267,7 @@ impl World {
             let told = (self.returns)(&instance, &step.id);
             stuck |= told.is_some();
             let (life, missing) = told.unwrap_or((Life::Active, Vec::new()));
-            if step.changes.contains(&host)
+            if step.hosts.contains(&host)
                 || life != Life::Active
                 || step.fault != self.plan.rounds[round].steps[0].fault
             {

@@ -4,7 +4,7 @@
 //! - [`vary`]: what a seed makes of a scenario
 //! - [`shrink`]: the smallest schedule and graph that still fail
 //! - [`repair`]: the graph with one need, edge or setting repaired
-//! - [`file`]: a case as files that run in every world
+//! - [`mod@file`]: a case as files that run in every world
 
 pub mod file;
 pub mod repair;

@@ -97,6 +97,9 @@ struct Built {
     lit: AtomicBool,
     /// Faults in force that are looked at.
     watched: Mutex<BTreeSet<String>>,
+    /// Hosts whose last loss of power the engine has taken note of.
+    deaths: Mutex<BTreeSet<HostName>>,
+    deaths_changed: Notify,
 }
 
 /// A region on an engine.
@@ -242,6 +245,11 @@ impl Shared {
             while let Some(event) = events.recv().await {
                 let Some(host) = shared.names.host_of(&event.container) else { continue };
                 let (t_ns, host) = (shared.clock.of_wall(event.wall_ns), HostName(host.to_owned()));
+                if event.action == "die"
+                    && let Some(built) = shared.built()
+                {
+                    built.died(host.clone());
+                }
                 let input = Input::Engine { t_ns, host, action: event.action };
                 if shared.inputs.send(input).await.is_err() {
                     return;
@@ -322,6 +330,8 @@ impl Built {
             read_back: Notify::new(),
             lit: AtomicBool::new(false),
             watched: Mutex::default(),
+            deaths: Mutex::default(),
+            deaths_changed: Notify::new(),
         }
     }
 
@@ -379,6 +389,28 @@ impl Built {
     async fn tell_witness(&self, tell: &Tell) -> Result<()> {
         let speaker = self.witness.read().unwrap_or_else(PoisonError::into_inner).clone();
         speaker.context("there is no witness yet")?.say(tell).await.context("the witness")
+    }
+
+    /// The engine has taken note of a death.
+    fn died(&self, host: HostName) {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
+        self.deaths_changed.notify_one();
+    }
+
+    /// Hosts are about to die: the engine knows of none of these deaths yet.
+    fn forget_deaths(&self, hosts: &[HostName]) {
+        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).retain(|host| !hosts.contains(host));
+    }
+
+    /// Waits until the engine has taken note that these hosts died.
+    async fn await_deaths(&self, hosts: &[HostName]) {
+        let known = || {
+            let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.iter().all(|host| deaths.contains(host))
+        };
+        while !known() {
+            self.deaths_changed.notified().await;
+        }
     }
 
     fn was_lit(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
 
-use super::engine::ObjectKind;
 use super::faults::disk_cuts;
 use super::provision::STARTS_AT_ONCE;
 use super::{Built, Shared, at_once};
@@ -18,8 +17,6 @@ use std::time::Duration;
 const POWERED_NOTES_WAIT: Duration = Duration::from_secs(3);
 /// How long the engine may take to note that hosts are dead: it needs 1.5 s for 22 of them on two cores.
 const DEATHS_KNOWN_WAIT: Duration = Duration::from_secs(30);
-/// Between two looks at that.
-const DEATHS_LOOK: Duration = Duration::from_millis(50);
 
 /// Kills every process of these hosts at once; zones that lose all their hosts lose what they had not synced.
 pub(super) async fn power_off(
@@ -28,6 +25,7 @@ pub(super) async fn power_off(
     hosts: &[HostName],
     unsynced: Unsynced,
 ) -> Result<Done> {
+    built.forget_deaths(hosts);
     let whole = whole_zones(built, hosts);
     let (disks, caveat) = disk_cuts(built, &whole, unsynced, shared.seed);
     let dark = if built.rights.host_view {
@@ -103,29 +101,22 @@ async fn by_engine(shared: &Shared, hosts: &[HostName]) -> Result<Dark> {
 }
 
 /// Waits until the engine has taken note of the deaths: until then it takes the order to start as carried out already,
-/// and the host would stay dark.
-async fn await_known_dead(shared: &Shared, hosts: &[HostName]) -> Result<()> {
-    let names: BTreeSet<String> = hosts.iter().map(|host| shared.names.object(&format!("host-{host}"))).collect();
-    let all = async {
-        loop {
-            let found = shared.engine.find(ObjectKind::Container, &shared.names.label()).await?;
-            if !found.iter().any(|container| container.running && names.contains(&container.name)) {
-                return Ok(());
-            }
-            shared.going_on()?;
-            tokio::time::sleep(DEATHS_LOOK).await;
+/// and the host would stay dark. A host that somebody started meanwhile has died all the same.
+async fn await_known_dead(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<()> {
+    let mut cancelled = shared.cancelled.clone();
+    tokio::select! {
+        () = built.await_deaths(hosts) => Ok(()),
+        _ = cancelled.wait_for(|cancelled| *cancelled) => bail!("cancelled"),
+        () = tokio::time::sleep(DEATHS_KNOWN_WAIT) => {
+            bail!("{DEATHS_KNOWN_WAIT:?} after power-off the engine still takes hosts for running; is it hung?")
         }
-    };
-    match tokio::time::timeout(DEATHS_KNOWN_WAIT, all).await {
-        Ok(known) => known,
-        Err(_) => bail!("{DEATHS_KNOWN_WAIT:?} after power-off the engine still takes hosts for running; is it hung?"),
     }
 }
 
 /// Starts what is not running (it waits at its gate), then opens all gates at once.
 pub(super) async fn power_on(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
     if built.was_lit() {
-        await_known_dead(shared, hosts).await?;
+        await_known_dead(shared, built, hosts).await?;
         at_once(STARTS_AT_ONCE, hosts.to_vec(), |host| async move {
             shared.going_on()?;
             shared.engine.start(&shared.names.object(&format!("host-{host}"))).await

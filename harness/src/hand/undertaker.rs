@@ -9,15 +9,19 @@ use super::cgroup;
 use crate::world::docker::sweep;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 
-/// Starts it; the hand may end at once.
+/// Starts it, and waits until it has left the container; the hand may end then, and no sooner: the engine ends whatever
+/// is still in its control group.
 pub(super) fn call(run: &str) -> std::io::Result<()> {
-    // Its ends of the container's standard streams would keep the engine waiting for the container's end.
-    let quiet = Stdio::null;
     let mut command = Command::new("/proc/self/exe");
-    command.args(["undertaker", run]).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn().map(drop)
+    // Its ends of the container's standard streams would keep the engine waiting for the container's end.
+    command.args(["undertaker", run]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let Some(mut word) = child.stdout.take() else { return Ok(()) };
+    word.read_exact(&mut [0]).map_err(|_| std::io::Error::other("the undertaker could not leave the container"))
 }
 
 /// The body of `blackstart undertaker RUN`.
@@ -31,6 +35,9 @@ pub fn run(run: &str) -> std::io::Result<()> {
     move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))?;
     drop(mounts);
     rustix::process::chdir("/")?;
+    let mut word = std::io::stdout();
+    word.write_all(b".")?;
+    word.flush()?;
     sweep::last(run).map_err(std::io::Error::other)
 }
 

@@ -27,7 +27,7 @@ impl Controller {
         // On the disk before the act: what is not written down cannot be healed by those who come after a crash.
         out.push(Command::Log { t_ns: now, by, place, detail, synced: true });
         let act = match (step.act, &step.deed) {
-            (Act::Inject, Deed::Power { .. } | Deed::Restart) => self.take_power(now, &step, out),
+            (Act::Inject, Deed::Power { .. } | Deed::Restart) => take_power(&step),
             (Act::Heal, Deed::Power { .. } | Deed::Restart) => self.give_power(now, &step, out),
             (Act::Inject, deed) => {
                 let (fault, deed, hosts) = (step.fault.clone(), deed.clone(), step.hosts.clone());
@@ -49,14 +49,6 @@ impl Controller {
             Some(act) => self.act(act, out),
             None => self.nothing_changes(now, out),
         }
-    }
-
-    fn take_power(&mut self, _now: Nanos, step: &Step, _out: &mut Vec<Command>) -> Option<Do> {
-        let unsynced = match step.deed {
-            Deed::Power { unsynced } => unsynced,
-            _ => Unsynced::Kept,
-        };
-        (!step.changes.is_empty()).then(|| Do::PowerOff { hosts: step.changes.clone(), unsynced })
     }
 
     fn give_power(&mut self, now: Nanos, step: &Step, out: &mut Vec<Command>) -> Option<Do> {
@@ -96,42 +88,16 @@ impl Controller {
     }
 
     fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
-        let Some(step) = self.present.clone() else { return };
-        self.own_act_ended(now, &step.hosts);
-        self.present = None;
-        let (id, fault, act) = (step.id, step.fault.clone(), Act::Inject);
-        let detail = Detail::StepDone {
-            step: id,
-            fault: step.fault,
-            act,
-            what: step.deed.word().to_owned(),
-            method,
-            skew_ns: 0,
-            hosts: step.hosts,
-            unsynced_lost: Vec::new(),
-        };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        let Some(step) = self.take_present(now) else { return };
+        tell_done(&step, Carried { t_ns, method, hosts: step.hosts.clone(), ..Carried::default() }, out);
         if let Some(effect) = effect {
-            self.effect_seen(now, fault, effect, out);
+            self.effect_seen(now, step.fault, effect, out);
         }
     }
 
     fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {
-        let Some(step) = self.present.clone() else { return };
-        self.own_act_ended(now, &step.hosts);
-        self.present = None;
-        let (act, unsynced_lost) = (Act::Heal, Vec::new());
-        let detail = Detail::StepDone {
-            step: step.id.clone(),
-            fault: step.fault.clone(),
-            act,
-            what: step.deed.word().to_owned(),
-            method,
-            skew_ns: 0,
-            hosts: step.hosts.clone(),
-            unsynced_lost,
-        };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
+        let Some(step) = self.take_present(now) else { return };
+        tell_done(&step, Carried { t_ns, method, hosts: step.hosts.clone(), ..Carried::default() }, out);
         self.after_heal(t_ns, &step, out);
     }
 
@@ -145,21 +111,18 @@ impl Controller {
         hosts: Vec<HostName>,
         out: &mut Vec<Command>,
     ) {
-        self.own_act_ended(now, &hosts);
-        let step = self.present.take();
-        let (id, fault) = match &step {
-            Some(step) => (step.id.clone(), step.fault.clone()),
-            None => ("power-on".to_owned(), String::new()),
-        };
-        self.live_faults.remove(&fault);
+        let step = self.take_present(now);
+        let fault = step.as_ref().map_or("", |step| step.fault.as_str());
+        self.live_faults.remove(fault);
         self.powered(t_ns, &hosts, out);
-        let (act, unsynced_lost) = (Act::Heal, Vec::new());
-        let detail =
-            Detail::StepDone { step: id, fault, act, what: String::new(), method, skew_ns, hosts, unsynced_lost };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
         self.lit_at = t_ns;
-        if let Some(step) = step {
-            self.after_heal(t_ns, &step, out);
+        let carried = Carried { t_ns, method, skew_ns, hosts, ..Carried::default() };
+        match step {
+            Some(step) => {
+                tell_done(&step, carried, out);
+                self.after_heal(t_ns, &step, out);
+            }
+            None => tell("power-on", "", Act::Heal, "", carried, out),
         }
     }
 
@@ -177,38 +140,59 @@ impl Controller {
     }
 
     fn gone_dark(&mut self, dark: WentDark, out: &mut Vec<Command>) {
-        let Some(step) = self.present.clone() else { return };
         let WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } = dark;
-        self.own_act_ended(t_ns, &step.changes);
-        self.present = None;
+        let Some(step) = self.take_present(t_ns) else { return };
         self.unpowered(t_ns, &step.changes, dead.iter().cloned(), out);
         for text in caveats {
             self.log(t_ns, Detail::Caveat { code: "unsynced-kept".to_owned(), text }, out);
         }
-        let (instant, expected) = (step.is_instant(), step.changes.len());
-        if !instant {
-            self.live_faults.insert(step.fault.clone(), 0);
-        }
-        let seen_dead = dead.len();
-        let (act, hosts, fault) = (Act::Inject, dead, step.fault.clone());
-        let (id, what) = (step.id, String::new());
-        let detail = Detail::StepDone { step: id, fault: step.fault, act, what, method, skew_ns, hosts, unsynced_lost };
-        out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
-        if instant {
+        let (seen_dead, expected) = (dead.len(), step.changes.len());
+        tell_done(&step, Carried { t_ns, method, skew_ns, hosts: dead, unsynced_lost }, out);
+        if step.is_instant() {
             let holds = seen_dead == expected && expected > 0;
             let text = format!("{seen_dead} of {expected} hosts were seen dead");
-            self.effect_seen(t_ns, fault, Effect { holds, text, ..Effect::default() }, out);
+            self.effect_seen(t_ns, step.fault, Effect { holds, text, ..Effect::default() }, out);
+        } else {
+            self.live_faults.insert(step.fault, 0);
         }
     }
 
-    /// Remembers what the harness itself did to hosts, so that it is not taken for somebody's intervention.
-    fn own_act_ended(&mut self, now: Nanos, hosts: &[HostName]) {
-        let slack_ns = match &self.present {
-            Some(step) if !step.is_power() => OWN_ACT_SLACK_NS,
-            // What the engine tells of a loss of power finds its hosts dark, or about to be lit.
-            _ => 0,
-        };
-        let hosts = hosts.iter().cloned().collect();
-        self.own_acts.push((hosts, self.act_since, now.saturating_add(slack_ns)));
+    /// The step under way, which has ended; what it did to hosts is nobody's intervention.
+    fn take_present(&mut self, now: Nanos) -> Option<Step> {
+        let step = self.present.take()?;
+        // What the engine tells of a loss of power finds its hosts dark, or about to be lit.
+        let (hosts, slack_ns) = if step.is_power() { (&step.changes, 0) } else { (&step.hosts, OWN_ACT_SLACK_NS) };
+        self.own_acts.push((hosts.iter().cloned().collect(), self.act_since, now.saturating_add(slack_ns)));
+        Some(step)
     }
+}
+
+/// The hosts whose power an inject takes, if it takes any.
+fn take_power(step: &Step) -> Option<Do> {
+    let unsynced = match step.deed {
+        Deed::Power { unsynced } => unsynced,
+        _ => Unsynced::Kept,
+    };
+    (!step.changes.is_empty()).then(|| Do::PowerOff { hosts: step.changes.clone(), unsynced })
+}
+
+/// How a step was carried out.
+#[derive(Default)]
+struct Carried {
+    t_ns: Nanos,
+    method: String,
+    skew_ns: u64,
+    hosts: Vec<HostName>,
+    unsynced_lost: Vec<ZoneName>,
+}
+
+fn tell_done(step: &Step, carried: Carried, out: &mut Vec<Command>) {
+    tell(&step.id, &step.fault, step.act, step.deed.word(), carried, out);
+}
+
+fn tell(step: &str, fault: &str, act: Act, what: &str, carried: Carried, out: &mut Vec<Command>) {
+    let Carried { t_ns, method, skew_ns, hosts, unsynced_lost } = carried;
+    let (step, fault, what) = (step.to_owned(), fault.to_owned(), what.to_owned());
+    let detail = Detail::StepDone { step, fault, act, what, method, skew_ns, hosts, unsynced_lost };
+    out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
 }

@@ -72,7 +72,7 @@ impl Fault for Boot {
         }
         gates.over = false;
         drop(gates);
-        let (gates, trouble) = (Arc::clone(&self.gates), self.trouble.clone());
+        let (gates, trouble) = (Arc::clone(&self.gates), self.trouble);
         self.keeper = Some(std::thread::spawn(move || {
             while held(&gates).step(&trouble) {
                 std::thread::sleep(STEP);

@@ -50,7 +50,7 @@ pub fn fault_of(deed: &Deed, ground: &Ground) -> Option<Box<dyn Fault>> {
         }
         Deed::Processor { hosts, left_milli } => Box::new(Processor::new(hosts.clone(), *left_milli, ground.clone())),
         Deed::Memory { hosts, fill_milli } => Box::new(Memory::new(hosts.clone(), *fill_milli, ground.clone())),
-        Deed::Boot { gates, trouble } => Box::new(Boot::new(&ground.boot_gates, gates.clone(), trouble.clone())),
+        Deed::Boot { gates, trouble } => Box::new(Boot::new(&ground.boot_gates, gates.clone(), *trouble)),
         _ => return None,
     })
 }

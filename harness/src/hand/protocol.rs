@@ -1,6 +1,7 @@
 //! Owns what the controller and the hand say to each other: one JSON line each, over the hand's attached standard
 //! input and output. Refuses to know how anything is done.
 
+pub use scenarios::plan::{BootTrouble, LinkAct, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -199,22 +200,6 @@ pub enum Deed {
     },
 }
 
-/// How hosts fail to boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BootTrouble {
-    /// Each so many milliseconds late.
-    Late(u64),
-    /// Not before the fault is healed.
-    Never,
-    /// So many at a time, each so many milliseconds long.
-    Bottleneck {
-        /// How many at a time.
-        at_once: usize,
-        /// Milliseconds of each.
-        each_ms: u64,
-    },
-}
-
 /// What happens to packets of one direction between two sets of addresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkRule {
@@ -224,32 +209,6 @@ pub struct LinkRule {
     pub to: Vec<String>,
     /// What happens.
     pub act: LinkAct,
-}
-
-/// What happens to a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum LinkAct {
-    /// It vanishes.
-    Drop,
-    /// TCP is reset, everything else answered with an ICMP error.
-    Refuse,
-    /// It is delayed, lost, doubled, or held to a rate.
-    Shape(Shape),
-}
-
-/// How one direction of a link behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Shape {
-    /// Added one-way latency, microseconds.
-    pub latency_us: u64,
-    /// Half the width of a uniform distribution around it, microseconds.
-    pub jitter_us: u64,
-    /// Packets lost, per million.
-    pub loss_ppm: u32,
-    /// Packets sent twice, per million.
-    pub duplicate_ppm: u32,
-    /// Bytes a second; zero is unlimited.
-    pub rate: u64,
 }
 
 /// A path on which a network fault is measured, from inside the sender's network namespace.

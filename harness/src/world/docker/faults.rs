@@ -149,7 +149,7 @@ impl Region<'_> {
             Deed::Power { .. } | Deed::Restart => bail!("power is not taken by a deed"),
             Deed::Boot { trouble } => {
                 let gates = hosts.iter().map(ToString::to_string).collect();
-                words::Deed::Boot { gates, trouble: boot_trouble(trouble) }
+                words::Deed::Boot { gates, trouble: *trouble }
             }
             Deed::Pause => words::Deed::Pause { hosts: self.targets(hosts) },
             Deed::End { services, kill } => {
@@ -207,7 +207,7 @@ impl Region<'_> {
     }
 
     fn rule(&self, rule: &plan::LinkRule) -> LinkRule {
-        LinkRule { from: self.addresses(&rule.from), to: self.addresses(&rule.to), act: link_act(rule.act) }
+        LinkRule { from: self.addresses(&rule.from), to: self.addresses(&rule.to), act: rule.act }
     }
 
     /// Addresses of hosts; a zone that is meant whole is its subnet, so that rules stay few.
@@ -248,28 +248,6 @@ impl Region<'_> {
         let layout = self.layout();
         let index = layout.placement.hosts.iter().find(|known| &known.name == host)?.instances.first()?;
         layout.instance_addresses().get(*index).map(ToString::to_string)
-    }
-}
-
-fn boot_trouble(trouble: &plan::BootTrouble) -> words::BootTrouble {
-    match *trouble {
-        plan::BootTrouble::Late(ms) => words::BootTrouble::Late(ms),
-        plan::BootTrouble::Never => words::BootTrouble::Never,
-        plan::BootTrouble::Bottleneck { at_once, each_ms } => words::BootTrouble::Bottleneck { at_once, each_ms },
-    }
-}
-
-fn link_act(act: plan::LinkAct) -> words::LinkAct {
-    match act {
-        plan::LinkAct::Drop => words::LinkAct::Drop,
-        plan::LinkAct::Refuse => words::LinkAct::Refuse,
-        plan::LinkAct::Shape(shape) => words::LinkAct::Shape(words::Shape {
-            latency_us: shape.latency_us,
-            jitter_us: shape.jitter_us,
-            loss_ppm: shape.loss_ppm,
-            duplicate_ppm: shape.duplicate_ppm,
-            rate: shape.rate,
-        }),
     }
 }
 

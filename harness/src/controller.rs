@@ -279,6 +279,9 @@ pub struct Controller {
     lit_at: Nanos,
     /// The steps of the present round.
     agenda: Agenda,
+    /// Rounds of the witness that recovery must still wait for: a process that was killed and came back between two
+    /// looks was never seen gone.
+    rounds_owed: u32,
     /// The step under way.
     present: Option<Step>,
     /// When the act under way began.
@@ -333,6 +336,7 @@ impl Controller {
             live_faults: BTreeMap::new(),
             lit_at: 0,
             agenda: Agenda::default(),
+            rounds_owed: 0,
             present: None,
             act_since: 0,
             own_acts: Vec::new(),

@@ -116,6 +116,7 @@ impl Controller {
         self.enter(now, Phase::Outage, round, out);
         self.stage = Stage::Round { round, recovering: false };
         self.lit_at = now;
+        self.rounds_owed = 0;
         self.agenda = self.plan.rounds.get(round).map(|round| Agenda::new(round, now)).unwrap_or_default();
     }
 
@@ -136,7 +137,7 @@ impl Controller {
             let text = format!("what the fault `{fault}` waits for was never observed: it was not injected");
             self.log(now, Detail::Caveat { code: "trigger-never-came".to_owned(), text }, out);
         }
-        let back = self.all_powered_active();
+        let back = self.all_powered_active() && self.rounds_owed == 0;
         if !recovering || back || now >= limit {
             let more = round + 1 < self.plan.rounds.len();
             if more && !back {

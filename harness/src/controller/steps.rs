@@ -1,6 +1,7 @@
 //! Owns carrying out a step of the plan: its intent on the disk, the act, and what the act changed. Refuses to know when
 //! a step is due ([`super::agenda`]).
 
+use super::watch::ROUNDS_BEFORE_PROOF;
 use super::{Command, Controller, Do, Done, Effect, Nanos, Stage};
 use fixtures::name::{HostName, ZoneName};
 use scenarios::event::{Act, By, Detail, Phase, Place};
@@ -90,6 +91,9 @@ impl Controller {
     fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
         let Some(step) = self.take_present(now) else { return };
         tell_done(&step, Carried { t_ns, method, hosts: step.hosts.clone(), ..Carried::default() }, out);
+        if step.is_instant() {
+            self.rounds_owed = ROUNDS_BEFORE_PROOF;
+        }
         if let Some(effect) = effect {
             self.effect_seen(now, step.fault, effect, out);
         }

@@ -26,7 +26,7 @@ const INTERVENTIONS: [&str; 13] = [
 
 /// Rounds of the witness that must have begun and ended after the kill before one counts as proof: the round under way
 /// at the kill has answers from before it.
-const ROUNDS_BEFORE_PROOF: u32 = 2;
+pub(super) const ROUNDS_BEFORE_PROOF: u32 = 2;
 
 impl Controller {
     fn place(&self, instance: usize) -> Option<(Place, HostName)> {
@@ -122,6 +122,7 @@ impl Controller {
     /// The witness has looked at every instance: tells for each fault in force whether it still is.
     pub(super) fn round_probed(&mut self, t_ns: Nanos, answering: &[usize], out: &mut Vec<Command>) {
         let Stage::Round { round, .. } = self.stage else { return };
+        self.rounds_owed = self.rounds_owed.saturating_sub(1);
         let mut proved = Vec::new();
         for (fault, rounds) in &mut self.live_faults {
             *rounds += 1;

@@ -74,6 +74,28 @@ fn what_happens_in_one_instant_needs_no_heal_of_the_world() {
     assert_eq!(done(&play).len(), 2, "the plan's heal is there all the same");
 }
 
+/// A process that is killed comes back within a moment, and its instance still counts as active from before: recovery
+/// must not end until the witness has looked at everybody again.
+#[test]
+fn recovery_from_a_kill_waits_until_the_witness_has_looked_again() {
+    let mut play =
+        Play::with_faults("[[faults]]\nname = \"killed\"\nkill = { zones = [\"az1\"], services = [\"api\"] }\n");
+    play.play(|play| play.in_phase(Phase::Recovery));
+    let killed = done(&play)[0].0;
+    let silent = play.loaded.placement.instances.iter().position(|one| one.name.as_str() == "api-az1-0");
+    play.probe(silent.expect("it is placed"), Life::Starting);
+    play.play(|play| play.in_phase(Phase::Quiet));
+    let quiet = play.now / MS;
+    assert!(quiet >= killed + 20_000, "it stays away: recovery lasts to its limit, {quiet} after {killed}");
+
+    let mut healthy =
+        Play::with_faults("[[faults]]\nname = \"killed\"\nkill = { zones = [\"az1\"], services = [\"api\"] }\n");
+    healthy.play(|play| play.in_phase(Phase::Quiet));
+    let (killed, quiet) = (done(&healthy)[0].0, healthy.now / MS);
+    assert!(quiet > killed + 500, "two rounds, half a second apart: {quiet} after {killed}");
+    assert!(quiet < killed + 3_000, "and no longer: {quiet} after {killed}");
+}
+
 #[test]
 fn every_look_at_a_fault_is_kept_with_what_was_asked_and_measured() {
     let mut play = Play::with_faults(

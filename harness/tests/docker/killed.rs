@@ -11,8 +11,8 @@ use std::time::Duration;
 
 const SEED: u64 = 2016;
 /// Instants in all, and runs at once: the engine makes about ten containers a second, whatever is asked of it.
-const INSTANTS: usize = 4;
-const AT_ONCE: usize = 2;
+const INSTANTS: usize = 40;
+const AT_ONCE: usize = 4;
 /// The run is over after about this.
 const RUN_MS: u64 = 24_000;
 /// Far above the 15 s that the soak shows: a machine under four runs at once may take longer, a leak takes for ever.

@@ -34,7 +34,8 @@ pub fn run(named: &[String], dry_run: bool) -> Result<u8> {
                 writeln!(text, "{run}: would remove {}", counts(remains))?;
             } else {
                 let left = finish_dead_run(&engine, &info, run, false).await?;
-                writeln!(text, "{run}: removed {}", counts(remains))?;
+                let all_but = if left.is_empty() { "" } else { ", but for what follows" };
+                writeln!(text, "{run}: removed {}{all_but}", counts(remains))?;
                 for (object, name) in left {
                     status = crate::exit::HARNESS;
                     writeln!(text, "{run}: still there: {object} {name}")?;

@@ -75,6 +75,8 @@ impl Kind {
 struct Problems {
     sources: Vec<Source>,
     diagnostics: Vec<Diagnostic>,
+    /// Files that are not there or cannot be read, ready to print.
+    unread: String,
     color: bool,
 }
 
@@ -93,6 +95,11 @@ impl Problems {
         }
     }
 
+    /// A source, or a complaint that there is none.
+    fn found(&mut self, source: Result<Source, BadInput>) -> Option<Source> {
+        source.map_err(|bad| self.unread.push_str(&bad.text)).ok()
+    }
+
     fn fatal(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
@@ -102,7 +109,7 @@ impl Problems {
     }
 
     fn bad(self) -> BadInput {
-        BadInput { text: self.text() }
+        BadInput { text: self.text() + &self.unread }
     }
 }
 
@@ -113,16 +120,24 @@ impl Problems {
 pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
     let mut problems = Problems { color, ..Problems::default() };
     let source = find(Kind::Scenario, argument, None)?;
-    let Some(scenario) = problems.take(&source, scenarios::load::load_scenario(&source)) else {
-        return Err(problems.bad());
+    let scenario = problems.take(&source, scenarios::load::load_scenario(&source));
+    let asked = match &scenario {
+        Some(scenario) => Some((scenario.topology.to_string(), scenario.graph.to_string())),
+        // What is wrong with the region, or does not fit it, is told with the rest.
+        None => scenarios::bind::region_of(&source),
     };
+    let Some((topology, graph)) = asked else { return Err(problems.bad()) };
     // Files that a scenario names lie beside it, or are built in.
     let beside = Path::new(argument).parent().map(Path::to_path_buf);
-    let topology_source = find(Kind::Topology, scenario.topology.as_str(), beside.as_deref())?;
-    let graph_source = find(Kind::Graph, scenario.graph.as_str(), beside.as_deref())?;
-    let topology = problems.take(&topology_source, load_topology(&topology_source));
-    let graph = problems.take(&graph_source, load_graph(&graph_source));
+    let topology = problems.found(find(Kind::Topology, &topology, beside.as_deref()));
+    let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
+    let topology = topology.and_then(|source| problems.take(&source, load_topology(&source)));
+    let graph = graph.and_then(|source| problems.take(&source, load_graph(&source)));
     let (Some(topology), Some(graph)) = (topology, graph) else { return Err(problems.bad()) };
+    let Some(scenario) = scenario else {
+        problems.diagnostics.extend(scenarios::bind::unknown_names(&source, &topology, &graph));
+        return Err(problems.bad());
+    };
     problems.diagnostics.extend(scenarios::bind::bind(&scenario, &source, &topology, &graph));
     let placement = Placement::new(&topology, &graph);
     if problems.fatal() {

@@ -22,5 +22,9 @@ mod lab;
 mod net;
 #[path = "docker/net_lab.rs"]
 mod net_lab;
+#[path = "docker/no_effect.rs"]
+mod no_effect;
 #[path = "docker/residue.rs"]
 mod residue;
+#[path = "docker/rights.rs"]
+mod rights;

@@ -1,7 +1,9 @@
 //! Owns the question whether a game day fits a region: its zones, services and hosts exist, and every fault hits
 //! somebody. Refuses to change the scenario.
 
-use crate::fault::{Aim, Cut, CutShape, Fault, MEMBERS_MIN, PowerOff, Restart};
+use crate::fault::{
+    Aim, Cut, CutShape, DiskErrors, DiskFull, DiskSlow, Fault, MEMBERS_MIN, PowerOff, Restart, Selection,
+};
 use crate::plan::{Deed, round_numbers};
 use crate::raw::{Named, RawFault, RawScenario};
 use crate::scenario::{After, Scenario, TimedFault};
@@ -9,6 +11,7 @@ use crate::seed::Draw;
 use fixtures::decode::{Located, decode};
 use fixtures::diagnostic::{Diagnostic, Source};
 use fixtures::graph::Graph;
+use fixtures::name::HostName;
 use fixtures::nearest::nearest;
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
@@ -27,11 +30,26 @@ pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &G
         if unknown.is_empty() {
             let span = raw.and_then(|raw| raw.get().kinds().pop()).map(|(_, span)| span);
             found.extend(region.in_vain(fault, span.clone()));
-            found.extend(region.power_twice(fault, scenario, span));
+            found.extend(region.power_twice(fault, scenario, span.clone()));
+            found.extend(region.held_twice(fault, scenario, span));
         }
         found.extend(unknown);
     }
     found
+}
+
+/// Topology and graph that a scenario asks for, where its file says so much, whatever else is wrong with it.
+pub fn region_of(source: &Source) -> Option<(String, String)> {
+    let raw = decode::<RawScenario>(source).0?;
+    Some((raw.topology?.get().to_string(), raw.graph?.get().to_string()))
+}
+
+/// Zones, services and hosts that stand for nothing, of a scenario that has other mistakes as well.
+pub fn unknown_names(source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
+    let raw = decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default();
+    let placement = Placement::new(topology, graph);
+    let region = Region { source, topology, graph, placement: &placement };
+    raw.iter().flat_map(|raw| region.unknown(raw.get())).collect()
 }
 
 /// What a scenario must fit.
@@ -127,4 +145,56 @@ impl Region<'_> {
         let help = "in one round they must have no host in common: nobody knows which of them ends last";
         Some(Diagnostic::error("power-twice", self.source, span, message).with_help(help))
     }
+
+    /// Two faults of one kind on the same host at the same time: the heal of the one would end the other. Power is
+    /// given back by the last, rules on packets add up, and what happens in an instant is over.
+    fn held_twice(&self, fault: &TimedFault, scenario: &Scenario, span: Option<Range<usize>>) -> Option<Diagnostic> {
+        let rounds = round_numbers(&scenario.faults);
+        let numbered = || scenario.faults.iter().zip(&rounds);
+        let (own_at, own_round) =
+            numbered().enumerate().find(|(_, (one, _))| one.name == fault.name).map(|(at, (_, round))| (at, *round))?;
+        let (kind, own) = (fault.fault.entry().kind, self.held(&fault.fault)?);
+        let rival = numbered().take(own_at).find(|(other, round)| {
+            **round == own_round
+                && other.fault.entry().kind == kind
+                && overlap(fault, other)
+                && self.held(&other.fault).is_some_and(|hosts| hosts.iter().any(|host| own.contains(host)))
+        });
+        let message =
+            format!("`{}` and `{}` hold `{kind}` on the same hosts at the same time", fault.name, rival?.0.name);
+        let help = "the heal of one would end the other: let one begin after the other has ended, or make one of them";
+        Some(Diagnostic::error("fault-twice", self.source, span, message).with_help(help))
+    }
+
+    /// Hosts at which a fault is in force for a while, and healed; of a share, every one that the seed may choose.
+    fn held(&self, fault: &Fault) -> Option<Vec<HostName>> {
+        let selection = match fault {
+            Fault::Boot(boot) => boot.hosts.clone(),
+            Fault::Pause(pause) => pause.hosts.clone(),
+            Fault::Processor(processor) => processor.hosts.clone(),
+            Fault::Memory(memory) => memory.hosts.clone(),
+            Fault::DiskFull(DiskFull { zones })
+            | Fault::DiskSlow(DiskSlow { zones, .. })
+            | Fault::DiskErrors(DiskErrors { zones }) => Selection::of_zones(zones.clone()),
+            Fault::PowerOff(_)
+            | Fault::Kill(_)
+            | Fault::Exit(_)
+            | Fault::Restart(_)
+            | Fault::Cut(_)
+            | Fault::Link(_)
+            | Fault::GrayZone(_) => return None,
+        };
+        Some(selection.matched(self.placement).map(|host| host.name.clone()).collect())
+    }
+}
+
+/// Whether two faults of one round may be in force at the same time. Of one that waits for an event nobody knows.
+fn overlap(one: &TimedFault, other: &TimedFault) -> bool {
+    let window = |fault: &TimedFault| {
+        let pulses = fault.pulses.every.saturating_mul(fault.pulses.times.saturating_sub(1));
+        (fault.at, fault.at.saturating_add(fault.within).saturating_add(pulses).saturating_add(fault.lasts))
+    };
+    let is_timed = |fault: &TimedFault| !matches!(fault.after, Some(After::Event(_)));
+    let ((from, to), (other_from, other_to)) = (window(one), window(other));
+    is_timed(one) && is_timed(other) && from < other_to && other_from < to
 }

@@ -22,7 +22,7 @@ pub use boot::Boot;
 pub use cut::{Cut, CutShape, MEMBERS_MIN};
 pub use disk_errors::DiskErrors;
 pub use disk_full::DiskFull;
-pub use disk_slow::DiskSlow;
+pub use disk_slow::{DELAY_MIN, DiskSlow};
 pub use exit::Exit;
 pub use gray_zone::GrayZone;
 pub use kill::Kill;

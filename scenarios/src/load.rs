@@ -3,6 +3,7 @@
 
 mod faults;
 mod kinds;
+mod order;
 mod uncut;
 
 use crate::judge;
@@ -58,9 +59,10 @@ impl Problems<'_> {
         self.found.push(Diagnostic::warning(code, self.source, Some(span), message).with_help(help));
     }
 
-    /// Records a missing key, unless a wrong value of that name has been reported already.
+    /// Records a missing key, unless a wrong value of that name has been reported in the same table already.
     fn missing(&mut self, key: &str, table: Option<Range<usize>>) {
-        if self.removed.iter().any(|removed| removed.key == key || removed.meant.as_deref() == Some(key)) {
+        let extent = table.as_ref().map_or(0..self.source.text.len(), |table| self.extent(table));
+        if self.removed_in(&extent).any(|removed| removed.key == key || removed.meant.as_deref() == Some(key)) {
             return;
         }
         let message = format!("required key `{key}` is missing");
@@ -96,9 +98,37 @@ impl Problems<'_> {
         count
     }
 
-    /// Whether something wrong was taken out of an inline table.
+    /// Whether something wrong was taken out of a table.
     fn touched(&self, table: &Range<usize>) -> bool {
-        self.removed.iter().any(|removed| table.start <= removed.span.start && removed.span.end <= table.end)
+        self.removed_in(&self.extent(table)).next().is_some()
+    }
+
+    /// What was taken out of these bytes.
+    fn removed_in<'p>(&'p self, extent: &Range<usize>) -> impl Iterator<Item = &'p Removed> {
+        let extent = extent.clone();
+        self.removed.iter().filter(move |removed| extent.start <= removed.span.start && removed.span.end <= extent.end)
+    }
+
+    /// All bytes of a table. Of one that is opened by a header only that is known: it goes up to the next header that
+    /// is none of a table inside it.
+    fn extent(&self, table: &Range<usize>) -> Range<usize> {
+        let text = self.source.text.get(table.start..).unwrap_or_default();
+        let Some(name) = text.strip_prefix("[[").or_else(|| text.strip_prefix('[')) else { return table.clone() };
+        let inside = format!("[{}.", name.split([']', '\n']).next().unwrap_or_default().trim());
+        let mut end = table.start;
+        for line in text.split_inclusive('\n') {
+            let start = line.trim_start();
+            if end > table.start && start.starts_with('[') && !start.starts_with(&inside) {
+                return table.start..end;
+            }
+            end += line.len();
+        }
+        table.start..end
+    }
+
+    /// How many errors there are so far.
+    fn errors(&self) -> usize {
+        self.found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
     }
 
     fn whole_ms(&mut self, value: &Located<Span>, key: &str) -> Duration {

@@ -7,6 +7,7 @@ mod it {
     mod judging;
     mod judging_data;
     mod loading;
+    mod loading_together;
     mod measuring;
     mod planning;
     mod world;

@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// The kind of control groups.
+const GROUP: &str = "cgroup";
+/// The group under which an engine puts containers that ask for no other.
+const ENGINES_GROUP: &str = "/docker in ";
+
 /// Environment variable that tells of which run a container's process is.
 pub const RUN_VARIABLE: &str = "BLACKSTART_RUN";
 
@@ -33,7 +38,7 @@ pub enum Whose {
 pub fn snapshot(machine: &Path, hierarchies: &Hierarchies) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let mut kinds: Vec<(&str, Result<Vec<String>, String>)> = vec![
-        ("cgroup", Ok(groups(hierarchies))),
+        (GROUP, Ok(groups(hierarchies))),
         ("mount", read("/proc/1/mountinfo").map(|text| mounts(&text))),
         ("loop", Ok(loops())),
         ("interface", read("/proc/self/net/dev").map(|text| interfaces(&text))),
@@ -99,6 +104,8 @@ pub fn difference(before: &Snapshot, after: &Snapshot, short: &str) -> Vec<(Stri
         for name in names {
             if let Some(count) = known.get_mut(name.as_str()).filter(|count| **count > 0) {
                 *count -= 1;
+            } else if kind == GROUP && name.starts_with(ENGINES_GROUP) {
+                // The engine's own, which it makes with its first container and keeps.
             } else if has_word(name, short) {
                 found.push((kind.clone(), name.clone(), Whose::Residue));
             } else if !is_of_a_run(name) {
@@ -326,6 +333,13 @@ mod tests {
         let after = machine(&[("cgroup", "/docker/77e0abc12f00 in cpu")]);
         let found = difference(&Snapshot::default(), &after, "0abc12");
         assert_eq!(found[0].2, Whose::ChangedBySomebodyElse);
+    }
+
+    #[test]
+    fn the_engines_own_group_of_its_first_container_is_nobodys_change() {
+        let after = machine(&[("cgroup", "/docker in cpu, memory"), ("cgroup", "/docker/4711 in cpu, memory")]);
+        let found = difference(&Snapshot::default(), &after, "0abc12");
+        assert_eq!(found.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>(), ["/docker/4711 in cpu, memory"]);
     }
 
     #[test]

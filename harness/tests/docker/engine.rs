@@ -3,8 +3,9 @@
 
 use crate::lab::{block_on, machine};
 use harness::world::docker::engine::{ContainerSpec, Engine, NetworkSpec, ObjectKind, is_overlap};
-use harness::world::docker::image;
-use std::collections::BTreeMap;
+use harness::world::docker::{image, sweep};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Every call that a run makes is made once, on whatever engine is there; a client that pins a version the engine does
 /// not know fails at the first.
@@ -66,6 +67,70 @@ fn every_call_of_a_run_is_understood_by_this_engine() {
             assert_eq!(engine.find(kind, &label).await.expect("it answers"), []);
         }
     });
+}
+
+/// An engine that is told to remove a container while it starts it may forget it and keep its process and its place in
+/// the network: a run that is cancelled while hosts start must not come to that.
+#[test]
+fn a_container_that_is_removed_while_it_starts_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    block_on(async {
+        let (engine, info) = Engine::connect().await.expect("an engine");
+        let run = format!("starting-{:06x}", std::process::id());
+        let labels = BTreeMap::from([("blackstart.run".to_owned(), run.clone())]);
+        let image = format!("blackstart:{run}");
+        let tar = image::build(Some(&dynamic_agent()), &info.architecture).unwrap_or_else(|_| tiny_image());
+        engine.import_image(&image, &labels, tar).await.expect("an image is made");
+        for round in 0..STARTING_ROUNDS {
+            let bridge = format!("bs{:06x}s", std::process::id());
+            let (subnet, gateway) = ("198.19.255.0/27", "198.19.255.1");
+            let spec = NetworkSpec { name: &run, bridge: &bridge, subnet, gateway, internal: true, labels: &labels };
+            engine.create_network(spec).await.expect("a network is made");
+            let names: Vec<String> = (0..STARTING).map(|number| format!("{run}-{number}")).collect();
+            for (number, name) in names.iter().enumerate() {
+                let container = ContainerSpec {
+                    name: name.clone(),
+                    hostname: name.clone(),
+                    image: image.clone(),
+                    // It waits for words on its standard input, which nobody says.
+                    command: vec![image::EXECUTABLE.to_owned(), "witness".to_owned()],
+                    labels: labels.clone(),
+                    user: "65532:65532".to_owned(),
+                    network: Some((run.clone(), format!("198.19.255.{}", number + 2))),
+                    attach: true,
+                    ..ContainerSpec::default()
+                };
+                engine.create(&container).await.expect("a container is created");
+            }
+            let starts = futures_util::future::join_all(names.iter().map(|name| engine.start(name)));
+            // The image is for the next round; the starts fail or not, as it comes.
+            let spare = BTreeSet::from([image.clone()]);
+            let (_, left) = tokio::join!(starts, async {
+                // Later each time: the order to remove comes at another moment of the starts.
+                tokio::time::sleep(Duration::from_millis(u64::from(round) * 60)).await;
+                sweep::remove_run(&engine, &run, &spare).await
+            });
+            assert_eq!(left.expect("the engine answers"), [], "round {round}");
+            assert_eq!(processes_of(&run), Vec::<String>::new(), "round {round}");
+        }
+        engine.remove_image(&image).await.expect("removed");
+    });
+}
+
+/// Containers that start at once, and how often.
+const STARTING: usize = 6;
+const STARTING_ROUNDS: u32 = 5;
+
+/// Processes that have a run's name in their environment.
+fn processes_of(run: &str) -> Vec<String> {
+    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let row = format!("BLACKSTART_RUN={run}");
+    let is_ours = |path: &std::path::Path| {
+        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|one| one == row.as_bytes())
+    };
+    let ours = pids.map(|entry| entry.path()).filter(|path| is_ours(path));
+    ours.map(|path| path.display().to_string()).collect()
 }
 
 /// `build` refuses a dynamic executable that is not the running program; a static one is taken as it is.

@@ -1,5 +1,5 @@
-//! Owns the claims about faults in whole game days: each has its effect, as seen from outside, and is healed; one without
-//! effect ends the run inconclusive. Refuses to look into the hand: each fault's own tests do that.
+//! Owns the claims about faults in whole game days: each has its effect, as seen from outside, and is healed. (Those without
+//! effect: `no_effect.rs`.) Refuses to look into the hand: each fault's own tests do that.
 
 use crate::lab::{Ended, Running, left_of, machine};
 use scenarios::event::{Act, Detail, Event};
@@ -56,19 +56,6 @@ fn a_store_that_acknowledges_before_it_syncs_is_found_and_its_twin_is_held() {
     assert_eq!((twin.findings.len(), twin.measurements.lost_acknowledged_writes), (0, 0));
     let unsynced = twin.invariants.iter().find(|one| one.aspect.as_deref() == Some("unsynced data lost"));
     assert_eq!(unsynced.map(|one| one.verdict), Some(Verdict::Held));
-}
-
-/// Faults that nobody may do here have no effect: the run says so, and judges nothing.
-#[test]
-fn faults_that_cannot_be_had_end_the_run_inconclusive_with_the_reason() {
-    let Some(_machine) = machine() else { return };
-    let ended = Running::start(&["network-cut", "--no-rights"]).end();
-    ended.expect_status(3);
-    let record = ended.record();
-    assert_eq!(record.inconclusive.len(), 1);
-    assert_eq!(record.inconclusive[0].code, "fault-without-effect");
-    assert!(record.inconclusive[0].text.contains("no rights"), "{}", record.inconclusive[0].text);
-    assert_eq!(left_of(&record.run), Vec::<String>::new());
 }
 
 /// What is left standing is left alone by `clean` until it is named.

@@ -14,6 +14,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -22,7 +23,47 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// The host's limit of memory.
 const MEMORY_BYTES: &str = "67108864";
 
+/// Every street is a group of this name with the number of the test's process.
+const STREET: &str = "blackstart-test-";
+
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+static SWEPT: Once = Once::new();
+
+/// Removes streets of tests that were killed before they could.
+fn sweep() {
+    let roots = std::fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|entry| entry.path());
+    for root in roots.chain([PathBuf::from(CGROUPS)]) {
+        for street in std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            let name = street.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(pid) = name.strip_prefix(STREET) else { continue };
+            if Path::new("/proc").join(pid).exists() {
+                continue;
+            }
+            for house in std::fs::read_dir(&street).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if house.is_dir() {
+                    remove_group(&house);
+                }
+            }
+            remove_group(&street);
+        }
+    }
+}
+
+/// Kills who is in a group until it can be removed.
+fn remove_group(folder: &Path) {
+    while folder.exists() && std::fs::remove_dir(folder).is_err() {
+        // Nothing dies in a frozen v1 group.
+        for (file, off) in [("cgroup.freeze", "0"), ("freezer.state", "THAWED")] {
+            let file = folder.join(file);
+            let _absent = file.exists().then(|| std::fs::write(&file, off));
+        }
+        let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        for pid in text.lines() {
+            let _gone = Command::new("kill").args(["-s", "KILL", pid]).stderr(Stdio::null()).status();
+        }
+        std::thread::yield_now();
+    }
+}
 
 /// A host.
 pub(crate) struct House {
@@ -91,9 +132,10 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
 impl House {
     /// A host that waits for power; `None`, said loudly, where this machine's control groups cannot be written.
     pub(crate) fn build(boot_gates: &Path) -> Option<Self> {
+        SWEPT.call_once(sweep);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("house-{number}");
-        let cgroup = format!("/blackstart-test-{}/{name}", std::process::id());
+        let cgroup = format!("/{STREET}{}/{name}", std::process::id());
         let Some(folders) = groups(&cgroup) else {
             let required = std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_some_and(|value| value == "1");
             assert!(!required, "BLACKSTART_REQUIRE_DOCKER is set, and control groups cannot be made");
@@ -230,13 +272,7 @@ impl Drop for House {
         let folders: Vec<PathBuf> =
             settings.keys().filter_map(|path| path.strip_suffix("/cgroup.procs")).map(PathBuf::from).collect();
         for folder in folders {
-            while folder.exists() && std::fs::remove_dir(&folder).is_err() {
-                let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-                for pid in text.lines() {
-                    let _gone = Command::new("kill").args(["-s", "KILL", pid]).stderr(Stdio::null()).status();
-                }
-                std::thread::yield_now();
-            }
+            remove_group(&folder);
             // The last house removes the street.
             let _in_use = folder.parent().map(std::fs::remove_dir);
         }

@@ -16,12 +16,16 @@ pub const ENTRY: Entry = Entry {
     rights: "the engine's host: loop devices and mounts",
 };
 
+/// The shortest delay of a write: the kernel's control groups hold writes back in slices of a tenth of a second and let
+/// one of a slice through (`block/blk-throttle.c`), so writes that come one at a time cannot be held back for less.
+pub const DELAY_MIN: Duration = Duration::from_millis(200);
+
 /// Disks on which every write waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskSlow {
     /// Whose disks; a zone has one. Empty means all zones of the region.
     pub zones: Vec<ZoneName>,
-    /// How long a write waits.
+    /// How long a write waits; at least [`DELAY_MIN`].
     pub delay: Duration,
 }
 

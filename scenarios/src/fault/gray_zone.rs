@@ -13,7 +13,7 @@ pub const ENTRY: Entry = Entry {
     what: "every packet between hosts inside, into and out of a zone may be late or lost; health checks are answered",
     inverse: "packets pass as before",
     probe: "round trip and loss measured inside and across the zone, and the witness's probes answered",
-    rights: "the engine's host: its network namespace; netem, or packet filter queues",
+    rights: "the engine's host: its network namespace and packet filter queues",
 };
 
 /// A zone that looks well and is not.

@@ -11,7 +11,7 @@ pub const ENTRY: Entry = Entry {
     what: "packets between two sets of hosts are late, lost, doubled, or held to a rate",
     inverse: "packets pass as before",
     probe: "round trip, loss and throughput measured across the link, against what was asked",
-    rights: "the engine's host: its network namespace; netem, or packet filter queues",
+    rights: "the engine's host: its network namespace and packet filter queues",
 };
 
 /// Packets between two sets of hosts fare badly.

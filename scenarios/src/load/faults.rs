@@ -1,18 +1,19 @@
-//! Owns what makes the faults of a game-day file right in time and order: when each begins, how long it lasts, what it waits for.
-//! Refuses to know what they do ([`super::kinds`]).
+//! Owns what makes the faults of a game-day file right in time: when each begins, how long it lasts, what it
+//! waits for. Refuses to know what they do ([`super::kinds`]), and whether what they wait for comes ([`super::order`]).
 
-use super::{Problems, kinds, uncut};
+use super::{Problems, kinds, order, uncut};
 use crate::fault::Fault;
 use crate::raw::{RawAfter, RawFault, RawScenario};
 use crate::scenario::{After, Observed, Pulses, TimedFault, Windows};
 use fixtures::decode::Located;
 use fixtures::diagnostic::position;
-use fixtures::nearest::nearest;
 use fixtures::unit::Span;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+/// Keys on which the room for recovery rests.
+const WINDOWS: [&str; 2] = ["windows", "recovery"];
 /// The most pulses of one fault.
 const PULSES_MAX: u32 = 1_000;
 
@@ -20,7 +21,6 @@ const PULSES_MAX: u32 = 1_000;
 pub(super) struct Placed {
     pub(super) fault: TimedFault,
     pub(super) time: Range<usize>,
-    after: Option<Range<usize>>,
 }
 
 pub(super) fn resolve(raw: &RawScenario, windows: &Windows, problems: &mut Problems<'_>) -> Vec<TimedFault> {
@@ -28,11 +28,14 @@ pub(super) fn resolve(raw: &RawScenario, windows: &Windows, problems: &mut Probl
         problems.missing("faults", None);
         return Vec::new();
     };
+    let before = problems.errors();
     duplicates(list, problems);
     let placed: Vec<Placed> = list.iter().filter_map(|fault| one(fault, windows, problems)).collect();
-    // A fault that was left out because of its own mistakes would make others look wrong.
-    if placed.len() == list.len() && references(&placed, problems) {
-        triggers(&placed, problems);
+    order::check(list, problems);
+    // Times that were read wrong would make others look wrong. Of those that were not read, defaults stand here.
+    let windows_read = problems.removed.iter().all(|removed| WINDOWS.iter().all(|key| removed.key != *key));
+    let read = list.iter().all(|fault| !problems.touched(&fault.span()));
+    if problems.errors() == before && windows_read && read {
         uncut::check(&placed, windows, problems);
     }
     placed.into_iter().map(|placed| placed.fault).collect()
@@ -63,7 +66,6 @@ fn one(located: &Located<RawFault>, windows: &Windows, problems: &mut Problems<'
     let within = problems.positive(raw.within.as_ref(), "within", Duration::ZERO);
     let pulses = pulses(located, lasts, problems);
     let time = raw.at.as_ref().or(raw.lasts.as_ref()).map_or(span.clone(), Located::span);
-    let after_place = raw.after.as_ref().map(Located::span);
     let after = match raw.after.as_ref() {
         None => None,
         Some(after) => Some(self::after(after, problems)?),
@@ -73,7 +75,7 @@ fn one(located: &Located<RawFault>, windows: &Windows, problems: &mut Problems<'
         return None;
     }
     let fault = TimedFault { name: name?, fault, after, at, within, pulses, lasts };
-    Some(Placed { fault, time, after: after_place })
+    Some(Placed { fault, time })
 }
 
 /// How long it lasts; zero where that was complained of, and for what happens in one instant.
@@ -92,10 +94,12 @@ fn lasts(
             Duration::ZERO
         }
         (None, Some(fault)) if fault.is_instant() => Duration::ZERO,
-        (None, _) => {
+        (None, Some(_)) => {
             problems.missing("lasts", Some(located.span()));
             Duration::ZERO
         }
+        // Whether it must last is not known before it is known what it does.
+        (_, None) => lasts,
         // Trouble at boot disturbs nobody by itself.
         (Some(_), Some(Fault::Boot(_))) => lasts,
         (Some(written), _) => {
@@ -150,50 +154,4 @@ fn after(located: &Located<RawAfter>, problems: &mut Problems<'_>) -> Option<Aft
     };
     let service = kinds::name(observed.service.as_ref()?, problems)?;
     Some(After::Event(Observed { service, zone, becomes: *observed.becomes.as_ref()?.get() }))
-}
-
-/// Every `after` names another fault, and none goes round in a circle. False where something was wrong.
-fn references(placed: &[Placed], problems: &mut Problems<'_>) -> bool {
-    let names: Vec<&str> = placed.iter().map(|placed| placed.fault.name.as_str()).collect();
-    let before = problems.found.len();
-    for one in placed {
-        let (Some(After::Round(after)), Some(span)) = (&one.fault.after, &one.after) else { continue };
-        if !names.contains(&after.as_str()) {
-            let help = match nearest(after, names.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("faults here: {}", names.join(", ")),
-            };
-            problems.error("unknown-fault", span.clone(), format!("no fault `{after}`"), help);
-        } else if in_circle(placed, &one.fault) {
-            let message = format!("`{}` comes after itself", one.fault.name);
-            problems.error("after-cycle", span.clone(), message, "leave `after` out at the fault that comes first");
-        }
-    }
-    problems.found.len() == before
-}
-
-/// A fault that waits for an event waits for the effect of another one: by itself nothing changes.
-fn triggers(placed: &[Placed], problems: &mut Problems<'_>) {
-    let is_timed = |one: &Placed| one.fault.after.is_none();
-    if placed.iter().any(is_timed) {
-        return;
-    }
-    for one in placed {
-        let (Some(After::Event(_)), Some(span)) = (&one.fault.after, &one.after) else { continue };
-        let message = format!("`{}` waits for an event, and nothing happens before it", one.fault.name);
-        problems.error("trigger-alone", span.clone(), message, "add the fault that brings the event about");
-    }
-}
-
-fn in_circle(placed: &[Placed], start: &TimedFault) -> bool {
-    let mut here = start;
-    for _ in placed {
-        let Some(After::Round(after)) = &here.after else { return false };
-        let Some(next) = placed.iter().find(|one| &one.fault.name == after) else { return false };
-        here = &next.fault;
-        if here.name == start.name {
-            return true;
-        }
-    }
-    false
 }

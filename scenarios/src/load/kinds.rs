@@ -3,31 +3,47 @@
 
 use super::{NAME_HELP, Problems};
 use crate::fault::{
-    Boot, Cut, CutShape, DiskErrors, DiskFull, DiskSlow, Exit, Fault, GrayZone, Kill, Link, Memory, Pause, PowerOff,
-    Processor, Restart, Selection,
+    Boot, Cut, CutShape, DELAY_MIN, DiskErrors, DiskFull, DiskSlow, Exit, Fault, GrayZone, Kill, Link, Memory, Pause,
+    PowerOff, Processor, Restart, Selection,
 };
 use crate::plan::{BootTrouble, Shape, Unsynced};
 use crate::raw::{RawBoot, RawCut, RawFault, RawGrayZone, RawLink, RawSet, Written};
-use fixtures::decode::Located;
+use fixtures::decode::{Located, Removed};
 use fixtures::name::{HostName, NameError, ServiceName, ZoneName};
 use fixtures::unit::{Percent, Span};
 use std::ops::Range;
 use std::time::Duration;
 
+/// Keys of a fault that do not say what is done.
+const OTHER_KEYS: [&str; 7] = ["name", "after", "at", "within", "every", "times", "lasts"];
+
 /// The longest list of hosts that boot at a time, and the most that a share can be.
 const AT_ONCE_MAX: u32 = 10_000;
+
+impl Problems<'_> {
+    /// Whether something was taken out of a fault that may have been what is done.
+    fn kind_was_removed(&self, fault: &Range<usize>) -> bool {
+        let is_other = |key: &str| OTHER_KEYS.contains(&key);
+        let may_be = |removed: &Removed| !is_other(removed.meant.as_deref().unwrap_or(&removed.key));
+        self.removed_in(&self.extent(fault)).any(may_be)
+    }
+}
 
 /// The fault, or `None` where nothing or too much is done.
 pub(super) fn resolve(located: &Located<RawFault>, problems: &mut Problems<'_>) -> Option<Fault> {
     let (raw, span) = (located.get(), located.span());
     let kinds = raw.kinds();
-    if let Some((kind, place)) = kinds.get(1) {
-        let message = format!("the fault does two things, `{}` and `{kind}`", kinds[0].0);
-        problems.error("two-fault-kinds", place.clone(), message, "give each its own `[[faults]]`");
+    if let Some(((first, _), others)) = kinds.split_first()
+        && !others.is_empty()
+    {
+        for (kind, place) in others {
+            let message = format!("the fault does more than one thing, `{first}` and `{kind}`");
+            problems.error("two-fault-kinds", place.clone(), message, "give each its own `[[faults]]`");
+        }
         return None;
     }
     if kinds.is_empty() {
-        if !problems.removed.iter().any(|removed| span.start <= removed.span.start) {
+        if !problems.kind_was_removed(&span) {
             let help = "say what is done: `power-off = { zones = [\"az1\"] }`";
             problems.error("no-fault-kind", span, "the fault does nothing", help);
         }
@@ -80,10 +96,14 @@ fn disks(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {
     if raw.get().delay.is_none() {
         problems.missing("delay", Some(raw.span()));
     }
-    Some(Fault::DiskSlow(DiskSlow {
-        zones,
-        delay: problems.positive(raw.get().delay.as_ref(), "delay", Duration::ZERO),
-    }))
+    let delay = problems.positive(raw.get().delay.as_ref(), "delay", Duration::ZERO);
+    if let Some(written) = raw.get().delay.as_ref().filter(|_| !delay.is_zero() && delay < DELAY_MIN) {
+        let message = format!("a delay of {}", Span(delay));
+        let help =
+            format!("at least {}: the kernel holds writes back in slices of a tenth of a second", Span(DELAY_MIN));
+        problems.error("too-small", written.span(), message, help);
+    }
+    Some(Fault::DiskSlow(DiskSlow { zones, delay }))
 }
 
 fn network(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {

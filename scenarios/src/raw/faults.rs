@@ -164,7 +164,7 @@ pub struct RawDisk {
 pub struct RawSlowDisk {
     /// Whose disks: a zone has one. Default: the whole region.
     pub zones: Option<Located<Vec<Located<String>>>>,
-    /// How long every write waits.
+    /// How long every write waits; at least `200ms`.
     #[schemars(required)]
     pub delay: Option<Located<Span>>,
 }

@@ -12,9 +12,6 @@ use crate::hand::protocol::{Look, Target};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The kernel counts in slices of a tenth of a second and lets one write of a slice through: shorter delays cannot be
-/// had of it for writes that come one at a time.
-const DELAY_MS_MIN: u64 = 200;
 /// Down to one write a second it counts writes, below that bytes.
 const DELAY_MS_COUNTED: u64 = 1000;
 /// Bytes of a small write, as they reach the device: one block.
@@ -53,15 +50,12 @@ impl DiskSlow {
         Self { place, zones, hosts, delay_ms, waiting: None, looks: 0, seen_ms: None }
     }
 
-    /// What can be had of it.
-    fn delay_ms(&self) -> u64 {
-        self.delay_ms.max(DELAY_MS_MIN)
-    }
-
     fn throttle(&self, hierarchies: &Hierarchies, host: &Target, device: &str) -> Option<Throttle> {
         let group = hierarchies.group(&host.cgroup);
-        let counted = self.delay_ms() <= DELAY_MS_COUNTED;
-        let most = if counted { 1000 / self.delay_ms() } else { (WRITE_BYTES * 1000 / self.delay_ms()).max(1) };
+        let counted = self.delay_ms <= DELAY_MS_COUNTED;
+        // Game days ask for no less than the kernel can hold back; a delay of nothing is held back as little as it can.
+        let delay_ms = self.delay_ms.max(1);
+        let most = if counted { 1000 / delay_ms } else { (WRITE_BYTES * 1000 / delay_ms).max(1) };
         if let Some(folder) = group.v1("blkio") {
             let name = if counted { "write_iops_device" } else { "write_bps_device" };
             let file = folder.join(format!("blkio.throttle.{name}"));
@@ -127,7 +121,7 @@ impl Fault for DiskSlow {
             return Err("none of the hosts is there".to_owned());
         }
         self.begin_write(&hierarchies)?;
-        self.take_seen(OVERHEAD + 3 * Duration::from_millis(self.delay_ms()))
+        self.take_seen(OVERHEAD + 3 * Duration::from_millis(self.delay_ms))
     }
 
     fn look(&mut self) -> Look {
@@ -148,7 +142,7 @@ impl Fault for DiskSlow {
                     "{held} control groups are held back; a synced write of our own inside one took {seen:.0} ms"
                 );
                 // Milliseconds of a fault are far below 2^52.
-                let (asked, least) = (self.delay_ms as f64, (self.delay_ms() * SEEN_PERCENT / 100) as f64);
+                let (asked, least) = (self.delay_ms as f64, (self.delay_ms * SEEN_PERCENT / 100) as f64);
                 look(held > 0 && seen >= least, text, &[("delay_ms", asked, seen)])
             }
         }

@@ -267,6 +267,16 @@ impl Engine {
         Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
     }
 
+    /// Waits until the engine does nothing with a container any more; one that is not there is settled.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn await_settled(&self, name: &str) -> Result<()> {
+        // The engine holds the container's lock while it starts it, and takes it to answer this.
+        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await;
+        absent_is_fine(seen.map(drop), "inspect", name)
+    }
+
     /// Removes a container, running or not, with its anonymous volumes.
     ///
     /// # Errors

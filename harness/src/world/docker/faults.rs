@@ -37,8 +37,10 @@ pub(super) async fn inject(
         }
         // What cannot be had here has no effect, and the run says why.
         Err(why) => ("none", Some(Effect { holds: false, text: format!("{why:#}"), ..Effect::default() })),
-        Ok(translated) => match built.hand.ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
-            Answer::Look(look) => {
+        Ok(translated) => match built.hand.try_ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
+            // It has undone what it had begun. The run goes on, so that everything that is wrong with it is seen.
+            Err(why) => ("none", Some(Effect { holds: false, text: why, ..Effect::default() })),
+            Ok(Answer::Look(look)) => {
                 if !matches!(deed, Deed::End { .. }) {
                     watch(shared, built, fault, &deed);
                 }
@@ -46,7 +48,7 @@ pub(super) async fn inject(
                 let seen = (!matches!(deed, Deed::Boot { .. })).then(|| effect_of(look));
                 ("hand", seen)
             }
-            other => bail!("the hand answered {other:?} to a fault"),
+            Ok(other) => bail!("the hand answered {other:?} to a fault"),
         },
     };
     Ok(Done::Injected { t_ns: t_ns(), method: method.to_owned(), effect })

@@ -62,12 +62,20 @@ impl Hand {
     /// # Errors
     /// Where the hand is gone, silent, or could not do it.
     pub(super) async fn ask(&self, task: Task) -> Result<Answer> {
+        self.try_ask(task).await?.map_err(|why| anyhow!("the hand: {why}"))
+    }
+
+    /// Gives an order that may well be impossible, and waits for its answer, or why it cannot be carried out.
+    ///
+    /// # Errors
+    /// Where the hand is gone or silent.
+    pub(super) async fn try_ask(&self, task: Task) -> Result<Result<Answer, String>> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
         self.speaker.say(&Order { id, task }).await?;
         match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-            Ok(Ok(result)) => result.map_err(|why| anyhow!("the hand: {why}")),
+            Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => bail!("the hand is gone"),
             Err(_) => bail!("the hand did not answer in {} s", ANSWER_TIMEOUT.as_secs()),
         }

@@ -1,7 +1,7 @@
 //! Owns removing what runs made, found by label alone. Refuses to touch anything without the label, and (for `clean`)
 //! any run whose lease is alive.
 
-use super::engine::{Engine, ObjectKind};
+use super::engine::{Engine, Found, ObjectKind};
 use super::names::{HOLDING, LABEL_HOST, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
@@ -12,6 +12,9 @@ use std::time::Duration;
 const REMOVALS_AT_ONCE: usize = 8;
 /// How often a removal is tried: an engine lets go of a network or volume a moment after its last container is gone.
 const TRIES: u32 = 5;
+
+/// The most times that a run's objects are listed.
+const LOOKS: usize = 5;
 
 /// What is there of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,39 +59,65 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
 
 /// Removes everything of a run but what `spare` names; returns what could not be removed, with the reason.
 ///
+/// It looks again until it finds nothing new: an engine goes on making what a controller asked for that died meanwhile.
+///
 /// # Errors
 /// Where the engine does not answer at all.
 pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) -> Result<Vec<(String, String)>> {
     let label = format!("{LABEL_RUN}={run}");
-    let mut left = Vec::new();
-    for kind in ObjectKind::ALL {
-        let found = engine.find(kind, &label).await?;
-        let names = found.into_iter().map(|found| found.name).filter(|name| !spare.contains(name));
-        let removals = stream::iter(names).map(|name| remove(engine, kind, name)).buffer_unordered(REMOVALS_AT_ONCE);
-        left.extend(removals.filter_map(std::future::ready).collect::<Vec<_>>().await);
+    let mut left: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for _ in 0..LOOKS {
+        let mut new = false;
+        for kind in ObjectKind::ALL {
+            let found = engine.find(kind, &label).await?;
+            let wanted: Vec<Found> = found.into_iter().filter(|found| !spare.contains(&found.name)).collect();
+            new |= wanted.iter().any(|found| !left.contains_key(&found.name));
+            let removals =
+                stream::iter(wanted).map(|found| remove(engine, kind, found)).buffer_unordered(REMOVALS_AT_ONCE);
+            for (name, why) in removals.collect::<Vec<_>>().await {
+                match why {
+                    None => drop(left.remove(&name)),
+                    Some(why) => drop(left.insert(name.clone(), (kind.word().to_owned(), format!("{name} ({why})")))),
+                }
+            }
+        }
+        if !new {
+            break;
+        }
     }
-    Ok(left)
+    Ok(left.into_values().collect())
 }
 
-async fn remove(engine: &Engine, kind: ObjectKind, name: String) -> Option<(String, String)> {
+/// Removes one object; returns its name, and why it is still there.
+async fn remove(engine: &Engine, kind: ObjectKind, found: Found) -> (String, Option<String>) {
+    let Found { name, running, .. } = found;
     let mut last = None;
     for attempt in 0..TRIES {
         if attempt > 0 {
             tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
         }
         let removed = match kind {
-            ObjectKind::Container => engine.remove_container(&name).await,
+            ObjectKind::Container if running => engine.remove_container(&name).await,
+            ObjectKind::Container => remove_once_settled(engine, &name).await,
             ObjectKind::Network => engine.remove_network(&name).await,
             ObjectKind::Volume => engine.remove_volume(&name).await,
             ObjectKind::Image => engine.remove_image(&name).await,
         };
         match removed {
-            Ok(()) => return None,
+            Ok(()) => return (name, None),
             Err(error) => last = Some(error),
         }
     }
     let why = last.map(|error| format!("{error:#}")).unwrap_or_default();
-    Some((kind.word().to_owned(), format!("{name} ({why})")))
+    (name, Some(why))
+}
+
+/// A container that does not run may be about to. Networks were found (engine 20.10) with endpoints of containers that
+/// were removed while controllers died that started them; so it is asked for first, which, other than a listing, waits
+/// until its start has ended.
+async fn remove_once_settled(engine: &Engine, name: &str) -> Result<()> {
+    engine.await_settled(name).await?;
+    engine.remove_container(name).await
 }
 
 /// What the hand does when nobody else will: removes its run, but for itself and what it stands on.

@@ -22,6 +22,8 @@ pub struct Bucket {
     pub launched: usize,
     /// How long after that the look was: when everything was active, the next bucket came, or time was up.
     pub after_ns: u64,
+    /// How long it took until the last one of it was active; `None` where some were not.
+    pub settled_ns: Option<u64>,
     /// Instances with power at that moment, of all buckets so far and of those that never lost it.
     pub powered: usize,
     /// Of those the active ones.
@@ -101,11 +103,18 @@ impl<'a> Look<'_, 'a> {
         let waiting: Vec<usize> = powered.iter().copied().filter(|&at| self.life(at) != Life::Active).collect();
         let ways: Vec<(usize, Vec<Way>)> = waiting.iter().map(|&instance| (instance, self.ways(instance))).collect();
         let (held_back, blockers) = self.choose(ways);
+        let came = |instance: usize| {
+            let name = &placement.instances[instance].name;
+            self.timeline.first_active(name, recovery.gate_ns, self.at_ns).map(|span| span.from_ns - recovery.gate_ns)
+        };
+        let all = launched.clone().flat_map(|host| &host.instances).map(|&instance| came(instance));
+        let settled_ns = all.collect::<Option<Vec<u64>>>().and_then(|took| took.into_iter().max());
         Some(Bucket {
             name: step.fault.clone(),
             round: recovery.round,
             launched: launched.map(|host| host.instances.len()).sum(),
             after_ns: self.at_ns.saturating_sub(recovery.gate_ns),
+            settled_ns,
             powered: powered.len(),
             active: powered.len() - waiting.len(),
             held_back,

@@ -59,6 +59,8 @@ fn a_region_in_good_buckets_is_active_after_each() {
         buckets.iter().map(|bucket| (bucket.name.as_str(), bucket.launched, bucket.powered, bucket.active)).collect();
     assert_eq!(told, [("foundation", 6, 6, 6), ("provisioning", 57, 63, 63), ("api", 3, 66, 66)]);
     assert!(buckets.iter().all(|bucket| bucket.held_back.is_empty() && bucket.blockers.is_empty()), "{buckets:?}");
+    let settled = |bucket: &Bucket| bucket.settled_ns.is_some_and(|settled_ns| settled_ns <= bucket.after_ns);
+    assert!(buckets.iter().all(settled), "{buckets:?}");
 }
 
 /// With the store left to the last bucket, everything that leads to it waits for it, and for nothing else.

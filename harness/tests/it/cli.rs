@@ -175,7 +175,7 @@ fn a_bring_up_in_buckets_is_told() {
     let run = ["run", "batch-bring-up", "--world", "sim", "--seed", "7", "--quiet"];
     let (status, out, err) = outcome(blackstart(&run).current_dir(folder.path()));
     assert_eq!(status, 0, "{out}\n{err}");
-    assert!(out.contains("bring-up in buckets\n  foundation: 6 launched; 6 of 6 with power active after"), "{out}");
+    assert!(out.contains("bring-up in buckets\n  foundation: 6 launched, all of them active within "), "{out}");
     let runs = std::fs::read_dir(folder.path().join("reports/runs")).expect("a run was left");
     let left = runs.flatten().next().expect("one").path().join("bring-up.txt");
     let text = std::fs::read_to_string(left).expect("it is left");

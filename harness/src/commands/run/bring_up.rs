@@ -14,9 +14,13 @@ const PATHS_MAX: usize = 12;
 pub(super) fn told(buckets: &[Bucket]) -> Result<String> {
     let mut text = String::new();
     for bucket in buckets {
-        let Bucket { name, launched, after_ns, powered, active, held_back, blockers, .. } = bucket;
-        let after = Duration::from_nanos(*after_ns).as_secs_f64();
-        write!(text, "  {name}: {launched} launched; {active} of {powered} with power active after {after:.1} s")?;
+        let Bucket { name, launched, after_ns, settled_ns, powered, active, held_back, blockers, .. } = bucket;
+        let seconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64();
+        write!(text, "  {name}: {launched} launched")?;
+        if let Some(settled_ns) = settled_ns {
+            write!(text, ", all of them active within {:.1} s", seconds(*settled_ns))?;
+        }
+        write!(text, "; of {powered} with power {active} active after {:.1} s", seconds(*after_ns))?;
         for (number, blocker) in blockers.iter().enumerate() {
             let joint = if number == 0 { "; held back by" } else { " and" };
             write!(text, "{joint} {} ({})", blocker.service, blocker.holds_back)?;

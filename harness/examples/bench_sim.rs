@@ -76,10 +76,12 @@ fn seeds(name: &str, seeds: u64) -> anyhow::Result<()> {
 fn peers(hosts: usize) -> anyhow::Result<()> {
     let (ours, theirs) = (peers::ours(hosts, 60)?, peers::turmoil(hosts, 4)?);
     say(&format!(
-        "{hosts} hosts that call each other: {:.0} requests a second here, {:.0} in turmoil (tick 1 ms): {:.0} times as many",
-        ours.a_second(),
-        theirs.a_second(),
-        ours.a_second() / theirs.a_second()
+        "{hosts} hosts that call each other: {:.0} calls a second here, {:.0} in turmoil (tick 1 ms): {:.0} times as many; all requests: {:.0}, {:.0} times as many",
+        ours.calls_a_second(),
+        theirs.calls_a_second(),
+        ours.calls_a_second() / theirs.calls_a_second(),
+        ours.all_a_second(),
+        ours.all_a_second() / theirs.all_a_second()
     ));
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Owns one workload in two simulators: so many hosts, each of which calls one other every 100 ms. Refuses to choose
 //! which is better: it counts requests a second of wall time.
 //!
-//! Ours carries more than is counted: a customer on each host sets its instance off, asks a control beside it as often,
-//! and the witness looks at everybody; the event log is written. Of all those only the calls from host to host count.
+//! Ours carries more than those: a customer on each host sets its instance off and asks a control beside it as often,
+//! and the witness looks at everybody; the event log is written. Both are told: calls from host to host, which are the
+//! whole workload there, and all requests but the witness's.
 
 use super::{Log, now};
 use fixtures::graph::{
@@ -34,13 +35,22 @@ const PORT: u16 = 8_000;
 
 /// Requests, and how long they took on the wall.
 pub(crate) struct Carried {
-    pub(crate) requests: u64,
-    pub(crate) seconds: f64,
+    /// From host to host.
+    calls: u64,
+    /// Of customers beside them.
+    others: u64,
+    seconds: f64,
 }
 
 impl Carried {
-    pub(crate) fn a_second(&self) -> f64 {
-        self.requests as f64 / self.seconds
+    /// Calls from host to host, a second of wall time.
+    pub(crate) fn calls_a_second(&self) -> f64 {
+        self.calls as f64 / self.seconds
+    }
+
+    /// All requests, a second of wall time.
+    pub(crate) fn all_a_second(&self) -> f64 {
+        (self.calls + self.others) as f64 / self.seconds
     }
 }
 
@@ -54,7 +64,7 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
     let costs = Costs::calibrated()?;
     let parts = Parts { topology: &topology, graph: &graph, placement: &placement, traffic: &traffic, seed: 7, costs };
     let mut world = SimWorld::new(&parts);
-    let (mut log, mut requests) = (Log::new()?, 0);
+    let (mut log, mut calls, mut others) = (Log::new()?, 0, 0);
     world.perform(Do::Provision);
     while let Some(input) = world.next(virtual_s * 1_000_000_000) {
         match input {
@@ -63,15 +73,17 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
             }
             Input::Probe { instance, report, .. } => log.probe(&placement, instance, report.life, world.now())?,
             Input::Seen { t_ns, by, place, detail } => {
-                if let Detail::Call { sent, .. } = &detail {
-                    requests += sent;
+                match &detail {
+                    Detail::Call { sent, .. } => calls += sent,
+                    Detail::Canary { sent, .. } => others += sent,
+                    _ => {}
                 }
                 log.write(t_ns, by, place, detail)?;
             }
             _ => {}
         }
     }
-    Ok(Carried { requests, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Carried { calls, others, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// One service on every host, which calls another copy of itself when its customer asks.
@@ -155,7 +167,8 @@ pub(crate) fn turmoil(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
     for _tick in 0..virtual_s * 1_000 {
         sim.step().map_err(|error| anyhow::anyhow!("turmoil: {error}"))?;
     }
-    Ok(Carried { requests: requests.load(Ordering::Relaxed), seconds: begun.elapsed().as_secs_f64() })
+    let calls = requests.load(Ordering::Relaxed);
+    Ok(Carried { calls, others: 0, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// Answers whatever is asked on a connection.

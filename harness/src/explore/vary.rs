@@ -18,6 +18,8 @@ const TOO_LATE: u64 = 300;
 /// between zones, far below what anybody takes for a loss.
 const SLOW: u64 = 250;
 const SLOW_MS: std::ops::RangeInclusive<u64> = 2..=20;
+/// Of a thousand slow links those that are slow until after the recovery.
+const BEYOND: u64 = 300;
 /// The name of that fault.
 const SLOW_NAME: &str = "slow-link-meanwhile";
 
@@ -98,13 +100,22 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
     format!("{service} {how}")
 }
 
-/// From the first loss of power until halfway through the recovery from it, packets between two zones are late.
+/// As long as the first loss of power, or until after the recovery from it, packets between two zones are late.
 fn slow_link(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> Option<String> {
     let mut zones: Vec<ZoneName> = base.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
     seeds.shuffle(&mut zones);
     let latency_ms = SLOW_MS.start() + seeds.up_to(SLOW_MS.end() - SLOW_MS.start());
     let cut = faults.iter().find(|fault| matches!(fault.fault, Fault::PowerOff(_)) && fault.after.is_none())?;
-    let (at, lasts) = (cut.at, cut.lasts + base.scenario.windows.recovery / 2);
+    let (at, recovery) = (cut.at, base.scenario.windows.recovery);
+    let beyond = cut.lasts + recovery + Duration::from_secs(1);
+    let lengths = if seeds.chance(BEYOND) { [beyond, cut.lasts] } else { [cut.lasts, beyond] };
+    // Whatever ends inside the recovery from something else would cut that short: no file may say so.
+    let cuts_short = |lasts: &Duration| {
+        let own = at + *lasts;
+        let ends = faults.iter().filter(|fault| fault.after.is_none()).map(|fault| fault.at + fault.lasts);
+        ends.into_iter().any(|end| end != own && end.abs_diff(own) < recovery)
+    };
+    let lasts = lengths.into_iter().find(|lasts| !cuts_short(lasts))?;
     let [from, to, ..] = zones.as_slice() else { return None };
     let hosts = |zone: &ZoneName| Selection::of_zones(vec![zone.clone()]);
     let fault = Fault::Link(Link {

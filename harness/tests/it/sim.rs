@@ -2,7 +2,7 @@
 //! Refuses to start containers.
 
 use harness::explore::repair::{self, Confirmation};
-use harness::explore::{Bounds, Culprit, file, search, shrink};
+use harness::explore::{Bounds, Culprit, file, search, shrink, vary};
 use harness::twin::Played;
 use harness::{load, twin};
 use scenarios::verdict::Verdict;
@@ -135,6 +135,22 @@ fn a_partition_of_two_regions_black_starts() {
     assert_eq!(played.judgement.verdict, Verdict::Held, "{:#?}", played.judgement);
     let restarted = played.judgement.measurements.restart_to_active_ms_by_instance.len();
     assert_eq!(restarted, loaded.placement.instances.len(), "every instance of both regions came back");
+}
+
+/// Whatever a search makes of a scenario can be written, and read back as it was.
+#[test]
+fn what_a_search_varies_can_be_written_and_read_back() {
+    let base = load::scenario("az-power-loss", false).expect("it loads");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 0..40 {
+        let varied = vary::vary(&base, seed);
+        kinds.extend(varied.faults.iter().map(|fault| fault.fault.entry().kind));
+        let path = file::write(&varied.applied(&base), "varied", folder.path(), "why").expect("it is written");
+        let again = load::scenario(&path.display().to_string(), false).unwrap_or_else(|bad| panic!("{}", bad.text));
+        assert_eq!(again.scenario.faults, varied.faults, "seed {seed}");
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["boot", "link", "power-off"]);
 }
 
 /// A search is the same whatever the number of threads.

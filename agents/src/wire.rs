@@ -125,7 +125,10 @@ impl Reply {
 
     /// A success, of a name that is shared.
     pub fn by(by: &Text) -> Self {
-        Self { by: by.clone(), ..Self::default() }
+        // Field by field: a default text is one that all threads share, and counting its holders keeps them waiting for
+        // each other.
+        let (degraded, missing, stored_at) = (Vec::new(), Vec::new(), Vec::new());
+        Self { error: None, by: by.clone(), degraded, missing, stored_at, value: None }
     }
 
     /// A failure.

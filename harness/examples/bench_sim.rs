@@ -1,13 +1,18 @@
-//! Owns the figures of the simulator that are not tests: inputs handed to state machines a second, game days a minute, and
-//! a black start of very many instances. Refuses to fail: it prints, and the figures are committed.
+//! Owns the figures of the simulator that are not tests: inputs handed to state machines a second, game days a minute,
+//! seeds a minute of a search, the same small workload here and in turmoil, and a black start of very many instances.
+//! Refuses to fail: it prints, and the figures are committed.
 //!
 //! `cargo run --release --example bench_sim [INSTANCES...]`
+
+#[path = "bench_sim/peers.rs"]
+mod peers;
 
 use fixtures::generate::{Spec, generate};
 use fixtures::placement::Placement;
 use fixtures::unit::Rate;
 use harness::clock::Clock;
 use harness::controller::{Do, Done, Input};
+use harness::explore::{Bounds, search};
 use harness::world::World;
 use harness::world::sim::costs::Costs;
 use harness::world::sim::{Parts, SimWorld};
@@ -15,6 +20,7 @@ use harness::{load, twin};
 use scenarios::event::{By, Event, EventId, Life};
 use scenarios::scenario::Traffic;
 use std::io::Write;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 #[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
@@ -53,6 +59,36 @@ fn game_days(name: &str, seeds: u64) -> anyhow::Result<()> {
         bytes / 1_000_000
     ));
     Ok(())
+}
+
+/// Seeds a minute of a search, as `explore` plays them.
+fn seeds(name: &str, seeds: u64) -> anyhow::Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let bounds = Bounds { first: 0, seeds, over: AtomicBool::new(false), stop_at_first: false, threads };
+    let begun = now();
+    let found = search(&bounds, || Ok(load::scenario(name, false)?), || {})?;
+    let a_minute = found.seeds as f64 * 60.0 / begun.elapsed().as_secs_f64();
+    say(&format!("{name:<22} {seeds} seeds searched: {a_minute:.0} a minute on {threads} threads"));
+    Ok(())
+}
+
+/// So many hosts, each of which calls one other every 100 ms.
+fn peers(hosts: usize) -> anyhow::Result<()> {
+    let (ours, theirs) = (peers::ours(hosts, 60)?, peers::turmoil(hosts, 4)?);
+    say(&format!(
+        "{hosts} hosts that call each other: {:.0} calls a second here, {:.0} in turmoil (tick 1 ms): {:.0} times as many; all requests: {:.0}, {:.0} times as many",
+        ours.calls_a_second(),
+        theirs.calls_a_second(),
+        ours.calls_a_second() / theirs.calls_a_second(),
+        ours.all_a_second(),
+        ours.all_a_second() / theirs.all_a_second()
+    ));
+    Ok(())
+}
+
+/// The load of the machine, which every figure depends on.
+fn load_average() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()
 }
 
 /// From darkness to everything seen active, with the event log written to a file.
@@ -147,12 +183,18 @@ impl Log {
 fn main() -> anyhow::Result<()> {
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|size| size.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![1_000, 10_000, 100_000] } else { sizes };
+    say(&format!("load before: {}", load_average()));
     game_days("minimal", 200)?;
     game_days("az-power-loss", 50)?;
+    seeds("az-power-loss", 200)?;
+    for hosts in [30, 60, 120] {
+        peers(hosts)?;
+    }
     let mut points = Vec::new();
     for size in sizes {
         points.push(black_start(size)?);
     }
+    say(&format!("load after: {}", load_average()));
     if let (Some((few, quick)), Some((many, slow))) = (points.first(), points.last())
         && many > few
     {

@@ -41,6 +41,10 @@ pub enum Command {
     Check {
         /// Files, or names of built-in ones; without any, everything that is built in.
         files: Vec<String>,
+        /// Print in which order the services of this graph (a file, or the name of a built-in one) could be brought up:
+        /// start-up cycles, the smallest set that must exist first, and the buckets that would do.
+        #[arg(long, value_name = "GRAPH", conflicts_with = "files")]
+        order: Option<String>,
     },
     /// Print what a run would do, to which hosts, and what it would not touch; changes nothing.
     Plan {
@@ -97,6 +101,10 @@ pub struct ExploreArgs {
     /// How many failures, those that most seeds show, are made small and written.
     #[arg(long, default_value_t = 3)]
     pub cases: usize,
+    /// Hold each minimal case, and its twin with only the culprit repaired, on an engine too: violated and held there
+    /// confirm the culprit in that world.
+    #[arg(long)]
+    pub on_engine: bool,
     /// Where minimal cases go.
     #[arg(long, value_name = "DIR", default_value = "reports/explored")]
     pub out: PathBuf,
@@ -142,6 +150,9 @@ pub struct ParityArgs {
     /// Folders of runs on an engine to compare with, instead of holding them now.
     #[arg(long, value_name = "DIR", conflicts_with = "calibrate")]
     pub recorded: Option<PathBuf>,
+    /// Write the comparison as a table to this file too, as `harness/figures/` keeps it.
+    #[arg(long, value_name = "FILE", conflicts_with = "calibrate")]
+    pub record: Option<PathBuf>,
     /// Print the simulator's calibration, measured in this run of `minimal` on an engine, and do nothing else.
     #[arg(long, value_name = "RUN", conflicts_with = "scenarios")]
     pub calibrate: Option<PathBuf>,

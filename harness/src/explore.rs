@@ -111,7 +111,7 @@ pub fn search(bounds: &Bounds, load: impl Fn() -> Result<Loaded> + Sync, on_seed
             }
             let seed = bounds.first.wrapping_add(number);
             let varied = vary::vary(&base, seed);
-            let played = twin::play(&mut varied.applied(&base), seed)?;
+            let played = twin::play_unlogged(&mut varied.applied(&base), seed)?;
             let failed = enter(&mut found.lock().unwrap_or_else(PoisonError::into_inner), seed, varied, &played);
             on_seed();
             if failed && bounds.stop_at_first {

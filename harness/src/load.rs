@@ -4,7 +4,7 @@
 use fixtures::decode::source_from_bytes;
 use fixtures::diagnostic::{Diagnostic, Severity, Source, render};
 use fixtures::graph::Graph;
-use fixtures::load::{load_graph, load_topology};
+use fixtures::load::{load_graph, load_graph_with_cycles, load_topology};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use scenarios::plan::Plan;
@@ -174,6 +174,19 @@ pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
         _ => problems.take(&source, load_graph(&source)).is_some(),
     };
     if fine { Ok(problems.text()) } else { Err(problems.bad()) }
+}
+
+/// Reads a graph, in which services may need each other to start; returns it with warnings, ready to print.
+///
+/// # Errors
+/// Everything else that is wrong with it.
+pub fn graph(argument: &str, color: bool) -> Result<(Graph, String), BadInput> {
+    let mut problems = Problems { color, ..Problems::default() };
+    let source = find(Kind::Graph, argument, None)?;
+    match problems.take(&source, load_graph_with_cycles(&source)) {
+        Some(graph) => Ok((graph, problems.text())),
+        None => Err(problems.bad()),
+    }
 }
 
 /// Tells the kinds apart by the tables that only one of them has.

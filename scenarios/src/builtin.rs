@@ -16,6 +16,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "az-power-loss",
     "each-zone-in-turn",
     "region-black-start",
+    "batch-bring-up",
+    "az-power-loss-300",
     "github-2016",
     "github-2016-repaired",
     "acks-before-sync",

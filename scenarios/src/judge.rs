@@ -14,7 +14,7 @@ mod z1;
 
 use crate::event::Event;
 use crate::judgement::{Finding, InvariantResult, Judgement, Reason};
-use crate::measure::measure;
+use crate::measure::measure_in;
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 use crate::timeline::Timeline;
@@ -99,7 +99,8 @@ pub fn judge(case: &Case<'_>, events: &[Event]) -> Judgement {
     } else {
         Verdict::Inconclusive
     };
-    Judgement { verdict, inconclusive, invariants, findings, measurements: measure(case, events) }
+    let measurements = measure_in(&run.timeline, case, events);
+    Judgement { verdict, inconclusive, invariants, findings, measurements }
 }
 
 /// A finding with the same root as one of S5 follows from that one.

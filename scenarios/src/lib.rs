@@ -8,10 +8,12 @@
 //! - [`plan`]: every act in order, each inject with its heal
 //! - [`event`]: what is observed
 //! - [`timeline`], [`traffic`], [`mod@measure`]: events folded into segments, lives, canary windows, figures
+//! - [`mod@bring_up`]: what held whom back after each of several power-ons
 //! - [`judge`]: invariants, verdicts, culprits
 //! - [`verdict`], [`judgement`]: what comes out
 
 pub mod bind;
+pub mod bring_up;
 pub mod builtin;
 pub mod event;
 pub mod fault;

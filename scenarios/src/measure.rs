@@ -10,7 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Figures of a run. A canary window counts for a phase when it lies wholly inside one of its segments.
 pub fn measure(case: &Case<'_>, events: &[Event]) -> Measurements {
-    let timeline = Timeline::new(case.plan, case.placement, events);
+    measure_in(&Timeline::new(case.plan, case.placement, events), case, events)
+}
+
+/// As [`measure`], where the events are folded already.
+pub(crate) fn measure_in(timeline: &Timeline, case: &Case<'_>, events: &[Event]) -> Measurements {
     let first_ns = events.iter().map(|event| event.t_ns).min().unwrap_or(0);
     let total_ns = timeline.end_ns - first_ns;
     let mut phase_ns: BTreeMap<Phase, u64> = BTreeMap::new();
@@ -18,7 +22,7 @@ pub fn measure(case: &Case<'_>, events: &[Event]) -> Measurements {
         *phase_ns.entry(segment.phase).or_default() += segment.end_ns - segment.start_ns;
     }
     let declared = phase_ns.iter().filter(|(phase, _)| is_declared(**phase)).map(|(_, length)| length).sum::<u64>();
-    let restarts = restarts(case, &timeline);
+    let restarts = restarts(case, timeline);
     let (acknowledged, lost) = ledger(events);
     Measurements {
         power_off_skew_ms: widest_skew(case, events, Act::Inject),
@@ -26,7 +30,7 @@ pub fn measure(case: &Case<'_>, events: &[Event]) -> Measurements {
         power_on_skew_ms: widest_skew(case, events, Act::Heal),
         restart_to_active_ms: restarts.values().copied().reduce(f64::max),
         restart_to_active_ms_by_instance: restarts,
-        availability: availability(&timeline, &windows(events, false)),
+        availability: availability(timeline, &windows(events, false)),
         acknowledged_writes: acknowledged,
         lost_acknowledged_writes: lost,
         interventions: count(events, |detail| matches!(detail, Detail::Intervention { .. })),

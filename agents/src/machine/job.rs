@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a request may take whose caller did not say.
 const PATIENCE_NS: Nanos = 10_000_000_000;
+/// Of the time that a caller gives, one part in so many is kept for the answer's way back: an error that comes when its
+/// caller has just stopped waiting says nothing to anybody.
+const WAY_BACK: Nanos = 10;
 /// How often calls made are told to the witness.
 const CALL_NOTES_EVERY_NS: Nanos = 2_000_000_000;
 
@@ -96,7 +99,8 @@ impl Machine {
         write: Option<(String, String)>,
         remaining: Option<Nanos>,
     ) -> Nanos {
-        let deadline = now.saturating_add(remaining.unwrap_or(PATIENCE_NS));
+        let given = remaining.unwrap_or(PATIENCE_NS);
+        let deadline = now.saturating_add(given - given / WAY_BACK);
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
         self.jobs.insert(id, Job { deadline, errand, done: 0, tried: Vec::new(), write, degraded, stored_at });
         deadline

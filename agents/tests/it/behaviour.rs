@@ -133,11 +133,25 @@ fn no_attempt_outlives_its_caller() {
     let mut world = machine(vec![], vec![call("store", Strength::Hard, vec![store.clone()])]);
     world.peers.insert(store.address, Peer::Silent);
     let id = world.ask(work(), Some(100 * MS));
-    assert_eq!(world.timeouts, [100 * MS]);
+    assert_eq!(world.timeouts, [90 * MS]);
     world.feed(Input::Gone { id });
     assert!(world.others.iter().any(|output| matches!(output, Output::Abandon { .. })));
     world.pass(10_000 * MS);
     assert!(!world.replies.contains_key(&id), "nobody is there to answer");
+}
+
+/// Whoever probes with less patience than a call to a silent dependency takes still learns which one it is.
+#[test]
+fn a_typed_error_reaches_its_caller_before_that_stops_waiting() {
+    let store = target("az1", 1);
+    let mut slow = call("store", Strength::Hard, vec![store.clone()]);
+    slow.timeout = std::time::Duration::from_secs(1);
+    let mut world = machine(vec![], vec![slow]);
+    world.peers.insert(store.address, Peer::Silent);
+    let id = world.ask(work(), Some(600 * MS));
+    world.pass(560 * MS);
+    let reply = &world.replies[&id][0];
+    assert_eq!((reply.error, reply.missing.as_slice()), (Some(Failure::DependencyMissing), &[service("store")][..]));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use super::print;
 use crate::load::{self, BadInput};
 use anyhow::Result;
+use fixtures::graph::Graph;
+use fixtures::graph::order::{self, Bucket, First, Order};
+use std::fmt::Write;
 
 /// Checks files, or everything built in; all problems of all files are told before it ends.
 ///
@@ -34,4 +37,41 @@ pub fn run(files: &[String], color: bool) -> Result<u8> {
         return Ok(crate::exit::OK);
     }
     Err(BadInput { text: problems }.into())
+}
+
+/// Prints in which order the services of a graph could be brought up; 1 where some can never start.
+///
+/// # Errors
+/// [`BadInput`] with every problem; a cycle is none here, but the answer.
+pub fn order(graph: &str, color: bool) -> Result<u8> {
+    let (graph, warnings) = load::graph(graph, color)?;
+    super::write_err(&warnings);
+    let order = order::order(&graph);
+    print(&told(&graph, &order)?)?;
+    Ok(if order.cycles.is_empty() { crate::exit::OK } else { crate::exit::VIOLATED })
+}
+
+fn told(graph: &Graph, order: &Order) -> Result<String> {
+    let mut text = format!("{}: {} services\n\nstart-up cycles: {}\n", graph.name, graph.services.len(), {
+        if order.cycles.is_empty() { "none".to_owned() } else { order.cycles.len().to_string() }
+    });
+    for cycle in &order.cycles {
+        let names: Vec<&str> = cycle.iter().map(|name| name.as_str()).collect();
+        writeln!(text, "  {}", names.join(" needs "))?;
+    }
+    text += "must exist first:\n";
+    for First { service, needed_by, from_outside } in &order.first {
+        let how =
+            if *from_outside { "has to come from outside, since it is part of a cycle" } else { "starts by itself" };
+        writeln!(text, "  {service} (needed by {needed_by}): {how}")?;
+    }
+    if order.first.is_empty() {
+        text += "  nobody: nothing needs anything to start\n";
+    }
+    text += "buckets, in which no order is needed, and each of which can become active without the next:\n";
+    for (number, Bucket { name, services }) in order.buckets.iter().enumerate() {
+        let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+        writeln!(text, "  {}. {name} ({}): {}", number + 1, names.len(), names.join(", "))?;
+    }
+    Ok(text)
 }

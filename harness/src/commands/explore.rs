@@ -8,8 +8,11 @@ use crate::explore::{Bounds, Culprit, Failure, Found, file, search, shrink};
 use crate::load;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use scenarios::judgement::Finding;
+use scenarios::verdict::Verdict;
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -113,13 +116,45 @@ fn tell(
         "The smallest case found by a search with `{}`: {}.\nExpected: {} violated, culprit {} {}",
         args.scenario, finding.text, culprit.invariant, culprit.service, culprit.setting
     );
-    match file::write(loaded, &name, &args.out, &comment) {
-        Ok(path) => {
-            let (path, seed) = (path.display(), failure.seed);
-            writeln!(text, "   replay: blackstart run {path} --world sim --seed {seed}")?;
-            writeln!(text, "   on an engine: blackstart run {path} --world docker --seed {seed}")?;
+    let path = match file::write(loaded, &name, &args.out, &comment) {
+        Ok(path) => path,
+        Err(error) => {
+            writeln!(text, "   not written: {error:#}")?;
+            return Ok(text);
         }
-        Err(error) => writeln!(text, "   not written: {error:#}")?,
+    };
+    let (shown, seed) = (path.display(), failure.seed);
+    writeln!(text, "   replay: blackstart run {shown} --world sim --seed {seed}")?;
+    writeln!(text, "   on an engine: blackstart run {shown} --world docker --seed {seed}")?;
+    let twin = twin(args, loaded, &name, &finding)?;
+    if let Some(twin) = &twin {
+        writeln!(text, "   with only that repaired: blackstart run {} --world sim --seed {seed}", twin.display())?;
+    }
+    if args.on_engine {
+        writeln!(text, "   on an engine: {}", held_on_engine(&path, twin.as_deref(), seed, culprit)?)?;
     }
     Ok(text)
+}
+
+/// The case with only the culprit repaired, as a file beside it; `None` where that is nothing that one repairs alone.
+fn twin(args: &ExploreArgs, case: &load::Loaded, name: &str, finding: &Finding) -> Result<Option<PathBuf>> {
+    let Some(graph) = repair::repaired(&case.graph, finding) else { return Ok(None) };
+    let setting = finding.setting.as_deref().unwrap_or_default();
+    let comment = format!("The twin of `{name}` in which only `{setting}` is repaired.\nExpected: held.");
+    let case = load::Loaded { graph, ..case.clone() };
+    file::write(&case, &format!("{name}-repaired"), &args.out, &comment).map(Some)
+}
+
+/// Holds a case and its twin on an engine, and says what that shows.
+fn held_on_engine(case: &Path, twin: Option<&Path>, seed: u64, culprit: &Culprit) -> Result<String> {
+    let hold = |path: &Path| super::parity::hold(&path.display().to_string(), seed, true);
+    let record = hold(case)?;
+    if !record.findings.iter().any(|finding| Culprit::of(finding) == *culprit) {
+        return Ok(format!("{:?} there, without this culprit", record.verdict).to_lowercase());
+    }
+    let Some(twin) = twin else { return Ok("the same culprit; suspected".to_owned()) };
+    Ok(match hold(twin)?.verdict {
+        Verdict::Held => "the same culprit; confirmed: with only that repaired the same day is held".to_owned(),
+        other => format!("the same culprit; suspected: with only that repaired the day is {other:?}"),
+    })
 }

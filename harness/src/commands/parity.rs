@@ -2,6 +2,7 @@
 //! calibration from a recorded run. Refuses to explain a difference away.
 
 mod calibrate;
+mod table;
 
 use super::print;
 use crate::cli::ParityArgs;
@@ -11,8 +12,8 @@ use crate::twin;
 use anyhow::{Context, Result, bail};
 use reports::record::Record;
 use scenarios::judgement::{Finding, InvariantResult, Measurements};
+use scenarios::verdict::Verdict;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -30,7 +31,7 @@ pub fn run(args: &ParityArgs, quiet: bool, color: bool) -> Result<u8> {
     }
     let builtin: Vec<String> = scenarios::builtin::scenario_names().map(str::to_owned).collect();
     let names = if args.scenarios.is_empty() { &builtin } else { &args.scenarios };
-    let mut disagree = 0;
+    let mut rows = Vec::new();
     for name in names {
         let mut loaded = load::scenario(name, color)?;
         let simulated = twin::play(&mut loaded, args.seed)?.judgement;
@@ -38,19 +39,39 @@ pub fn run(args: &ParityArgs, quiet: bool, color: bool) -> Result<u8> {
             Some(folder) => find(folder, &loaded.scenario.name)?,
             None => hold(name, args.seed, quiet)?,
         };
-        let differences = compare(&recorded, &simulated);
-        disagree += usize::from(!differences.is_empty());
-        let word = if differences.is_empty() { "agree" } else { "DISAGREE" };
-        print(&format!("{:<26} {word:<9} {}", loaded.scenario.name, medians(&recorded, &simulated.measurements)?))?;
-        for difference in differences {
+        let medians = median(&recorded.measurements).zip(median(&simulated.measurements));
+        let row = Row {
+            scenario: loaded.scenario.name.clone(),
+            verdicts: (recorded.verdict, simulated.verdict),
+            medians_ms: medians,
+            differences: compare(&recorded, &simulated),
+        };
+        let word = if row.differences.is_empty() { "agree" } else { "DISAGREE" };
+        print(&format!("{:<26} {word:<9} {}", row.scenario, said(medians)))?;
+        for difference in &row.differences {
             print(&format!("    {difference}"))?;
         }
+        rows.push(row);
     }
-    Ok(if disagree == 0 { crate::exit::OK } else { crate::exit::VIOLATED })
+    if let Some(path) = &args.record {
+        let text = table::table(args.seed, &rows)?;
+        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let agree = rows.iter().all(|row| row.differences.is_empty());
+    Ok(if agree { crate::exit::OK } else { crate::exit::VIOLATED })
+}
+
+/// One scenario in both worlds: first as an engine had it, then simulated.
+struct Row {
+    scenario: String,
+    verdicts: (Verdict, Verdict),
+    /// Medians over instances from power to active.
+    medians_ms: Option<(f64, f64)>,
+    differences: Vec<String>,
 }
 
 /// Holds a scenario on an engine, as its own process, and reads the record that it prints.
-fn hold(name: &str, seed: u64, quiet: bool) -> Result<Record> {
+pub(super) fn hold(name: &str, seed: u64, quiet: bool) -> Result<Record> {
     let executable = std::env::current_exe().context("this executable cannot find itself")?;
     let mut command = Command::new(executable);
     command.args(["run", name, "--world", "docker", "--format", "json", "--seed", &seed.to_string()]);
@@ -131,10 +152,9 @@ fn median(measurements: &Measurements) -> Option<f64> {
     Some((low + high) / 2.0)
 }
 
-fn medians(recorded: &Record, simulated: &Measurements) -> Result<String> {
-    let mut text = String::new();
-    if let (Some(docker), Some(sim)) = (median(&recorded.measurements), median(simulated)) {
-        write!(text, "restart to active, median: docker {docker:.0} ms, sim {sim:.0} ms ({:.2})", sim / docker)?;
-    }
-    Ok(text)
+fn said(medians: Option<(f64, f64)>) -> String {
+    let text = |(docker, sim): (f64, f64)| {
+        format!("restart to active, median: docker {docker:.0} ms, sim {sim:.0} ms ({:.2})", sim / docker)
+    };
+    medians.map(text).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ use reports::record::Record;
 use scenarios::judge::Case;
 use scenarios::verdict::Verdict;
 
+mod bring_up;
 mod docker;
 mod record;
 mod sim;
@@ -111,10 +112,18 @@ impl Day<'_> {
         if record.verdict == Verdict::Violated {
             journal.add_file("coe.md", &reports::coe::render(record, journal.events()))?;
         }
+        let buckets = scenarios::bring_up::bring_up(&self.case(), journal.events());
+        let story = bring_up::told(&buckets)?;
+        if !story.is_empty() {
+            journal.add_file("bring-up.txt", &story)?;
+        }
         match self.args.format {
             Format::Json => print(&reports::record::to_json(record))?,
             Format::Text => {
                 print(&reports::table::render(record, self.color))?;
+                if !story.is_empty() {
+                    print(&story)?;
+                }
                 print(&format!("files: {}", journal.folder().display()))?;
             }
         }

@@ -4,11 +4,12 @@
 use crate::load::Loaded;
 use anyhow::{Context, Result, bail};
 use fixtures::unit::Span;
-use scenarios::fault::{Boot, Fault, Selection};
-use scenarios::plan::BootTrouble;
+use scenarios::fault::{Boot, Fault, Link, Selection};
+use scenarios::plan::{BootTrouble, Shape};
 use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Writes a case as `NAME.toml` and `NAME-graph.toml` (and its topology as `NAME-zones.toml`) into a folder; returns the
 /// scenario's path.
@@ -75,15 +76,27 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
     if !plain {
         bail!("the fault `{}` says more than a search can write into a file yet", fault.name);
     }
-    let (kind, hosts, more) = match &fault.fault {
+    let (kind, keys) = match &fault.fault {
         Fault::PowerOff(power_off) => {
             let unsynced = format!("{:?}", power_off.unsynced).to_lowercase();
-            ("power-off", &power_off.hosts, format!("unsynced = \"{unsynced}\""))
+            ("power-off", keys(&power_off.hosts, [format!("unsynced = \"{unsynced}\"")]))
         }
-        Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(ms) }) => ("boot", hosts, format!("late = \"{ms}ms\"")),
+        Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(ms) }) => {
+            ("boot", keys(hosts, [format!("late = \"{ms}ms\"")]))
+        }
+        // Only latency: that is all that a search varies.
+        Fault::Link(Link { from, to, shape, one_way })
+            if *shape == (Shape { latency_us: shape.latency_us, ..Shape::default() }) =>
+        {
+            let to = to.iter().map(|to| format!("to = {{ {} }}", keys(to, [])));
+            let latency = Span(Duration::from_micros(shape.latency_us));
+            let from = format!("from = {{ {} }}", keys(from, []));
+            let way = one_way.then(|| "one-way = true".to_owned());
+            let all = [from].into_iter().chain(to).chain([format!("latency = \"{latency}\"")]).chain(way);
+            ("link", all.collect::<Vec<_>>().join(", "))
+        }
         _ => bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name),
     };
-    let keys = selection(hosts).into_iter().chain([more]).collect::<Vec<_>>().join(", ");
     writeln!(text, "\n[[faults]]\nname = \"{}\"\n{kind} = {{ {keys} }}", fault.name)?;
     match &fault.after {
         None => {}
@@ -92,6 +105,11 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
     }
     writeln!(text, "at = \"{}\"\nlasts = \"{}\"", Span(fault.at), Span(fault.lasts))?;
     Ok(())
+}
+
+/// The keys of a choice of hosts, and others, as a table has them.
+fn keys<const COUNT: usize>(hosts: &Selection, more: [String; COUNT]) -> String {
+    selection(hosts).into_iter().chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// The keys of a choice of hosts.

@@ -27,7 +27,7 @@ pub enum Confirmation {
 pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirmation> {
     let Some(graph) = repaired(&loaded.graph, finding) else { return Ok(Confirmation::NotRepairable) };
     let mut loaded = Loaded { graph, ..loaded.clone() };
-    let verdict = twin::play(&mut loaded, seed)?.judgement.verdict;
+    let verdict = twin::play_unlogged(&mut loaded, seed)?.judgement.verdict;
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
 }
 

@@ -64,7 +64,7 @@ impl Shrinking<'_> {
     fn take(&mut self, candidate: Option<Loaded>) -> Result<bool> {
         let Some(mut candidate) = candidate else { return Ok(false) };
         self.played += 1;
-        let judgement = twin::play(&mut candidate, self.seed)?.judgement;
+        let judgement = twin::play_unlogged(&mut candidate, self.seed)?.judgement;
         let same = judgement.verdict == Verdict::Violated
             && Culprit::all(&judgement).iter().any(|(culprit, _)| culprit == self.culprit);
         if same {

@@ -1,11 +1,11 @@
-//! Owns what a seed makes of a scenario: which zone, when, and which hosts come back late or not at all. Everything it
-//! changes can be written into a scenario file. Refuses to play.
+//! Owns what a seed makes of a scenario: which zone, when, which hosts come back late or not at all, and which link is
+//! slow meanwhile. Everything it changes can be written into a scenario file. Refuses to play.
 
 use crate::load::Loaded;
 use fixtures::name::{ServiceName, ZoneName};
 use fixtures::seed::Seeds;
-use scenarios::fault::{Boot, Fault, PowerOff, Selection};
-use scenarios::plan::{BootTrouble, Unsynced};
+use scenarios::fault::{Boot, Fault, Link, PowerOff, Selection};
+use scenarios::plan::{BootTrouble, Shape, Unsynced};
 use scenarios::scenario::{Pulses, TimedFault};
 use std::time::Duration;
 
@@ -14,6 +14,14 @@ const MOMENT_MS_MAX: u64 = 1_000;
 /// Of a thousand seeds those in which some hosts come back late, and of those the ones that do not come back in time.
 const LATE: u64 = 500;
 const TOO_LATE: u64 = 300;
+/// Of a thousand seeds those in which the link between two zones is slow, and by how much each way: far above what lies
+/// between zones, far below what anybody takes for a loss.
+const SLOW: u64 = 250;
+const SLOW_MS: std::ops::RangeInclusive<u64> = 2..=20;
+/// Of a thousand slow links those that are slow until after the recovery.
+const BEYOND: u64 = 300;
+/// The name of that fault.
+const SLOW_NAME: &str = "slow-link-meanwhile";
 
 /// One variant of a scenario.
 #[derive(Debug, Clone)]
@@ -23,6 +31,7 @@ pub struct Varied {
     zone: String,
     moment_ms: u64,
     late: String,
+    slow: String,
 }
 
 /// What a seed makes of a scenario.
@@ -35,7 +44,9 @@ pub fn vary(base: &Loaded, seed: u64) -> Varied {
         fault.at += Duration::from_millis(moment_ms);
     }
     let late = if seeds.chance(LATE) { be_late(base, &mut faults, &mut seeds) } else { "none".to_owned() };
-    Varied { faults, zone, moment_ms, late }
+    // Drawn last: what a seed makes of the rest stays what it was.
+    let slow = if seeds.chance(SLOW) { slow_link(base, &mut faults, &mut seeds) } else { None };
+    Varied { faults, zone, moment_ms, late, slow: slow.unwrap_or_else(|| "none".to_owned()) }
 }
 
 /// All faults move on by the same number of zones, so that what they have in common stays in common.
@@ -89,6 +100,38 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
     format!("{service} {how}")
 }
 
+/// As long as the first loss of power, or until after the recovery from it, packets between two zones are late.
+fn slow_link(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> Option<String> {
+    let mut zones: Vec<ZoneName> = base.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
+    seeds.shuffle(&mut zones);
+    let latency_ms = SLOW_MS.start() + seeds.up_to(SLOW_MS.end() - SLOW_MS.start());
+    let cut = faults.iter().find(|fault| matches!(fault.fault, Fault::PowerOff(_)) && fault.after.is_none())?;
+    let (at, recovery) = (cut.at, base.scenario.windows.recovery);
+    let beyond = cut.lasts + recovery + Duration::from_secs(1);
+    let lengths = if seeds.chance(BEYOND) { [beyond, cut.lasts] } else { [cut.lasts, beyond] };
+    // Whatever ends inside the recovery from something else would cut that short: no file may say so.
+    let cuts_short = |lasts: &Duration| {
+        let own = at + *lasts;
+        let ends = faults.iter().filter(|fault| fault.after.is_none()).map(|fault| fault.at + fault.lasts);
+        ends.into_iter().any(|end| end != own && end.abs_diff(own) < recovery)
+    };
+    let lasts = lengths.into_iter().find(|lasts| !cuts_short(lasts))?;
+    let [from, to, ..] = zones.as_slice() else { return None };
+    let hosts = |zone: &ZoneName| Selection::of_zones(vec![zone.clone()]);
+    let fault = Fault::Link(Link {
+        from: hosts(from),
+        to: Some(hosts(to)),
+        shape: Shape { latency_us: latency_ms * 1_000, ..Shape::default() },
+        one_way: false,
+    });
+    let (within, pulses, after) = (Duration::ZERO, Pulses::ONCE, None);
+    let told = format!("{from} to {to}");
+    if faults.iter().all(|fault| fault.name != SLOW_NAME) {
+        faults.push(TimedFault { name: SLOW_NAME.to_owned(), fault, after, at, within, pulses, lasts });
+    }
+    Some(told)
+}
+
 impl Varied {
     /// The scenario with this variant's faults.
     pub fn applied(&self, base: &Loaded) -> Loaded {
@@ -98,8 +141,13 @@ impl Varied {
     }
 
     /// What it stands for, by what was varied.
-    pub fn covers(&self) -> [(&'static str, String); 3] {
+    pub fn covers(&self) -> [(&'static str, String); 4] {
         let tenth = self.moment_ms / 100 * 100;
-        [("first zone", self.zone.clone()), ("moment", format!("+{tenth} ms")), ("late hosts", self.late.clone())]
+        [
+            ("first zone", self.zone.clone()),
+            ("moment", format!("+{tenth} ms")),
+            ("late hosts", self.late.clone()),
+            ("slow link", self.slow.clone()),
+        ]
     }
 }

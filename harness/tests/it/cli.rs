@@ -128,6 +128,86 @@ fn everything_built_in_is_fine_and_planned_without_an_engine() {
     }
 }
 
+/// The region of three hundred services is committed as its command makes it.
+#[test]
+fn the_region_of_three_hundred_services_is_what_its_header_says_it_is_made_by() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let read =
+        |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let graph = read(&fixtures.join("graphs/run-instances-300.toml"));
+    let line = graph.lines().find_map(|line| line.strip_prefix("# blackstart ")).expect("its header has the command");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().to_str().expect("UTF-8");
+    let arguments: Vec<&str> = line.split(' ').chain(["--out", path]).collect();
+    let (status, out, err) = outcome(&mut blackstart(&arguments));
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("300 services") && out.contains("900 instances on 45 hosts"), "{out}");
+    for (made, committed) in [
+        ("run-instances-300.toml", "graphs/run-instances-300.toml"),
+        ("run-instances-300-zones.toml", "topologies/run-instances-300-zones.toml"),
+        ("run-instances-300-labels.json", "labels/run-instances-300.json"),
+    ] {
+        assert!(read(&folder.path().join(made)) == read(&fixtures.join(committed)), "{committed} was made otherwise");
+    }
+}
+
+/// What a search prints can be typed: the smallest case fails again, and its twin with only the culprit repaired is held.
+#[test]
+fn a_search_writes_a_case_that_fails_and_its_twin_that_is_held() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let search = ["explore", "github-2016", "--seeds", "4", "--cases", "1", "--out", "cases"];
+    let (status, out, err) = outcome(blackstart(&search).current_dir(folder.path()));
+    assert_eq!(status, 1, "{err}");
+    assert!(out.contains("confirmed: with only that repaired the same day is held"), "{out}");
+    for (line, expected) in [("replay: blackstart ", 1), ("with only that repaired: blackstart ", 0)] {
+        let told =
+            out.lines().find_map(|told| told.trim().strip_prefix(line)).unwrap_or_else(|| panic!("{line}: {out}"));
+        let arguments: Vec<&str> = told.split(' ').collect();
+        let (status, out, err) = outcome(blackstart(&arguments).current_dir(folder.path()));
+        assert_eq!(status, expected, "{told}\n{out}\n{err}");
+    }
+}
+
+/// A bring-up in buckets is told where it is held, and left beside the record.
+#[test]
+fn a_bring_up_in_buckets_is_told() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let run = ["run", "batch-bring-up", "--world", "sim", "--seed", "7", "--quiet"];
+    let (status, out, err) = outcome(blackstart(&run).current_dir(folder.path()));
+    assert_eq!(status, 0, "{out}\n{err}");
+    assert!(out.contains("bring-up in buckets\n  foundation: 6 launched, all of them active within "), "{out}");
+    let runs = std::fs::read_dir(folder.path().join("reports/runs")).expect("a run was left");
+    let left = runs.flatten().next().expect("one").path().join("bring-up.txt");
+    let text = std::fs::read_to_string(left).expect("it is left");
+    assert!(out.contains(text.trim()), "{text}");
+}
+
+/// The order of a bring-up is told of every graph, and a cycle is an answer with a status of its own.
+#[test]
+fn the_order_of_a_bring_up_is_told_from_the_graph_alone() {
+    let (status, out, err) = outcome(&mut blackstart(&["check", "--order", "run-instances"]));
+    assert_eq!((status, err.as_str()), (0, ""));
+    for line in [
+        "start-up cycles: none",
+        "  certificates (needed by 21): starts by itself",
+        "  1. foundation (2): certificates, credentials",
+        "  3. api (1): api",
+    ] {
+        assert!(out.lines().any(|told| told == line), "{line:?} is missing in:\n{out}");
+    }
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().to_str().expect("UTF-8");
+    let made = ["generate", "--services", "40", "--startup-cycle", "--out", path, "--name", "knot"];
+    assert_eq!(outcome(&mut blackstart(&made)).0, 0);
+    let (status, out, _) = outcome(&mut blackstart(&["check", "--order", &format!("{path}/knot.toml")]));
+    assert_eq!(status, 1);
+    assert!(out.contains("  credentials needs store-0 needs credentials"), "{out}");
+    assert!(out.contains("  credentials (needed by 37): has to come from outside"), "{out}");
+    let (status, _, err) = outcome(&mut blackstart(&["check", "--order", "run-instancesss"]));
+    assert_eq!(status, 64);
+    assert!(err.contains("did you mean `run-instances`"), "{err}");
+}
+
 #[test]
 fn no_engine_is_2_with_what_to_do_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder can be made");

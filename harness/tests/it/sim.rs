@@ -2,18 +2,20 @@
 //! Refuses to start containers.
 
 use harness::explore::repair::{self, Confirmation};
-use harness::explore::{Bounds, Culprit, file, search, shrink};
+use harness::explore::{Bounds, Culprit, file, search, shrink, vary};
 use harness::twin::Played;
 use harness::{load, twin};
 use scenarios::verdict::Verdict;
 use std::sync::atomic::AtomicBool;
 
 /// What the file of each built-in scenario says it expects: the culprits of a violated one, nothing of a held one.
-const EXPECTED: [(&str, &[[&str; 3]]); 6] = [
+const EXPECTED: [(&str, &[[&str; 3]]); 8] = [
     ("minimal", &[]),
     ("az-power-loss", &[]),
     ("each-zone-in-turn", &[]),
     ("region-black-start", &[]),
+    ("batch-bring-up", &[]),
+    ("az-power-loss-300", &[]),
     ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
     ("github-2016-repaired", &[]),
 ];
@@ -96,6 +98,59 @@ fn a_search_finds_the_seeded_defect_and_writes_the_smallest_case() {
     let mut again = load::scenario(&path.display().to_string(), false).expect("it loads");
     let played = twin::play(&mut again, failure.seed).expect("it plays");
     assert!(Culprit::all(&played.judgement).iter().any(|(known, _)| *known == culprit), "{:?}", played.judgement);
+}
+
+/// Several regions of one partition come back from nothing together, and lean on the global services of the first.
+#[test]
+fn a_partition_of_two_regions_black_starts() {
+    let name = "two-regions".to_owned();
+    let spec = fixtures::generate::Spec {
+        name,
+        services: 60,
+        zones: 3,
+        copies: 1,
+        per_host: 10,
+        startup_cycle: false,
+        seed: 1,
+    };
+    let made = fixtures::generate::generate(&spec).expect("the name is one");
+    let (mut topology, graph) = (made.topology, made.graph);
+    let mut second = topology.regions[0].clone();
+    second.name = fixtures::name::RegionName::new("us-test-2").expect("a name");
+    for (zone, name) in second.zones.iter_mut().zip(["bz1", "bz2", "bz3"]) {
+        zone.name = fixtures::name::ZoneName::new(name).expect("a name");
+        for first in &topology.regions[0].zones {
+            let pair = (first.name.clone(), zone.name.clone());
+            topology.latencies.pairs.insert(pair, std::time::Duration::from_millis(30));
+        }
+    }
+    topology.regions.push(second);
+    let globals = graph.services.iter().filter(|service| service.scope == fixtures::graph::Scope::Global).count();
+    assert!(globals > 0, "nothing would lie between the regions");
+    let placement = fixtures::placement::Placement::new(&topology, &graph);
+    assert_eq!(placement.instances.len(), 6 * 60 - 3 * globals, "global services are in the first region alone");
+    let base = load::scenario("region-black-start", false).expect("it loads");
+    let mut loaded = load::Loaded { topology, graph, placement, ..base };
+    let played = twin::play(&mut loaded, 7).expect("it plays");
+    assert_eq!(played.judgement.verdict, Verdict::Held, "{:#?}", played.judgement);
+    let restarted = played.judgement.measurements.restart_to_active_ms_by_instance.len();
+    assert_eq!(restarted, loaded.placement.instances.len(), "every instance of both regions came back");
+}
+
+/// Whatever a search makes of a scenario can be written, and read back as it was.
+#[test]
+fn what_a_search_varies_can_be_written_and_read_back() {
+    let base = load::scenario("az-power-loss", false).expect("it loads");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 0..40 {
+        let varied = vary::vary(&base, seed);
+        kinds.extend(varied.faults.iter().map(|fault| fault.fault.entry().kind));
+        let path = file::write(&varied.applied(&base), "varied", folder.path(), "why").expect("it is written");
+        let again = load::scenario(&path.display().to_string(), false).unwrap_or_else(|bad| panic!("{}", bad.text));
+        assert_eq!(again.scenario.faults, varied.faults, "seed {seed}");
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["boot", "link", "power-off"]);
 }
 
 /// A search is the same whatever the number of threads.

@@ -1,6 +1,6 @@
 //! Claims about the kinds of faults: whom they hit, the shapes of partial partitions, and what the docs say of them.
 
-use super::world::{topology, world_graph};
+use super::world::{topology, world_graph, world_topology};
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::unit::Percent;
@@ -163,7 +163,8 @@ fn every_kind_has_a_game_day_and_a_key_of_its_name() {
             assert!(source.text.contains(&format!("\n{kind} = {{")), "{name} writes `{kind}`");
             played.insert(kind);
         }
-        let placement = Placement::new(&topology(), &world_graph(scenario.graph.as_str()));
+        let placement =
+            Placement::new(&world_topology(scenario.topology.as_str()), &world_graph(scenario.graph.as_str()));
         for step in plan(&scenario, &placement, 7).rounds.iter().flat_map(|round| &round.steps) {
             assert!(!step.hosts.is_empty(), "{name}: {} hits somebody", step.id);
             assert!(step.act == Act::Heal || !step.closes);

@@ -45,7 +45,7 @@ fn every_built_in_game_day_without_harm_is_held() {
         assert_eq!(judgement.verdict, Verdict::Held, "{name}: {:#?}", judgement.invariants);
         assert_eq!(judgement.findings, Vec::new());
         // No zone is left, or the fault lasts no time in which others could carry on.
-        let untold = ["region-black-start", "process-kill", "process-exit", "host-restart"];
+        let untold = ["region-black-start", "batch-bring-up", "process-kill", "process-exit", "host-restart"];
         for result in judgement.invariants.iter().filter(|result| result.id != "A1") {
             let told = result.id != "Z1" || !untold.contains(&name);
             let verdict = if told { Verdict::Held } else { Verdict::NotJudged };

@@ -1,6 +1,6 @@
 //! Claims about plans.
 
-use super::world::{World, topology};
+use super::world::World;
 use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::unit::Percent;
@@ -15,7 +15,7 @@ use std::time::Duration;
 fn every_built_in_plan_is_the_same_twice() {
     for name in scenarios::builtin::scenario_names() {
         let world = World::new(name);
-        let again = plan(&world.scenario, &Placement::new(&topology(), &world.graph), 7);
+        let again = plan(&world.scenario, &Placement::new(&world.topology, &world.graph), 7);
         let text = |plan| serde_json::to_string(plan).expect("a plan is JSON");
         assert_eq!(text(&world.plan), text(&again), "{name}");
     }

@@ -58,7 +58,11 @@ pub(crate) fn world_graph(name: &str) -> Graph {
 }
 
 pub(crate) fn topology() -> Topology {
-    let source = fixtures::builtin::topology("us-test-1").expect("built in");
+    world_topology("us-test-1")
+}
+
+pub(crate) fn world_topology(name: &str) -> Topology {
+    let source = fixtures::builtin::topology(name).expect("built in");
     fixtures::load::load_topology(&source).expect("the topology loads").0
 }
 
@@ -73,7 +77,7 @@ impl World {
         let (scenario, _) = scenarios::load::load_scenario(&source).expect("the scenario loads");
         let mut source = fixtures::builtin::graph(scenario.graph.as_str()).expect("built in");
         source.text = edit(source.text);
-        let (topology, graph) = (topology(), graph(source));
+        let (topology, graph) = (world_topology(scenario.topology.as_str()), graph(source));
         let placement = Placement::new(&topology, &graph);
         Self {
             plan: plan(&scenario, &placement, 7),

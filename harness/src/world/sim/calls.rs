@@ -67,6 +67,18 @@ impl Calls {
         call
     }
 
+    /// Takes a call that has ended: who called, the connection that can be used again, and how it ended. `None` where it
+    /// is gone or has not ended; it is gone afterwards.
+    pub(super) fn end(&mut self, key: Key) -> Option<(Caller, Option<ConnId>, Outcome)> {
+        // What the caller needs is taken out of its place; the rest, which is larger, is dropped where it is.
+        let call = self.get_mut(key)?;
+        let (caller, conn, outcome) = (call.caller, call.conn, call.outcome.take());
+        let (_, slot) = &mut self.places[key.place()];
+        *slot = None;
+        self.free.push(key.0 as u32);
+        Some((caller, conn, outcome?))
+    }
+
     /// Keys of the calls that a process has taken and not answered.
     pub(super) fn taken_by(&self, process: u32) -> Vec<Key> {
         let places = self.places.iter().zip(0_u64..);

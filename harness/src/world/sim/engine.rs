@@ -353,7 +353,7 @@ impl Engine {
     }
 
     fn return_to_caller(&mut self, key: Key) {
-        let Some(Call { caller, conn, outcome: Some(outcome), .. }) = self.calls.remove(key) else { return };
+        let Some((caller, conn, outcome)) = self.calls.end(key) else { return };
         match caller {
             Caller::Process { process, life, attempt } => {
                 if !self.lives(process, life) {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod coe;
 pub mod explore;
 pub mod generate;
 pub mod inside;
@@ -39,9 +40,10 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Explore(args) => explore::run(&args, cli.quiet, err),
         Command::Generate(args) => generate::run(&args),
         Command::Parity(args) => parity::run(&args, cli.quiet, err),
-        Command::Check { files } => check::run(&files, err),
+        Command::Check { files, format } => check::run(&files, format, err),
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
-        Command::Report { run, format } => report::run(&run, format, out),
+        Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
+        Command::Coe { command } => coe::run(&command, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Image => image(),
         Command::List => list::run(),

@@ -118,7 +118,7 @@ fn service_of(record: &Record, who: &str) -> String {
 /// Markdown in which what stood between back-ticks is code; the rest has no meaning. An odd back-tick is text.
 pub(super) fn spans(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return markdown(text);
     }
     let part = |(index, part): (usize, &&str)| if index % 2 == 1 { code(part) } else { keep_ends(part) };

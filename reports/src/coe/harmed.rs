@@ -222,7 +222,7 @@ fn acknowledged_between(events: &[Event]) -> String {
         .iter()
         .filter(|event| matches!(event.detail, Detail::Write { outcome: WriteOutcome::Acknowledged, .. }))
         .map(|event| event.id);
-    match (all.next(), all.last()) {
+    match (all.next(), all.next_back()) {
         (Some(first), Some(last)) => format!("; acknowledged from {first} to {last}"),
         (Some(only), None) => format!("; acknowledged in {only}"),
         _ => String::new(),

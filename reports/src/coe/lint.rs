@@ -5,7 +5,7 @@
 //! - [`page`]: a page as sections, tables and lists
 //! - [`words`]: what a text may not say
 //! - [`tables`]: timeline and action items
-//! - [`chains`]: whys
+//! - [`chains`][]: whys
 
 mod chains;
 mod page;

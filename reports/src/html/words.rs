@@ -32,7 +32,7 @@ fn ids(evidence: &[EventId]) -> String {
 /// Plain text in which what stands between back-ticks is code.
 fn spans(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return html(text);
     }
     let mut out = String::new();

@@ -1,7 +1,7 @@
 //! Owns the figures of rendering: a run of 300 services, 900 instances and a million events as `coe.html` and `coe.md`.
-//! Refuses to be a test: the machine decides. The last figures are in `harness/figures/`.
+//! Refuses to be a test: the machine decides. The last figures are in `harness/figures/report.txt`.
 //!
-//! `cargo run --release -p blackstart-reports --example bench_report -- [EVENTS] [FILE.html]`
+//! `cargo run --profile ci -p blackstart-reports --example bench_report -- [EVENTS] [FILE.html]`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 

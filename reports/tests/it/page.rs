@@ -1,5 +1,5 @@
 //! Owns the claims about `coe.html`: complete without any other file, and drawn from what was observed. Refuses to open a
-//! browser: `browser.rs` does.
+//! browser: what its script does with pointer and keys is not tested here.
 
 use crate::full;
 use reports::policy::Policy;

@@ -23,7 +23,7 @@ pub struct Cli {
 }
 
 /// The exit statuses, at the end of every help text.
-const EXITS: &str = "Exit status: 0 held · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · \
+const EXITS: &str = "Exit status: 0 held, or violated only where a known gap says so · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · \
 64 bad input or usage · 130 interrupted, after everything was healed and removed";
 
 /// Commands.
@@ -45,6 +45,9 @@ pub enum Command {
         /// start-up cycles, the smallest set that must exist first, and the buckets that would do.
         #[arg(long, value_name = "GRAPH", conflicts_with = "files")]
         order: Option<String>,
+        /// How to tell what was found: for people, for code scanning, for programs.
+        #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+        format: CheckFormat,
     },
     /// Print what a run would do, to which hosts, and what it would not touch; changes nothing.
     Plan {
@@ -61,6 +64,15 @@ pub enum Command {
         /// What to render.
         #[arg(long, value_enum, default_value_t = Document::Table)]
         format: Document,
+        /// Due dates and limits of corrections, instead of the usual ones.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Corrections of error: judge a page, also one that people edited.
+    Coe {
+        /// What to do.
+        #[command(subcommand)]
+        command: CoeCommand,
     },
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
@@ -78,6 +90,21 @@ pub enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+/// Commands on corrections of error.
+#[derive(Debug, Subcommand)]
+pub enum CoeCommand {
+    /// Tell every breach of the rules: persons as causes, whys that explain nothing, figures without evidence, actions
+    /// without one owner and one day. Where events.jsonl lies beside the page, what it cites must be there.
+    Lint {
+        /// The pages, `coe.md` or `report.md`.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Limits instead of the usual ones.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
     },
 }
 
@@ -161,9 +188,17 @@ pub struct ParityArgs {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Files, or names of built-in scenarios (`blackstart list`).
+    /// Files, folders of files, or names of built-in scenarios (`blackstart list`). Of several, one result together is
+    /// left in the folder `combined`.
     #[arg(required = true)]
     pub scenarios: Vec<String>,
+    /// A ledger of findings that are accepted until a day: they are shown and do not fail; an entry whose finding is
+    /// gone, or whose day has passed, fails.
+    #[arg(long, value_name = "FILE")]
+    pub known_gaps: Option<PathBuf>,
+    /// Due dates and limits of corrections, instead of the usual ones.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// The world to run in; `auto` takes Docker where an engine answers, else the simulator, and says which.
     #[arg(long, value_enum, default_value_t = WorldName::Auto)]
     pub world: WorldName,
@@ -216,13 +251,28 @@ pub enum Format {
     Json,
 }
 
+/// Forms of what `check` found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    Text,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// For programs.
+    Json,
+}
+
 /// Documents that a record can be rendered to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Document {
     /// The table at the end of a run.
     Table,
-    /// The Correction of Error document.
+    /// The Correction of Error, or the shorter report where nothing was violated.
     Coe,
+    /// The same as one page for a browser.
+    Html,
+    /// What a CI server shows on the page of a job.
+    Summary,
     /// JUnit XML.
     Junit,
     /// The record itself.

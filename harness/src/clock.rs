@@ -94,6 +94,14 @@ pub fn run_id() -> String {
     format!("{}-{short:06x}", now.strftime("%Y%m%dT%H%M%SZ"))
 }
 
+/// The day on which this process runs, in UTC: until when a known gap is accepted is about real days, also in virtual
+/// time.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn today() -> reports::policy::Date {
+    let text = Timestamp::now().strftime("%Y-%m-%d").to_string();
+    reports::policy::Date::parse(&text).expect("a day in this form is a day")
+}
+
 /// A seed for a run that was given none.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub fn fresh_seed() -> u64 {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod coe;
 pub mod explore;
 pub mod generate;
 pub mod inside;
@@ -40,9 +41,10 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Generate(args) => generate::run(&args),
         Command::Parity(args) => parity::run(&args, cli.quiet, err),
         Command::Check { order: Some(graph), .. } => check::order(&graph, err),
-        Command::Check { files, order: None } => check::run(&files, err),
+        Command::Check { files, order: None, format } => check::run(&files, format, err),
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
-        Command::Report { run, format } => report::run(&run, format, out),
+        Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
+        Command::Coe { command } => coe::run(&command, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Image => image(),
         Command::List => list::run(),

@@ -1,5 +1,6 @@
 //! Owns the documented exit statuses. Refuses to know why.
 
+use reports::record::Record;
 use scenarios::verdict::Verdict;
 
 /// Everything held, or what was asked for was done.
@@ -15,12 +16,13 @@ pub const USAGE: u8 = 64;
 /// Interrupted, after everything was healed and removed (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
 
-/// The exit status of a verdict.
-pub fn of_verdict(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Held => OK,
-        Verdict::Violated => VIOLATED,
+/// The exit status of a run that was completed: what a known-gaps file accepts does not fail, and an entry of it that is
+/// no longer true does.
+pub fn of_record(record: &Record) -> u8 {
+    match record.verdict {
         Verdict::Inconclusive | Verdict::NotJudged => INCONCLUSIVE,
+        Verdict::Held | Verdict::Violated if reports::gaps::fails(record) => VIOLATED,
+        Verdict::Held | Verdict::Violated => OK,
     }
 }
 

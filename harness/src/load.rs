@@ -7,6 +7,8 @@ use fixtures::graph::Graph;
 use fixtures::load::{load_graph, load_graph_with_cycles, load_topology};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
+use reports::gaps::Gap;
+use reports::policy::Policy;
 use scenarios::plan::Plan;
 use scenarios::scenario::Scenario;
 use std::path::{Path, PathBuf};
@@ -119,6 +121,14 @@ impl Problems {
 /// Everything that is wrong with any of the files.
 pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
     let mut problems = Problems { color, ..Problems::default() };
+    match gather(argument, &mut problems)? {
+        Some(loaded) => Ok(Loaded { warnings: problems.text(), ..loaded }),
+        None => Err(problems.bad()),
+    }
+}
+
+/// Reads everything that a scenario is made of; `None` where a problem says why it cannot be used.
+fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, BadInput> {
     let source = find(Kind::Scenario, argument, None)?;
     let scenario = problems.take(&source, scenarios::load::load_scenario(&source));
     let asked = match &scenario {
@@ -126,22 +136,22 @@ pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
         // What is wrong with the region, or does not fit it, is told with the rest.
         None => scenarios::bind::region_of(&source),
     };
-    let Some((topology, graph)) = asked else { return Err(problems.bad()) };
+    let Some((topology, graph)) = asked else { return Ok(None) };
     // Files that a scenario names lie beside it, or are built in.
     let beside = Path::new(argument).parent().map(Path::to_path_buf);
     let topology = problems.found(find(Kind::Topology, &topology, beside.as_deref()));
     let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
     let topology = topology.and_then(|source| problems.take(&source, load_topology(&source)));
     let graph = graph.and_then(|source| problems.take(&source, load_graph(&source)));
-    let (Some(topology), Some(graph)) = (topology, graph) else { return Err(problems.bad()) };
+    let (Some(topology), Some(graph)) = (topology, graph) else { return Ok(None) };
     let Some(scenario) = scenario else {
         problems.diagnostics.extend(scenarios::bind::unknown_names(&source, &topology, &graph));
-        return Err(problems.bad());
+        return Ok(None);
     };
     problems.diagnostics.extend(scenarios::bind::bind(&scenario, &source, &topology, &graph));
     let placement = Placement::new(&topology, &graph);
     if problems.fatal() {
-        return Err(problems.bad());
+        return Ok(None);
     }
     let clashes = placement.problems();
     if !clashes.is_empty() {
@@ -149,15 +159,61 @@ pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
     }
     // For show: a run draws its own seed and plans again.
     let plan = scenarios::plan::plan(&scenario, &placement, 0);
-    let warnings = problems.text();
-    Ok(Loaded { scenario, topology, graph, placement, plan, warnings })
+    Ok(Some(Loaded { scenario, topology, graph, placement, plan, warnings: String::new() }))
 }
 
-/// Checks one file, whatever kind it is; returns warnings, ready to print.
+/// The scenarios that an argument of `run` stands for: of a folder all that lie in it, by name.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
+/// A folder that cannot be read, or has none.
+pub fn scenarios_of(argument: &str) -> Result<Vec<String>, BadInput> {
+    let folder = Path::new(argument);
+    if !folder.is_dir() {
+        return Ok(vec![argument.to_owned()]);
+    }
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| BadInput { text: format!("error: {argument} cannot be read: {error}\n") })?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        // A file that cannot be read as text is one that `run` must tell of.
+        if read(&path).is_ok_and(|source| kind_of(&source) != Kind::Scenario) {
+            continue;
+        }
+        found.push(path.display().to_string());
+    }
+    if found.is_empty() {
+        let text = format!("error: no scenario is in the folder {argument}\nhelp: scenarios are TOML files\n");
+        return Err(BadInput { text });
+    }
+    Ok(found)
+}
+
+/// Everything found in a file and in what it names, for programs.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts in which it was found.
+    pub sources: Vec<Source>,
+}
+
+/// As [`check`], but with what was found as values.
+pub fn diagnose(argument: &str) -> Found {
+    let mut problems = Problems::default();
+    let unreadable = judge(argument, &mut problems).err().map(|bad| bad.text).unwrap_or_default();
+    let Problems { sources, mut diagnostics, unread, .. } = problems;
+    let nothing = Source { name: argument.to_owned(), text: String::new() };
+    for message in unread.lines().chain(unreadable.lines()).filter_map(|line| line.strip_prefix("error: ")) {
+        diagnostics.push(Diagnostic::error("unreadable", &nothing, None, message));
+    }
+    Found { diagnostics, sources }
+}
+
+/// Reads a file of whatever kind and collects its problems; whether it can be used.
+fn judge(argument: &str, problems: &mut Problems) -> Result<bool, BadInput> {
     let kinds = [Kind::Scenario, Kind::Topology, Kind::Graph];
     let kind = if is_path(argument) {
         kind_of(&read(Path::new(argument))?)
@@ -165,15 +221,43 @@ pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
         kinds.into_iter().find(|kind| kind.builtin(argument).is_some()).unwrap_or(Kind::Scenario)
     };
     if kind == Kind::Scenario {
-        return scenario(argument, color).map(|loaded| loaded.warnings);
+        return gather(argument, problems).map(|loaded| loaded.is_some());
     }
-    let mut problems = Problems { color, ..Problems::default() };
     let source = find(kind, argument, None)?;
-    let fine = match kind {
+    Ok(match kind {
         Kind::Topology => problems.take(&source, load_topology(&source)).is_some(),
         _ => problems.take(&source, load_graph(&source)).is_some(),
-    };
-    if fine { Ok(problems.text()) } else { Err(problems.bad()) }
+    })
+}
+
+/// Reads a policy of corrections; without a file, the usual one.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn policy(path: Option<&Path>, color: bool) -> Result<Policy, BadInput> {
+    path.map_or_else(|| Ok(Policy::default()), |path| ledger(path, color, reports::policy::load))
+}
+
+/// Reads a ledger of known gaps; without a file there are none.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn gaps(path: Option<&Path>, color: bool) -> Result<Vec<Gap>, BadInput> {
+    path.map_or_else(|| Ok(Vec::new()), |path| ledger(path, color, reports::gaps::load))
+}
+
+fn ledger<T>(path: &Path, color: bool, load: fn(&Source) -> Result<T, Vec<Diagnostic>>) -> Result<T, BadInput> {
+    let source = read(path)?;
+    load(&source).map_err(|found| BadInput { text: render(&found, &[source], color) })
+}
+
+/// Checks one file, whatever kind it is; returns warnings, ready to print.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
+    let mut problems = Problems { color, ..Problems::default() };
+    if judge(argument, &mut problems)? { Ok(problems.text()) } else { Err(problems.bad()) }
 }
 
 /// Reads a graph, in which services may need each other to start; returns it with warnings, ready to print.
@@ -212,7 +296,11 @@ fn find(kind: Kind, name: &str, beside: Option<&Path>) -> Result<Source, BadInpu
     if let Some(folder) = beside {
         let path: PathBuf = folder.join(format!("{name}.toml"));
         if path.is_file() && folder != Path::new("") {
-            return read(&path);
+            let source = read(&path)?;
+            // A scenario may have the name of the built-in graph that it asks for: then it lies beside itself.
+            if kind_of(&source) == kind || kind.builtin(name).is_none() {
+                return Ok(source);
+            }
         }
     }
     kind.builtin(name).ok_or_else(|| unknown(kind, name, beside))

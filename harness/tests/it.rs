@@ -9,6 +9,8 @@ mod cli;
 mod controller;
 #[path = "it/controller_faults.rs"]
 mod controller_faults;
+#[path = "it/documents.rs"]
+mod documents;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/sim.rs"]

@@ -1,42 +1,71 @@
-//! Owns `coe.md`: the correction of error that a violated run writes, filled as far as evidence goes. Refuses to name a
-//! person, and to fill what only people know: that stays a named blank.
+//! Owns `coe.md`: the correction of error that a violated run writes, filled as far as evidence goes, and the shorter
+//! report of the same kind for every other run. Refuses to name a person, and to fill what only people know: that stays
+//! a named blank.
 //!
 //! - [`harmed`]: summary and impact
-//! - [`causes`]: culprits, whys, action items
-//! - [`questions`]: detection, diagnosis, mitigation, prevention
+//! - [`measured`]: moments, times to detect, mitigate and recover, metrics
+//! - [`causes`]: culprits and whys
+//! - [`actions`]: action items by the policy
+//! - [`questions`]: detection, diagnosis, mitigation, prevention; lessons
+//! - [`lint`]: whether a page, also one that people edited, keeps the rules
 
+mod actions;
 mod causes;
 mod harmed;
+pub mod lint;
+mod measured;
 mod questions;
 
 use crate::harm;
-use crate::record::{Origin, Record};
+use crate::moments::Moments;
+use crate::policy::{Date, Policy};
+use crate::record::{GapState, Origin, Record};
 use crate::text::{code, markdown};
 use crate::timeline;
 use scenarios::event::{Event, EventId};
-use scenarios::judgement::Reason;
+use scenarios::judgement::{Finding, Reason};
+use scenarios::verdict::Verdict;
 
-/// The page around the sections.
-const TEMPLATE: &str = include_str!("../templates/coe.md");
+/// The page around the sections of a correction.
+const CORRECTION: &str = include_str!("../templates/coe.md");
 
-/// The correction of error of a run.
-pub fn render(record: &Record, events: &[Event]) -> String {
-    let episodes = harm::episodes(events);
+/// The page around the sections of a report on a run in which nothing was violated.
+const REPORT: &str = include_str!("../templates/report.md");
+
+/// Name of the page of a run, without its ending: only a violated run needs a correction.
+pub fn page_name(record: &Record) -> &'static str {
+    if record.verdict == Verdict::Violated { "coe" } else { "report" }
+}
+
+/// The correction of error of a run, or its report where nothing was violated.
+pub fn render(record: &Record, events: &[Event], policy: &Policy) -> String {
+    let episodes = harm::since_fault(events);
+    let moments = Moments::new(record, events, &episodes);
+    let page = format!("{}.html", page_name(record));
     let section = |name: &str| match name {
         "title" => markdown(&record.title),
         "run" => code(&record.run),
-        "summary" => harmed::summary(record, &episodes),
+        "summary" => harmed::summary(record, events, &episodes),
         "impact" => harmed::impact(record, events, &episodes),
+        "moments" => measured::moments(&moments),
         "timeline" => timeline_section(record, events),
+        "metrics" => measured::metrics(events, &page),
         "culprits" => causes::culprits(record),
-        "whys" => causes::whys(record),
-        "actions" => causes::actions(record),
+        "whys" => causes::whys(record, events),
+        "actions" => actions::actions(record, policy),
         "questions" => questions::render(record, events, &episodes),
+        "lessons" => questions::lessons(record),
         "related" => related(record),
         "caveats" => caveats(record),
         unknown => format!("(no section is called {unknown})"),
     };
-    fill(TEMPLATE, section)
+    fill(if record.verdict == Verdict::Violated { CORRECTION } else { REPORT }, section)
+}
+
+/// Priority of a finding's action, and the day on which it is due by the policy.
+pub(crate) fn due(record: &Record, finding: &Finding, policy: &Policy) -> (&'static str, Option<Date>) {
+    let outcome = actions::Outcome::of(record, finding);
+    (outcome.priority(), actions::day_of(record).map(|day| day.plus(outcome.days(policy))))
 }
 
 /// Puts sections into the template in one pass, so that a section which contains braces is not filled again.
@@ -85,11 +114,35 @@ fn related(record: &Record) -> String {
     for (name, version) in &record.versions {
         out.push_str(&format!("- Version of {}: {}\n", markdown(name), markdown(version)));
     }
+    out.push_str("- Related runs with the same fingerprint: those whose record has the same scenario, invariant, service and setting:");
+    let prints: Vec<String> = record.findings.iter().map(fingerprint).collect();
+    out.push_str(&if prints.is_empty() {
+        " this run has no finding.\n".to_owned()
+    } else {
+        format!(" {}.\n", prints.join(", "))
+    });
     out.push_str(&format!(
         "- Earlier incidents of the same kind: {}\n",
         blank("links to incidents and earlier corrections")
     ));
     out
+}
+
+/// What became of a known gap, in words.
+fn state(gap: &crate::record::GapRow) -> String {
+    let until = markdown(&gap.until);
+    match gap.state {
+        GapState::Accepted => format!("found again, accepted until {until}"),
+        GapState::Expired => format!("found again after its last day {until}"),
+        GapState::Gone => "not found any more: take it out of the file".to_owned(),
+        GapState::NotSeen => "this run could not show it".to_owned(),
+    }
+}
+
+/// By what a finding is known again in another run.
+fn fingerprint(finding: &Finding) -> String {
+    let setting = finding.setting.as_deref().unwrap_or("no setting");
+    code(&format!("{} {} {setting}", finding.invariant, finding.service))
 }
 
 fn caveats(record: &Record) -> String {
@@ -103,6 +156,15 @@ fn caveats(record: &Record) -> String {
     }
     for (name, parameter) in record.parameters.iter().filter(|(_, parameter)| parameter.origin == Origin::Assumed) {
         out.push_str(&format!("- Assumed, not measured: {} is {}.\n", markdown(name), markdown(&parameter.value)));
+    }
+    for gap in &record.known_gaps {
+        out.push_str(&format!(
+            "- Known gap {} `{}` of {}: {}.\n",
+            markdown(&gap.invariant),
+            gap.service,
+            markdown(&gap.owner),
+            state(gap)
+        ));
     }
     for (right, how) in &record.rights {
         out.push_str(&format!("- Right {}: {}.\n", code(right), markdown(how)));

@@ -2,7 +2,7 @@
 //! failing. Refuses to know why, and looks at nothing but canaries that stand for customers.
 
 use fixtures::name::ZoneName;
-use scenarios::event::{Detail, Event, EventId, Phase};
+use scenarios::event::{Act, Detail, Event, EventId, Phase};
 use std::collections::BTreeMap;
 
 /// One window of a zone's customers.
@@ -113,12 +113,46 @@ pub fn episodes(events: &[Event]) -> Vec<Episode> {
     closed
 }
 
+/// The failing since the first fault took effect: before it a region is still getting up. Without a fault all of it.
+pub fn since_fault(events: &[Event]) -> Vec<Episode> {
+    let done = |event: &&Event| matches!(&event.detail, Detail::StepDone { act: Act::Inject, .. });
+    let fault_ns = events.iter().filter(done).map(|event| event.t_ns).min().unwrap_or(0);
+    let mut all = episodes(events);
+    all.retain(|episode| episode.last.t_ns >= fault_ns);
+    all
+}
+
 /// First and last canary window of each zone: the events that its figures are counted from.
 pub(crate) fn windows_by_zone(events: &[Event]) -> BTreeMap<ZoneName, (EventId, EventId)> {
     let mut zones: BTreeMap<ZoneName, (EventId, EventId)> = BTreeMap::new();
     for event in by_time(events) {
         if let Some((zone, window)) = window(event) {
             zones.entry(zone.clone()).or_insert((window.id, window.id)).1 = window.id;
+        }
+    }
+    zones
+}
+
+/// Time that a zone's customers spent below a target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Below {
+    /// Windows below it, added up.
+    pub ns: u64,
+    /// The first and the last of them.
+    pub evidence: Vec<EventId>,
+}
+
+/// Windows in which fewer requests than the target share (in parts per million) were answered, by zone.
+pub fn below(events: &[Event], target_ppm: u32) -> BTreeMap<ZoneName, Below> {
+    let mut zones: BTreeMap<ZoneName, Below> = BTreeMap::new();
+    for event in by_time(events) {
+        let Some((zone, window)) = window(event) else { continue };
+        let answered = u128::from(window.sent.saturating_sub(window.failed));
+        if answered * 1_000_000 < u128::from(window.sent) * u128::from(target_ppm) {
+            let below = zones.entry(zone.clone()).or_default();
+            below.ns = below.ns.saturating_add(window.window_ns);
+            below.evidence.truncate(1);
+            below.evidence.push(window.id);
         }
     }
     zones

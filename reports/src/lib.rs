@@ -4,16 +4,32 @@
 //! - [`journal`]: `events.jsonl`, one event on one line
 //! - [`timeline`]: record and events as rows for people, and the line that a terminal shows live
 //! - [`harm`]: when customers were hurt, by zone
+//! - [`lives`]: every instance's life as stretches of time
+//! - [`moments`]: fault, first impact, mitigation, recovery
+//! - [`whys`]: from harm down to what can be changed
+//! - [`policy`]: due dates, and calendar days
+//! - [`gaps`]: the known-gaps ledger
 //! - [`table`]: the table at the end of a run
 //! - [`junit`][]: `junit.xml`
-//! - [`coe`][]: `coe.md`
+//! - [`coe`][]: `coe.md` and `report.md`, and the linter of both
+//! - [`html`][]: `coe.html` and `report.html`
+//! - [`summary`][]: `summary.md`, the page of a CI job
+//! - [`sarif`][]: static findings for code scanning
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
 pub mod coe;
+pub mod gaps;
 pub mod harm;
+pub mod html;
 pub mod journal;
 pub mod junit;
+pub mod lives;
+pub mod moments;
+pub mod policy;
 pub mod record;
+pub mod sarif;
+pub mod summary;
 pub mod table;
 mod text;
 pub mod timeline;
+pub mod whys;

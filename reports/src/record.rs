@@ -1,6 +1,7 @@
 //! Owns the run record, `record.json`: the one serialised contract between the parts, numbered by [`RECORD_SCHEMA`].
 //! Refuses to know how a run is made, and renders nothing.
 
+use fixtures::graph::{Scope, Strength};
 use fixtures::name::{HostName, InstanceName, ServiceName, TeamName, ZoneName};
 use scenarios::event::EventId;
 use scenarios::judgement::{Finding, InvariantResult, Measurements, Reason};
@@ -105,10 +106,16 @@ pub struct Record {
     pub hosts: Vec<HostRow>,
     /// Instances.
     pub instances: Vec<InstanceRow>,
+    /// Services with their edges, so that a report draws the graph from the record alone; absent in early records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceRow>,
     /// Each invariant asked for.
     pub invariants: Vec<InvariantResult>,
     /// One for each cause of a violation.
     pub findings: Vec<Finding>,
+    /// Entries of the known-gaps file that speak of this scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_gaps: Vec<GapRow>,
     /// Acts on hosts between power-on and active.
     pub interventions: Vec<InterventionRow>,
     /// Figures.
@@ -169,6 +176,72 @@ pub struct InstanceRow {
     /// Milliseconds from power-on to active, its slowest; absent where it never lost power or never came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_to_active_ms: Option<f64>,
+}
+
+/// One service of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRow {
+    /// Name.
+    pub name: ServiceName,
+    /// Its team.
+    pub team: TeamName,
+    /// How far it spreads.
+    pub scope: Scope,
+    /// Whether customers call it.
+    pub entry: bool,
+    /// What an instance must have before it serves.
+    pub needs: Vec<NeedRow>,
+    /// Whom it calls while it serves, each once.
+    pub calls: Vec<CallRow>,
+}
+
+/// One need of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeedRow {
+    /// What is needed.
+    pub need: String,
+    /// Who grants it.
+    pub from: ServiceName,
+}
+
+/// One call of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRow {
+    /// The service called.
+    pub to: ServiceName,
+    /// Hard, where any of its calls there is.
+    pub strength: Strength,
+}
+
+/// One entry of a known-gaps file, as this run met it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapRow {
+    /// The invariant that it says is violated.
+    pub invariant: String,
+    /// The culprit that it names.
+    pub service: ServiceName,
+    /// Who promised to close it.
+    pub owner: String,
+    /// The last day on which it is accepted, `2027-01-31`.
+    pub until: String,
+    /// Why it is accepted for now.
+    pub reason: String,
+    /// What became of it.
+    pub state: GapState,
+}
+
+/// What became of a known gap in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapState {
+    /// It was found again, and is accepted.
+    Accepted,
+    /// It was found again after its last day.
+    Expired,
+    /// The run could have shown it and did not: the entry must be taken out.
+    Gone,
+    /// The run could not have shown it.
+    NotSeen,
 }
 
 /// One act on a host that was not the region's own.

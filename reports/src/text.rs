@@ -50,6 +50,27 @@ pub(crate) fn code(text: &str) -> String {
     if inner.is_empty() { "(empty)".to_owned() } else { format!("`{inner}`") }
 }
 
+/// Clean, and without a meaning in HTML: safe as the text of an element and as the value of a quoted attribute.
+pub(crate) fn html(text: &str) -> String {
+    html_to(text, SHOWN_CHARS_MAX)
+}
+
+/// The same with a bound of its own.
+pub(crate) fn html_to(text: &str, chars_max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(chars_max));
+    for c in clean_to(text, chars_max).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Columns that a terminal gives to a character. A variation selector makes the emoji before it wide.
 fn columns(c: char) -> usize {
     if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }

@@ -6,7 +6,7 @@ use crate::record::Record;
 use crate::text::{clean, clean_to, count, length, list, moment};
 use fixtures::name::{HostName, InstanceName};
 use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, WriteOutcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,10 @@ fn harm_rows(events: &[Event], rows: &mut Vec<Row>) {
         let text =
             format!("customers in {zone}: first failures, {} of {} requests ({cause})", first.failed, first.sent);
         rows.push(row(first, text));
+        if episode.back.is_some() && last.id != first.id {
+            let text = format!("customers in {zone}: last failures, {} of {} requests", last.failed, last.sent);
+            rows.push(row(last, text));
+        }
         match &episode.back {
             Some(back) => rows.push(row(back, format!("customers in {zone}: every request answered again"))),
             None => rows.push(row(last, format!("customers in {zone}: still failing when last looked at"))),
@@ -154,10 +158,10 @@ fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
         }
         let later = events.get(index + 1..).unwrap_or_default();
         let until = later.iter().position(|event| matches!(event.detail, Detail::StepDone { act: Act::Inject, .. }));
-        let later = later.get(..until.unwrap_or(later.len())).unwrap_or_default();
+        let returns = Returns::read(later.get(..until.unwrap_or(later.len())).unwrap_or_default());
         let powered = instances_on(record, hosts);
         let active: BTreeMap<&InstanceName, &Event> =
-            powered.iter().filter_map(|name| Some((*name, first_active(later, name)?))).collect();
+            powered.iter().filter_map(|name| Some((*name, returns.first_active(name)?))).collect();
         let of = format!("{} of {}", active.len(), count(powered.len(), "instance"));
         if let Some((name, event)) = active.iter().max_by_key(|(_, event)| (event.t_ns, event.id)) {
             let took = length(event.t_ns.saturating_sub(heal.t_ns));
@@ -170,7 +174,7 @@ fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
         }
         let never: Vec<&InstanceName> = powered.into_iter().filter(|name| !active.contains_key(name)).collect();
         if !never.is_empty() {
-            let shown_by = never.iter().filter_map(|name| last_probe(later, name)).max_by_key(|event| event.t_ns);
+            let shown_by = never.iter().filter_map(|name| returns.last_probe(name)).max_by_key(|event| event.t_ns);
             let text = format!("not active by now since power-on of {}: {}", clean(fault), list(&never));
             rows.push(Row::at(shown_by.unwrap_or(heal), text));
         }
@@ -178,24 +182,55 @@ fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
 }
 
 fn instances_on<'a>(record: &'a Record, hosts: &[HostName]) -> Vec<&'a InstanceName> {
+    let hosts: HashSet<&HostName> = hosts.iter().collect();
     record.instances.iter().filter(|row| hosts.contains(&row.host)).map(|row| &row.name).collect()
 }
 
-/// The witness's first sight of an active instance; what the instance says of itself only where no witness ever looked.
-fn first_active<'a>(events: &[&'a Event], name: &InstanceName) -> Option<&'a Event> {
-    let own = |event: &&&Event| event.place.instance.as_ref() == Some(name);
-    let probed = events.iter().filter(own).any(|event| matches!(event.detail, Detail::Probe { .. }));
-    let found = events.iter().filter(own).find(|event| match &event.detail {
-        Detail::Probe { outcome, .. } => *outcome == Life::Active,
-        Detail::State { to, .. } => !probed && *to == Life::Active,
-        _ => false,
-    });
-    found.copied()
+/// What was seen of each instance in a stretch, read in one pass: a long run has a million events.
+#[derive(Default)]
+struct Returns<'e> {
+    seen: HashMap<&'e InstanceName, Seen<'e>>,
 }
 
-fn last_probe<'a>(events: &[&'a Event], name: &InstanceName) -> Option<&'a Event> {
-    let mut from_last = events.iter().rev().filter(|event| event.place.instance.as_ref() == Some(name));
-    from_last.find(|event| matches!(event.detail, Detail::Probe { .. })).copied()
+/// What was seen of one instance.
+#[derive(Default)]
+struct Seen<'e> {
+    probed_active: Option<&'e Event>,
+    told_active: Option<&'e Event>,
+    last_probe: Option<&'e Event>,
+}
+
+impl<'e> Returns<'e> {
+    fn read(events: &[&'e Event]) -> Self {
+        let mut returns = Self::default();
+        for event in events {
+            let Some(instance) = &event.place.instance else { continue };
+            match &event.detail {
+                Detail::Probe { outcome, .. } => {
+                    let seen = returns.seen.entry(instance).or_default();
+                    seen.last_probe = Some(event);
+                    if *outcome == Life::Active {
+                        seen.probed_active.get_or_insert(event);
+                    }
+                }
+                Detail::State { to: Life::Active, .. } => {
+                    returns.seen.entry(instance).or_default().told_active.get_or_insert(event);
+                }
+                _ => {}
+            }
+        }
+        returns
+    }
+
+    /// The first probe that found it active; what else says so only where nobody ever probed it.
+    fn first_active(&self, name: &InstanceName) -> Option<&'e Event> {
+        let seen = self.seen.get(name)?;
+        if seen.last_probe.is_some() { seen.probed_active } else { seen.told_active }
+    }
+
+    fn last_probe(&self, name: &InstanceName) -> Option<&'e Event> {
+        self.seen.get(name)?.last_probe
+    }
 }
 
 /// The narrowest place that an event names.

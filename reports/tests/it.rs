@@ -6,16 +6,24 @@
 mod coe;
 #[path = "it/full.rs"]
 mod full;
+#[path = "it/gaps.rs"]
+mod gaps;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/journal.rs"]
 mod journal;
 #[path = "it/junit.rs"]
 mod junit;
+#[path = "it/lint.rs"]
+mod lint;
+#[path = "it/page.rs"]
+mod page;
 #[path = "it/record.rs"]
 mod record;
 #[path = "it/samples.rs"]
 mod samples;
+#[path = "it/sarif.rs"]
+mod sarif;
 #[path = "it/schema.rs"]
 mod schema;
 #[path = "it/table.rs"]

@@ -9,7 +9,8 @@ use std::path::Path;
 ///
 /// # Errors
 /// Where it cannot be read, or a newer blackstart wrote it.
-pub fn run(run: &Path, format: Document, color: bool) -> Result<u8> {
+pub fn run(run: &Path, format: Document, policy: Option<&Path>, color: bool) -> Result<u8> {
+    let policy = crate::load::policy(policy, color)?;
     let folder = if run.is_dir() { run } else { run.parent().unwrap_or(Path::new(".")) };
     let read = |name: &str| {
         let path = folder.join(name);
@@ -21,12 +22,14 @@ pub fn run(run: &Path, format: Document, color: bool) -> Result<u8> {
         Document::Table => reports::table::render(&record, color),
         Document::Junit => reports::junit::render(&record),
         Document::Json => reports::record::to_json(&record),
-        Document::Coe => {
+        Document::Summary => reports::summary::render(&[&record]),
+        Document::Coe | Document::Html => {
             let journal = reports::journal::read(&read("events.jsonl")?)?;
             if let Some(torn) = &journal.torn {
                 tracing::warn!("the last line of events.jsonl is torn and was left out: {torn:?}");
             }
-            reports::coe::render(&record, &journal.events)
+            let render = if format == Document::Coe { reports::coe::render } else { reports::html::render };
+            render(&record, &journal.events, &policy)
         }
     };
     print(&text)?;

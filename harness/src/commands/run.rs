@@ -10,11 +10,14 @@ use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use anyhow::{Context, Result};
+use reports::gaps::Gap;
+use reports::policy::Policy;
 use reports::record::Record;
 use scenarios::judge::Case;
-use scenarios::verdict::Verdict;
+use std::path::PathBuf;
 
 mod bring_up;
+mod combined;
 mod docker;
 mod record;
 mod sim;
@@ -26,12 +29,27 @@ mod sim;
 pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Result<u8> {
     let mut loaded = Vec::new();
     let mut problems = String::new();
+    let mut arguments = Vec::new();
     for argument in &args.scenarios {
-        match load::scenario(argument, color_err) {
-            Ok(scenario) => loaded.push((argument, scenario)),
+        match load::scenarios_of(argument) {
+            Ok(found) => arguments.extend(found),
             Err(bad) => problems += &bad.text,
         }
     }
+    for argument in &arguments {
+        match load::scenario(argument, color_err) {
+            Ok(scenario) => loaded.push((argument.as_str(), scenario)),
+            Err(bad) => problems += &bad.text,
+        }
+    }
+    let gaps = load::gaps(args.known_gaps.as_deref(), color_err).unwrap_or_else(|bad| {
+        problems += &bad.text;
+        Vec::new()
+    });
+    let policy = load::policy(args.policy.as_deref(), color_err).unwrap_or_else(|bad| {
+        problems += &bad.text;
+        Policy::default()
+    });
     if !problems.is_empty() {
         return Err(load::BadInput { text: problems }.into());
     }
@@ -43,20 +61,34 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
             Place::Docker { .. } => Some(Stop::listen().context("signals cannot be listened to")?),
             Place::Sim => None,
         };
-        let mut statuses = Vec::new();
+        let several = loaded.len() > 1;
+        let mut lefts: Vec<Left> = Vec::new();
         for (argument, loaded) in loaded {
-            let day = Day { args, argument, loaded, quiet, color: color_out };
-            let status = match (&place, &mut stop) {
+            let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out };
+            let left = match (&place, &mut stop) {
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
                 _ => day.hold_in_sim()?,
             };
-            statuses.push(status);
-            if status == exit::INTERRUPTED {
+            let interrupted = left.status == exit::INTERRUPTED;
+            lefts.push(left);
+            if interrupted {
                 break;
             }
         }
-        Ok(exit::merge(statuses))
+        if several {
+            combined::write(args, &lefts)?;
+        }
+        Ok(exit::merge(lefts.iter().map(|left| left.status)))
     })
+}
+
+/// What a game day left.
+struct Left {
+    /// Its exit status.
+    status: u8,
+    /// Where its files are.
+    folder: PathBuf,
+    record: Record,
 }
 
 /// Where game days are held.
@@ -94,6 +126,10 @@ struct Day<'a> {
     args: &'a RunArgs,
     argument: &'a str,
     loaded: Loaded,
+    /// What is accepted for now.
+    gaps: &'a [Gap],
+    /// By when corrections are due.
+    policy: &'a Policy,
     quiet: bool,
     color: bool,
 }
@@ -105,36 +141,38 @@ impl Day<'_> {
     }
 
     /// Writes what a run leaves, shows it, and says how it ended.
-    fn leave(&self, record: &Record, journal: &mut Journal, ending: &Ending) -> Result<u8> {
+    fn leave(&self, record: Record, journal: &mut Journal, ending: &Ending) -> Result<Left> {
         journal.flush()?;
-        journal.add_file("record.json", &reports::record::to_json(record))?;
-        journal.add_file("junit.xml", &reports::junit::render(record))?;
-        if record.verdict == Verdict::Violated {
-            journal.add_file("coe.md", &reports::coe::render(record, journal.events()))?;
-        }
+        journal.add_file("record.json", &reports::record::to_json(&record))?;
+        journal.add_file("junit.xml", &reports::junit::render(&record))?;
+        journal.add_file("summary.md", &reports::summary::render(&[&record]))?;
+        let page = reports::coe::page_name(&record);
+        journal.add_file(&format!("{page}.md"), &reports::coe::render(&record, journal.events(), self.policy))?;
+        journal.add_file(&format!("{page}.html"), &reports::html::render(&record, journal.events(), self.policy))?;
         let buckets = scenarios::bring_up::bring_up(&self.case(), journal.events());
         let story = bring_up::told(&buckets)?;
         if !story.is_empty() {
             journal.add_file("bring-up.txt", &story)?;
         }
         match self.args.format {
-            Format::Json => print(&reports::record::to_json(record))?,
+            Format::Json => print(&reports::record::to_json(&record))?,
             Format::Text => {
-                print(&reports::table::render(record, self.color))?;
+                print(&reports::table::render(&record, self.color))?;
                 if !story.is_empty() {
                     print(&story)?;
                 }
                 print(&format!("files: {}", journal.folder().display()))?;
             }
         }
-        Ok(match ending {
+        let status = match ending {
             Ending::Interrupted => exit::INTERRUPTED,
             Ending::Failed(why) => {
                 tracing::error!("{why}");
                 exit::HARNESS
             }
             Ending::Completed if !record.residue.is_empty() => exit::HARNESS,
-            Ending::Completed => exit::of_verdict(record.verdict),
-        })
+            Ending::Completed => exit::of_record(&record),
+        };
+        Ok(Left { status, folder: journal.folder().to_path_buf(), record })
     }
 }

@@ -264,7 +264,7 @@ fn without_an_engine_auto_simulates_and_says_so() {
     assert!(out.contains("world sim") && out.contains("session-cache"), "{out}");
     assert!(err.contains("no engine answers, so this is simulated"), "{err}");
     let runs = std::fs::read_dir(folder.path().join("reports/runs")).expect("runs were left").count();
-    assert_eq!(runs, 2);
+    assert_eq!(runs, 3, "two runs, and their result together");
 }
 
 /// An engine of another age, played by a listener that answers every request with the same version.

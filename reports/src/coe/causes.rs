@@ -1,144 +1,134 @@
-//! Owns culprits, whys and action items of a correction of error: one of each for every finding. Refuses to end a chain
-//! with a person, or with a word such as "unknown": its last why is something that can be changed.
+//! Owns culprits, whys and contributing factors of a correction of error. Refuses to end a chain with a person, or with a
+//! word such as "unknown": its last why is something that can be changed, or a named blank.
 
 use super::{blank, cite};
 use crate::record::Record;
-use crate::text::{code, list, markdown, moment};
-use scenarios::event::EventId;
-use scenarios::judgement::{Finding, InvariantResult};
+use crate::text::{code, list, markdown};
+use crate::whys::{Why, chain, result_of};
+use scenarios::event::Event;
+use scenarios::judgement::Finding;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Who held what back, and how sure that is.
+/// Who held what back: the confirmed first, then the suspected.
 pub(super) fn culprits(record: &Record) -> String {
     let mut out = String::new();
-    for (index, finding) in record.findings.iter().enumerate() {
-        let sure = if finding.confirmed { "confirmed" } else { "suspected" };
-        let leans = finding.dependency.as_ref().map_or_else(String::new, |on| format!(" leans on `{on}`"));
-        out.push_str(&format!(
-            "{}. **`{}`**{leans} (team `{}`, {sure}, {}). {}\n",
-            index + 1,
-            finding.service,
-            finding.team,
-            markdown(&finding.invariant),
-            markdown(&finding.text)
-        ));
-        if let Some(setting) = &finding.setting {
-            out.push_str(&format!("   - Setting: {}\n", code(setting)));
+    for (title, confirmed) in [("Confirmed", true), ("Suspected", false)] {
+        let own: Vec<_> = record.findings.iter().enumerate().filter(|(_, one)| one.confirmed == confirmed).collect();
+        if own.is_empty() {
+            continue;
         }
-        if !finding.affected.is_empty() {
-            out.push_str(&format!("   - Held back: {}\n", markdown(&list(&finding.affected))));
-        }
-        if let Some(result) = result_of(record, finding) {
-            out.push_str(&format!("   - Seen: {} {}\n", markdown(&result.reason), cite(&result.evidence)));
-            for (name, value) in &result.thresholds {
-                out.push_str(&format!("   - Threshold: {} {}\n", markdown(name), markdown(value)));
-            }
-        }
-        if let Some(other) = &finding.consequence_of {
-            out.push_str(&format!("   - Follows from the finding of {}.\n", markdown(other)));
-        }
-        if finding.known {
-            out.push_str("   - A known gap: listed in the known-gaps file of this run.\n");
-        }
+        let what = if confirmed {
+            "a run with only this repaired was held"
+        } else {
+            "read from what was observed, not yet repaired alone"
+        };
+        out.push_str(&format!("### {title} ({what})\n\n"));
+        own.into_iter().for_each(|(index, finding)| out.push_str(&culprit(record, index, finding)));
+        out.push('\n');
     }
     if out.is_empty() { "No culprit was found in what was observed.\n".to_owned() } else { out }
 }
 
-/// The result that a finding explains; an invariant judged in several aspects has its violated one.
-fn result_of<'a>(record: &'a Record, finding: &Finding) -> Option<&'a InvariantResult> {
-    let own = record.invariants.iter().filter(|result| result.id == finding.invariant);
-    own.max_by_key(|result| result.verdict)
-}
-
-/// One chain for each finding, from harm to what can be changed.
-pub(super) fn whys(record: &Record) -> String {
-    let mut out = String::new();
-    for finding in &record.findings {
-        out.push_str(&format!("### {}: `{}`\n\n", markdown(&finding.invariant), finding.service));
-        for (index, link) in finding.chain.iter().enumerate() {
-            out.push_str(&format!(
-                "{}. Why did {} not get on? Waiting for {} ({}) since {} {}\n",
-                index + 1,
-                markdown(&link.who),
-                markdown(&link.waits_for),
-                markdown(&link.how),
-                moment(link.since_ns),
-                cite(&link.evidence)
-            ));
-        }
-        out.push_str(&format!(
-            "{}. {} {}\n\n",
-            finding.chain.len() + 1,
-            last_why(finding),
-            cite(&evidence(record, finding))
-        ));
+fn culprit(record: &Record, index: usize, finding: &Finding) -> String {
+    let sure = if finding.confirmed { "confirmed" } else { "suspected" };
+    let leans = finding.dependency.as_ref().map_or_else(String::new, |on| format!(" leans on `{on}`"));
+    let mut out = format!(
+        "{}. **`{}`**{leans} (team `{}`, {sure}, {}). {}\n",
+        index + 1,
+        finding.service,
+        finding.team,
+        markdown(&finding.invariant),
+        markdown(&finding.text)
+    );
+    if let Some(setting) = &finding.setting {
+        out.push_str(&format!("   - Setting: {}\n", code(setting)));
     }
-    if out.is_empty() { blank("why this happened; no finding names a cause") } else { out }
-}
-
-/// What can be changed. The words are the harness's own, so that no chain ends in a word that explains nothing.
-fn last_why(finding: &Finding) -> String {
-    let leans = match &finding.dependency {
-        Some(on) => format!("`{}` is built to lean on `{on}`", finding.service),
-        None => format!("`{}` is built that way", finding.service),
-    };
-    match (&finding.setting, &finding.consequence_of) {
-        (Some(setting), _) => {
-            format!("Why was that possible? {leans}: the graph says so in {}, which can be changed.", code(setting))
-        }
-        (None, Some(other)) => {
-            format!("Why was that possible? {leans}, and the cause found for {} sets it off.", markdown(other))
-        }
-        (None, None) => format!("Why was that possible? {leans}: a property of its design, which can be changed."),
+    if !finding.affected.is_empty() {
+        out.push_str(&format!("   - Held back: {}\n", markdown(&list(&finding.affected))));
     }
-}
-
-/// Events behind the last why: those of the deepest link, else those of the invariant.
-fn evidence(record: &Record, finding: &Finding) -> Vec<EventId> {
-    let deepest = finding.chain.last().map(|link| link.evidence.clone()).filter(|ids| !ids.is_empty());
-    deepest.or_else(|| result_of(record, finding).map(|result| result.evidence.clone())).unwrap_or_default()
-}
-
-/// One action for each finding.
-pub(super) fn actions(record: &Record) -> String {
-    let mut out =
-        String::from("| # | action | owner (team) | priority | success criterion | due |\n|---|---|---|---|---|---|\n");
-    for (index, finding) in record.findings.iter().enumerate() {
-        out.push_str(&format!(
-            "| {} | {} | `{}` | {} | {} ends with {} `held` | {} |\n",
-            index + 1,
-            action(finding),
-            finding.team,
-            priority(record, finding),
-            code(&record.replay).replace('|', "\\|"),
-            markdown(&finding.invariant),
-            blank("due date")
-        ));
+    if let Some(result) = result_of(record, finding) {
+        out.push_str(&format!("   - Seen: {} {}\n", markdown(&result.reason), cite(&result.evidence)));
+        for (name, value) in &result.thresholds {
+            out.push_str(&format!("   - Threshold: {} {}\n", markdown(name), markdown(value)));
+        }
+    }
+    if let Some(other) = &finding.consequence_of {
+        out.push_str(&format!("   - Follows from the finding of {}.\n", markdown(other)));
+    }
+    if finding.known {
+        out.push_str("   - A known gap: listed in the known-gaps file of this run.\n");
     }
     out
 }
 
-fn action(finding: &Finding) -> String {
-    let invariant = markdown(&finding.invariant);
-    let where_to = match &finding.setting {
-        Some(setting) => format!("Change {}", code(setting).replace('|', "\\|")),
-        None => format!("Change the design of `{}`", finding.service),
-    };
-    match &finding.dependency {
-        Some(on) => format!(
-            "{where_to} so that `{}` keeps {invariant} while `{on}` is away and after it returns",
-            finding.service
-        ),
-        None => format!("{where_to} so that `{}` keeps {invariant}", finding.service),
+/// One chain for each finding, from harm to what can be changed; the longest first.
+pub(super) fn whys(record: &Record, events: &[Event]) -> String {
+    let mut chains: Vec<(&Finding, Vec<Why>)> =
+        record.findings.iter().map(|finding| (finding, chain(record, events, finding))).collect();
+    if chains.is_empty() {
+        return blank("why this happened; no finding names a cause");
     }
+    let mut out = factors(record);
+    chains.sort_by_key(|(finding, whys)| (finding.consequence_of.is_some(), std::cmp::Reverse(whys.len())));
+    for (finding, whys) in &chains {
+        out.push_str(&format!("### {}: `{}`\n\n", markdown(&finding.invariant), finding.service));
+        for (index, why) in whys.iter().enumerate() {
+            let (question, answer) = (spans(&why.question), spans(&why.answer));
+            out.push_str(&format!("{}. {question} {answer} {}\n", index + 1, cite(&why.evidence)));
+        }
+        let ends = whys.last().is_some_and(|why| why.setting.is_some());
+        let further = if ends {
+            "why it was built that way, and what let it pass"
+        } else {
+            "why that is so; what was observed ends here"
+        };
+        out.push_str(&format!("{}. {}\n\n", whys.len() + 1, blank(further)));
+    }
+    out
 }
 
-/// Lost data first, then harm that does not end by itself, then what follows from another finding or is accepted.
-fn priority(record: &Record, finding: &Finding) -> &'static str {
-    if finding.known || finding.consequence_of.is_some() {
-        "P2"
-    } else if finding.invariant.starts_with('A') && record.measurements.lost_acknowledged_writes > 0 {
-        "P0"
-    } else {
-        "P1"
+/// Who waits for whom over all findings, each pair once: the graph whose longest ways are the chains below.
+fn factors(record: &Record) -> String {
+    let mut edges: BTreeMap<(String, String), BTreeSet<usize>> = BTreeMap::new();
+    for (index, finding) in record.findings.iter().enumerate() {
+        for link in &finding.chain {
+            let edge = (service_of(record, &link.who), service_of(record, &link.waits_for));
+            edges.entry(edge).or_default().insert(index + 1);
+        }
     }
+    let shared = edges.values().filter(|findings| findings.len() > 1).count();
+    if shared == 0 {
+        return String::new();
+    }
+    let mut out = String::from("Factors that several findings share:\n\n");
+    for ((who, waits_for), findings) in edges.iter().filter(|(_, findings)| findings.len() > 1) {
+        let findings: Vec<&usize> = findings.iter().collect();
+        out.push_str(&format!("- {} waits for {}: culprits {}\n", code(who), code(waits_for), list(&findings)));
+    }
+    out.push('\n');
+    out
+}
+
+/// An instance as its service; everything else as it is.
+fn service_of(record: &Record, who: &str) -> String {
+    let row = record.instances.iter().find(|row| row.name.as_str() == who);
+    row.map_or_else(|| who.to_owned(), |row| row.service.to_string())
+}
+
+/// Markdown in which what stood between back-ticks is code; the rest has no meaning. An odd back-tick is text.
+pub(super) fn spans(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return markdown(text);
+    }
+    let part = |(index, part): (usize, &&str)| if index % 2 == 1 { code(part) } else { keep_ends(part) };
+    parts.iter().enumerate().map(part).collect()
+}
+
+/// Cleaned text has no white space at its ends; between two code spans it needs it.
+fn keep_ends(part: &str) -> String {
+    let inner = markdown(part);
+    let before = if part.starts_with(' ') { " " } else { "" };
+    let after = if part.ends_with(' ') && !inner.is_empty() { " " } else { "" };
+    format!("{before}{inner}{after}")
 }

@@ -1,34 +1,52 @@
 //! Owns summary and impact of a correction of error: who was hurt, when, for how long, in numbers. Refuses to value harm
 //! in money or reputation.
 
+use super::causes::spans;
 use super::{blank, cite};
 use crate::harm::{self, Episode};
 use crate::record::Record;
 use crate::text::{code, count, length, length_ms, markdown, share};
-use scenarios::event::{Act, Detail, Event, WriteOutcome};
+use crate::whys::result_of;
+use scenarios::event::{Act, Detail, Event, EventId, WriteOutcome};
 use scenarios::judgement::Availability;
+use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Causes that a summary tells; the section on culprits tells all.
+const CAUSES_MAX: usize = 3;
+
 /// Stands alone: a reader of nothing else knows what happened and what changes.
-pub(super) fn summary(record: &Record, episodes: &[Episode]) -> String {
+pub(super) fn summary(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
     let mut sentences = vec![format!(
         "In run {} of the game day {} (world {}), {}.",
         code(&record.run),
-        markdown(&record.scenario),
-        markdown(&record.world),
+        code(&record.scenario),
+        code(&record.world),
         violated(record)
     )];
     sentences.push(who_and_when(episodes));
     if record.measurements.lost_acknowledged_writes > 0 {
         let lost = count(record.measurements.lost_acknowledged_writes, "acknowledged write");
-        sentences.push(format!("At the end {lost} could not be read back with the value written."));
+        let shown = cite(&lost_writes(events));
+        sentences.push(format!("At the end {lost} could not be read back with the value written {shown}."));
     }
-    let causes = record.findings.iter().filter(|finding| finding.consequence_of.is_none());
-    for finding in causes.clone() {
+    let causes: Vec<_> = record.findings.iter().filter(|finding| finding.consequence_of.is_none()).collect();
+    for finding in causes.iter().take(CAUSES_MAX) {
         let sure = if finding.confirmed { "Confirmed" } else { "Suspected" };
-        sentences.push(format!("{sure} cause: {} {}", markdown(&finding.text), evidence_of(finding)));
+        sentences.push(format!(
+            "{sure} cause: {} {}.",
+            spans(finding.text.trim_end_matches('.')),
+            evidence_of(record, finding)
+        ));
     }
-    let settings: Vec<String> = causes.filter_map(|finding| finding.setting.as_deref()).map(code).collect();
+    if causes.len() > CAUSES_MAX {
+        sentences.push("Further causes are listed below.".to_owned());
+    }
+    if record.verdict != Verdict::Violated {
+        return sentences.join("\n");
+    }
+    let settings: Vec<String> =
+        causes.iter().filter_map(|finding| finding.setting.as_deref()).take(CAUSES_MAX).map(code).collect();
     sentences.push(if settings.is_empty() {
         format!("What changes: {}", blank("the change that the team decides on"))
     } else {
@@ -37,15 +55,28 @@ pub(super) fn summary(record: &Record, episodes: &[Episode]) -> String {
     sentences.join("\n")
 }
 
-fn evidence_of(finding: &scenarios::judgement::Finding) -> String {
-    let all: Vec<_> = finding.chain.iter().flat_map(|link| link.evidence.iter().copied()).collect();
+fn evidence_of(record: &Record, finding: &scenarios::judgement::Finding) -> String {
+    let mut all: Vec<_> = finding.chain.iter().flat_map(|link| link.evidence.iter().copied()).collect();
+    if all.is_empty() {
+        all.extend(result_of(record, finding).into_iter().flat_map(|result| result.evidence.iter().copied()));
+    }
     cite(&all)
 }
 
+/// Events that show writes which were acknowledged and are gone.
+fn lost_writes(events: &[Event]) -> Vec<EventId> {
+    let gone = events.iter().filter(|event| {
+        matches!(event.detail, Detail::Write { outcome: WriteOutcome::Lost | WriteOutcome::Unreadable, .. })
+    });
+    gone.map(|event| event.id).collect()
+}
+
 fn violated(record: &Record) -> String {
-    let ids = record.invariants.iter().filter(|result| result.verdict == scenarios::verdict::Verdict::Violated);
-    let ids: Vec<String> = ids.map(|result| markdown(&result.id)).collect();
+    let ids = record.invariants.iter().filter(|result| result.verdict == Verdict::Violated);
+    let mut ids: Vec<String> = ids.map(|result| markdown(&result.id)).collect();
+    ids.dedup();
     match ids.len() {
+        0 if record.verdict == Verdict::Inconclusive => "nothing can be said: the run is inconclusive".to_owned(),
         0 => "no invariant was violated".to_owned(),
         1 => format!("invariant {} was violated", ids.join("")),
         _ => format!("the invariants {} were violated", ids.join(", ")),
@@ -101,9 +132,27 @@ pub(super) fn impact(record: &Record, events: &[Event], episodes: &[Episode]) ->
         ));
     }
     out.push('\n');
+    out.push_str(&below_target(record, events));
     out.push_str(&writes(record, events));
     out.push_str(&returns(record, events));
     out.push_str(&format!("- Money, reputation: {}\n", blank("what the harm would have cost real customers")));
+    out
+}
+
+/// Seconds that each zone spent in windows below the declared availability.
+fn below_target(record: &Record, events: &[Event]) -> String {
+    let Some(target) = record.parameters.get("steady-state.availability") else { return String::new() };
+    let ppm = fixtures::unit::Percent::try_from(target.value.clone()).map(|percent| percent.ppm);
+    let Ok(ppm) = ppm else { return String::new() };
+    let mut out = String::new();
+    for (zone, below) in harm::below(events, ppm) {
+        out.push_str(&format!(
+            "- Customers in {zone}: {} in windows with less than {} answered {}.\n",
+            length(below.ns),
+            markdown(&target.value),
+            cite(&below.evidence)
+        ));
+    }
     out
 }
 
@@ -118,6 +167,9 @@ fn returns(record: &Record, events: &[Event]) -> String {
         }
     }
     let lost_power: Vec<_> = record.instances.iter().filter(|row| powered.contains(&row.host)).collect();
+    if lost_power.is_empty() {
+        return "- No instance was seen to lose its power and get it back.\n".to_owned();
+    }
     let never = lost_power.iter().filter(|row| row.restart_to_active_ms.is_none()).count();
     let all = lost_power.len();
     let since = cite(&power_ons);
@@ -164,14 +216,26 @@ fn traffic_table(record: &Record, events: &[Event]) -> String {
     out
 }
 
+/// The events between which writes were acknowledged.
+fn acknowledged_between(events: &[Event]) -> String {
+    let mut all = events
+        .iter()
+        .filter(|event| matches!(event.detail, Detail::Write { outcome: WriteOutcome::Acknowledged, .. }))
+        .map(|event| event.id);
+    match (all.next(), all.next_back()) {
+        (Some(first), Some(last)) => format!("; acknowledged from {first} to {last}"),
+        (Some(only), None) => format!("; acknowledged in {only}"),
+        _ => String::new(),
+    }
+}
+
 fn writes(record: &Record, events: &[Event]) -> String {
-    let gone = events.iter().filter(|event| {
-        matches!(event.detail, Detail::Write { outcome: WriteOutcome::Lost | WriteOutcome::Unreadable, .. })
-    });
-    let gone: Vec<_> = gone.map(|event| event.id).collect();
+    let gone = lost_writes(events);
     let evidence = if gone.is_empty() { "no `write` event says otherwise".to_owned() } else { cite(&gone) };
     format!(
-        "- Writes acknowledged: {}; of those lost or not readable at the end: {} ({evidence}).\n",
-        record.measurements.acknowledged_writes, record.measurements.lost_acknowledged_writes
+        "- Writes acknowledged: {}; of those lost or not readable at the end: {} ({evidence}{}).\n",
+        record.measurements.acknowledged_writes,
+        record.measurements.lost_acknowledged_writes,
+        acknowledged_between(events)
     )
 }

@@ -6,6 +6,8 @@ use crate::harm::{self, Episode};
 use crate::record::Record;
 use crate::text::{code, length, markdown};
 use scenarios::event::{Act, By, Detail, Event, NeedOutcome};
+use scenarios::judgement::InvariantResult;
+use scenarios::verdict::Verdict;
 
 /// Four blocks.
 pub(super) fn render(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
@@ -52,7 +54,7 @@ fn diagnosis(events: &[&Event]) -> Vec<String> {
     let told = events.iter().find_map(|event| match &event.detail {
         Detail::Need { need, from, outcome, .. } if event.by == By::Own && *outcome != NeedOutcome::Acquired => {
             let who = event.place.instance.as_ref().map_or("an instance", |name| name.as_str());
-            Some((event.id, format!("{} said that it lacked {} from `{from}`", markdown(who), code(need))))
+            Some((event.id, format!("{} said that it lacked {} from `{from}`", code(who), code(need))))
         }
         _ => None,
     });
@@ -108,4 +110,33 @@ fn prevention(record: &Record) -> Vec<String> {
     lines.push(blank("which change brought this in, and why its tests did not show it"));
     lines.push(blank("when the last operational readiness review of these services was, and what it asked"));
     lines
+}
+
+/// What went well, what went wrong, and where luck helped.
+pub(super) fn lessons(record: &Record) -> String {
+    let ids = |wanted: Verdict| {
+        let own = record.invariants.iter().filter(|result| result.verdict == wanted);
+        let line = |result: &InvariantResult| format!("   - {}: {}\n", markdown(&result.id), markdown(&result.reason));
+        own.map(line).collect::<String>()
+    };
+    let mut out = String::new();
+    for (title, verdict) in [
+        ("Went well", Verdict::Held),
+        ("Went wrong", Verdict::Violated),
+        ("Cannot be told", Verdict::Inconclusive),
+        ("Not tested by this run", Verdict::NotJudged),
+    ] {
+        let lines = ids(verdict);
+        if !lines.is_empty() {
+            out.push_str(&format!("- {title}:\n{lines}"));
+        }
+    }
+    out.push_str(&format!("- Where luck helped: {}\n", blank("what would have been worse on another day")));
+    if !record.findings.is_empty() {
+        out.push_str(&format!(
+            "- For other teams: {}\n",
+            blank("the question that this adds to the operational readiness review of all teams")
+        ));
+    }
+    out
 }

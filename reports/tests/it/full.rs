@@ -2,7 +2,7 @@
 //! committed samples are.
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
-use reports::record::{InterventionRow, Record, ResidueRow, from_json};
+use reports::record::{GapRow, GapState, InterventionRow, Record, ResidueRow, from_json};
 use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
 use scenarios::judgement::{Finding, Reason};
 use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Unsynced};
@@ -44,6 +44,15 @@ pub(crate) fn record(text: &str) -> Record {
     record.caveats = vec![reason(), reason()];
     record.residue = vec![ResidueRow { object: free(), name: free() }; 20];
     record.interventions = vec![InterventionRow { host: HostName(free()), action: free(), evidence: EventId(3) }];
+    record.known_gaps = vec![GapRow {
+        invariant: free(),
+        service: service("app"),
+        owner: free(),
+        until: free(),
+        reason: free(),
+        state: GapState::Gone,
+    }];
+    record.services[1].needs[0].need = free();
     record.measurements.power_off_method = Some(free());
     record.measurements.restart_to_active_ms_by_instance.insert(InstanceName(free()), 1e9);
     record.instances[0].name = InstanceName(free());

@@ -2,8 +2,10 @@
 //! nothing panics, and nothing grows without bound. Refuses to assume that names are short or friendly.
 
 use crate::full;
+use fixtures::diagnostic::{Diagnostic, Source};
 use proptest::prelude::*;
-use reports::{coe, journal, junit, table, timeline};
+use reports::policy::Policy;
+use reports::{coe, html, journal, junit, sarif, summary, table, timeline};
 use unicode_width::UnicodeWidthStr;
 
 fn is_harmful(c: char) -> bool {
@@ -18,13 +20,30 @@ fn harmless(text: &str) {
     for line in table.lines() {
         assert!(line.width() <= table::COLUMNS, "{} columns: {line}", line.width());
     }
-    let page = coe::render(&record, &events);
+    let page = coe::render(&record, &events, &Policy::default());
+    // Judged without panic, whatever is in it.
+    let _breaches = coe::lint::lint(&page, &Policy::default(), None);
+    let browser = html::render(&record, &events, &Policy::default());
+    let job = summary::render(&[&record, &record]);
+    let source = Source { name: text.to_owned(), text: text.to_owned() };
+    let found = Diagnostic::error("unknown-key", &source, Some(0..text.len()), text).with_help(text);
+    let scan = sarif::render(&[found], &[source], text);
+    assert!(serde_json::from_str::<serde_json::Value>(&scan).is_ok());
     let xml = junit::render(&record);
     let document = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error} in {xml}"));
     let cases = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
-    assert_eq!(cases, record.invariants.len());
+    assert_eq!(cases, record.invariants.len() + record.known_gaps.len());
+    well_formed(&browser);
     let live: String = events.iter().filter_map(timeline::line).map(|line| line + "\n").collect();
-    for (name, out) in [("table", &table), ("coe", &page), ("junit", &xml), ("live", &live)] {
+    for (name, out) in [
+        ("table", &table),
+        ("coe", &page),
+        ("junit", &xml),
+        ("live", &live),
+        ("html", &browser),
+        ("summary", &job),
+        ("sarif", &scan),
+    ] {
         assert_eq!(out.chars().find(|c| is_harmful(*c)), None, "in {name}");
         assert!(out.len() < 400_000, "{name} has {} bytes", out.len());
     }
@@ -32,6 +51,26 @@ fn harmless(text: &str) {
     assert!(coloured.chars().all(|c| c == '\u{1b}' || !is_harmful(c)));
     let lines: String = events.iter().map(|event| journal::to_line(event) + "\n").collect();
     assert_eq!(journal::read(&lines).unwrap().events, events);
+}
+
+/// The body of the page is balanced markup in which no foreign text became an element or an attribute: read as XML, it
+/// has only the elements that the renderer writes.
+#[track_caller]
+fn well_formed(page: &str) {
+    const WRITTEN: [&str; 50] = [
+        "body", "a", "header", "p", "h1", "h2", "h3", "span", "dl", "div", "dt", "dd", "small", "nav", "main",
+        "section", "ul", "li", "strong", "em", "br", "i", "b", "label", "input", "svg", "defs", "pattern", "path", "g",
+        "rect", "title", "text", "circle", "details", "summary", "table", "thead", "tbody", "tr", "th", "td",
+        "article", "ol", "code", "script", "head", "html", "style", "meta",
+    ];
+    let body = &page[page.find("<body>").unwrap()..page.find("<script>").unwrap()];
+    let body = body.replace("<br>", "<br/>").replace("id=\"needs\">", "id=\"needs\"/>") + "</body>";
+    let document = roxmltree::Document::parse(&body).unwrap_or_else(|error| panic!("{error} in {body}"));
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        assert!(WRITTEN.contains(&node.tag_name().name()), "an element `{}`", node.tag_name().name());
+        assert!(node.attributes().all(|one| !one.name().starts_with("on") && one.name() != "src"), "{node:?}");
+    }
+    assert_eq!(page.matches("<script").count(), 1);
 }
 
 #[test]
@@ -56,7 +95,7 @@ fn known_attacks_do_no_harm() {
 
 #[test]
 fn markup_has_no_effect_in_markdown() {
-    let page = coe::render(&full::record("<img src=x> | [a](b) `c`\n# d"), &[]);
+    let page = coe::render(&full::record("<img src=x> | [a](b) `c`\n# d"), &[], &Policy::default());
     let outside_code = |line: &str| line.split('`').step_by(2).collect::<String>();
     for line in page.lines() {
         let bare = outside_code(&line.replace("\\`", "")).replace("\\<", "").replace("\\[", "");

@@ -3,7 +3,8 @@
 //! versions must read what this one wrote.
 
 use crate::full::{EVENTS, RECORD};
-use reports::{coe, journal, junit, record, table};
+use reports::policy::Policy;
+use reports::{coe, html, journal, junit, record, summary, table};
 use scenarios::event::EventId;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -71,5 +72,7 @@ fn renderers_make_the_committed_files() {
     let events = journal::read(EVENTS).unwrap().events;
     check("table.txt", &table::render(&record, false));
     check("junit.xml", &junit::render(&record));
-    check("coe.md", &coe::render(&record, &events));
+    check("summary.md", &summary::render(&[&record]));
+    check("coe.html", &html::render(&record, &events, &Policy::default()));
+    check("coe.md", &coe::render(&record, &events, &Policy::default()));
 }

@@ -26,12 +26,13 @@ fn rows(events: &[Event]) -> Vec<String> {
 }
 
 #[test]
-fn failing_customers_get_two_rows() {
+fn failing_customers_get_their_rows() {
     // The window at 4 s is good and failing begins again at 5 s: return is after the last failing window.
     let events =
         [window(1, 1, 10, 10), window(2, 3, 10, 4), window(3, 4, 10, 10), window(4, 5, 10, 9), window(5, 6, 10, 10)];
     let expect = [
         "e2 customers in az1: first failures, 6 of 10 requests (no answer)",
+        "e4 customers in az1: last failures, 1 of 10 requests",
         "e5 customers in az1: every request answered again",
     ];
     assert_eq!(rows(&events), expect);

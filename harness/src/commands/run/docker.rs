@@ -1,7 +1,7 @@
 //! Owns a game day on an engine. Refuses to know what the command line was.
 
-use super::Day;
 use super::record::Facts;
+use super::{Day, Left};
 use crate::clock::{self, Clock};
 use crate::controller::Controller;
 use crate::journal::Journal;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 const INPUTS_MAX: usize = 4096;
 
 impl Day<'_> {
-    pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<u8> {
+    pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<Left> {
         let clock = Arc::new(Clock::start());
         let run = clock::run_id();
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
@@ -52,7 +52,7 @@ impl Day<'_> {
             measured: BTreeMap::new(),
         };
         let record = self.record(&run, seed, &clock, facts, &journal);
-        self.leave(&record, &mut journal, &ending)
+        self.leave(record, &mut journal, &ending)
     }
 
     fn parts(

@@ -4,9 +4,13 @@
 use super::Day;
 use crate::clock::Clock;
 use crate::journal::Journal;
+use fixtures::graph::{Graph, Service, Strength};
 use fixtures::name::HostName;
 use fixtures::unit::Span;
-use reports::record::{HostRow, InstanceRow, InterventionRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow};
+use reports::record::{
+    CallRow, HostRow, InstanceRow, InterventionRow, NeedRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow,
+    ServiceRow,
+};
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::{Judgement, Reason};
 use std::collections::BTreeMap;
@@ -50,7 +54,7 @@ impl Day<'_> {
                 restart_to_active_ms: measurements.restart_to_active_ms_by_instance.get(&instance.name).copied(),
             })
         });
-        Record {
+        let mut record = Record {
             schema: RECORD_SCHEMA,
             run: run.to_owned(),
             scenario: self.loaded.scenario.name.clone(),
@@ -68,14 +72,18 @@ impl Day<'_> {
             rights,
             hosts: hosts.collect(),
             instances: instances.collect(),
+            services: services(&self.loaded.graph),
             invariants,
             findings,
+            known_gaps: Vec::new(),
             interventions: events.iter().filter_map(intervention).collect(),
             measurements,
             caveats: caveats(events),
             residue: events.iter().filter_map(residue).collect(),
             replay: self.replay(world, seed),
-        }
+        };
+        reports::gaps::apply(&mut record, self.gaps, crate::clock::today());
+        record
     }
 
     fn parameters(&self, measured: BTreeMap<String, String>) -> BTreeMap<String, Parameter> {
@@ -103,6 +111,36 @@ impl Day<'_> {
     fn replay(&self, world: &str, seed: u64) -> String {
         format!("blackstart run {} --world {world} --seed {seed}", self.argument)
     }
+}
+
+/// The graph's services, with each edge once.
+fn services(graph: &Graph) -> Vec<ServiceRow> {
+    let row = |service: &Service| ServiceRow {
+        name: service.name.clone(),
+        team: service.team.clone(),
+        scope: service.scope,
+        entry: service.name == graph.entry.service,
+        needs: service
+            .needs
+            .iter()
+            .map(|need| NeedRow { need: need.kind.to_string(), from: need.from.clone() })
+            .collect(),
+        calls: calls(service),
+    };
+    graph.services.iter().map(row).collect()
+}
+
+/// Whom a service calls; several calls of one service are one edge, hard where any of them is.
+fn calls(service: &Service) -> Vec<CallRow> {
+    let mut rows: Vec<CallRow> = Vec::new();
+    for call in &service.calls {
+        match rows.iter_mut().find(|row| row.to == call.to) {
+            Some(row) if call.strength == Strength::Hard => row.strength = Strength::Hard,
+            Some(_) => {}
+            None => rows.push(CallRow { to: call.to.clone(), strength: call.strength }),
+        }
+    }
+    rows
 }
 
 fn intervention(event: &Event) -> Option<InterventionRow> {

@@ -1,7 +1,7 @@
 //! Owns a game day in virtual time. Refuses to know what the command line was.
 
-use super::Day;
 use super::record::Facts;
+use super::{Day, Left};
 use crate::clock::{self, Clock};
 use crate::controller::Controller;
 use crate::journal::Journal;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Day<'_> {
-    pub(super) fn hold_in_sim(mut self) -> Result<u8> {
+    pub(super) fn hold_in_sim(mut self) -> Result<Left> {
         let clock = Arc::new(Clock::standing());
         let run = clock::run_id();
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
@@ -42,7 +42,7 @@ impl Day<'_> {
             measured: measured(&parts.costs, placement.instances.len()),
         };
         let record = self.record(&run, seed, &clock, facts, &journal);
-        self.leave(&record, &mut journal, &ending)
+        self.leave(record, &mut journal, &ending)
     }
 }
 

@@ -174,7 +174,7 @@ fn faults_other_than_the_loss_of_power_are_simulated_or_refused() {
         ("pause = { zones = [\"az1\"] }", true),
         ("processor = { zones = [\"az1\"], left = \"10%\" }", true),
         ("disk-full = { zones = [\"az1\"] }", true),
-        ("disk-slow = { zones = [\"az1\"], delay = \"20ms\" }", true),
+        ("disk-slow = { zones = [\"az1\"], delay = \"200ms\" }", true),
         ("cut = { from = { zones = [\"az1\"] } }", true),
         ("link = { from = { zones = [\"az1\"] }, latency = \"5ms\", loss = \"10%\" }", true),
         ("memory = { zones = [\"az1\"], fill = \"90%\" }", false),

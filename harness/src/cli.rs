@@ -43,7 +43,7 @@ pub enum Command {
         files: Vec<String>,
         /// Print in which order the services of this graph (a file, or the name of a built-in one) could be brought up:
         /// start-up cycles, the smallest set that must exist first, and the buckets that would do.
-        #[arg(long, value_name = "GRAPH", conflicts_with = "files")]
+        #[arg(long, value_name = "GRAPH", conflicts_with_all = ["files", "format"])]
         order: Option<String>,
         /// How to tell what was found: for people, for code scanning, for programs.
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]

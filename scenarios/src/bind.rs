@@ -20,7 +20,7 @@ use std::ops::Range;
 /// Everything in which the scenario does not fit the region; empty where it fits. The source is the scenario's, for
 /// the places.
 pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
-    let raw = decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default();
+    let raw = faults_in(source);
     let placement = Placement::new(topology, graph);
     let region = Region { source, topology, graph, placement: &placement };
     let mut found = Vec::new();
@@ -46,10 +46,15 @@ pub fn region_of(source: &Source) -> Option<(String, String)> {
 
 /// Zones, services and hosts that stand for nothing, of a scenario that has other mistakes as well.
 pub fn unknown_names(source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
-    let raw = decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default();
+    let raw = faults_in(source);
     let placement = Placement::new(topology, graph);
     let region = Region { source, topology, graph, placement: &placement };
     raw.iter().flat_map(|raw| region.unknown(raw.get())).collect()
+}
+
+/// The faults of a file as they are written, as far as they can be read.
+fn faults_in(source: &Source) -> Vec<Located<RawFault>> {
+    decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default()
 }
 
 /// What a scenario must fit.

@@ -4,7 +4,7 @@ use super::print;
 use crate::cli::CheckFormat;
 use crate::load::{self, BadInput};
 use anyhow::Result;
-use fixtures::diagnostic::Severity;
+use fixtures::diagnostic::{Diagnostic, Severity, Source};
 use fixtures::graph::Graph;
 use fixtures::graph::order::{self, Bucket, First, Order};
 use std::fmt::Write;
@@ -23,7 +23,13 @@ pub fn run(files: &[String], format: CheckFormat, color: bool) -> Result<u8> {
     } else {
         files
     };
-    if format == CheckFormat::Text { for_people(files, color) } else { for_programs(files, format) }
+    match format {
+        CheckFormat::Text => for_people(files, color),
+        CheckFormat::Json => for_programs(files, |found, _| reports::sarif::json(found)),
+        CheckFormat::Sarif => {
+            for_programs(files, |found, sources| reports::sarif::render(found, sources, env!("CARGO_PKG_VERSION")))
+        }
+    }
 }
 
 fn for_people(files: &[String], color: bool) -> Result<u8> {
@@ -83,7 +89,7 @@ fn told(graph: &Graph, order: &Order) -> Result<String> {
 }
 
 /// Everything found is the result, on standard output; the exit status says whether anything of it is an error.
-fn for_programs(files: &[String], format: CheckFormat) -> Result<u8> {
+fn for_programs(files: &[String], render: impl Fn(&[Diagnostic], &[Source]) -> String) -> Result<u8> {
     let (mut diagnostics, mut sources) = (Vec::new(), Vec::new());
     for file in files {
         let found = load::diagnose(file);
@@ -95,13 +101,7 @@ fn for_programs(files: &[String], format: CheckFormat) -> Result<u8> {
         }
         sources.extend(found.sources);
     }
-    let text = match format {
-        CheckFormat::Json => reports::sarif::json(&diagnostics),
-        CheckFormat::Sarif | CheckFormat::Text => {
-            reports::sarif::render(&diagnostics, &sources, env!("CARGO_PKG_VERSION"))
-        }
-    };
-    print(&text)?;
+    print(&render(&diagnostics, &sources))?;
     let bad = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     Ok(if bad { crate::exit::USAGE } else { crate::exit::OK })
 }

@@ -5,10 +5,13 @@ use harness::world::docker::engine::Engine;
 use harness::world::docker::sweep;
 use reports::record::Record;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
+
+/// How deep below the root of a hierarchy a run has groups.
+const GROUPS_DEPTH: usize = 5;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -169,20 +172,22 @@ pub(crate) fn left_of(run: &str) -> Vec<String> {
         let ours = |line: &&str| line.contains(short) && !line.contains("--format json");
         left.extend(text.lines().filter(ours).map(|line| format!("{what}: {line}")));
     }
-    left.extend(groups(Path::new("/sys/fs/cgroup"), short, 4));
+    left.extend(groups(short).iter().map(|group| format!("cgroup: {}", group.display())));
     left
 }
 
-fn groups(folder: &Path, short: &str, depth: usize) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        if entry.file_name().to_string_lossy().contains(short) {
-            found.push(format!("cgroup: {}", entry.path().display()));
-        } else if depth > 0 {
-            found.extend(groups(&entry.path(), short, depth - 1));
+/// Control groups of a run, and those inside them, in every hierarchy.
+pub(crate) fn groups(short: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![(PathBuf::from("/sys/fs/cgroup"), 0)]);
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if depth < GROUPS_DEPTH && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if path.to_string_lossy().contains(short) {
+                    found.push(path.clone());
+                }
+                folders.push((path, depth + 1));
+            }
         }
     }
     found

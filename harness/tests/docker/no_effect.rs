@@ -2,11 +2,11 @@
 //! undone by somebody, or not to be had here. For power that is `game_days.rs`'s dark host that somebody starts. Refuses
 //! to look at faults that have their effect.
 
-use crate::lab::{Ended, Running, left_of, machine};
+use crate::lab::{Ended, Running, groups, left_of, machine};
 use agents::runtime::clock::mono_ns;
 use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -123,23 +123,6 @@ fn await_and_undo(what: &str, undo: impl Fn() -> bool) {
         assert!(Duration::from_nanos(mono_ns() - began) < Duration::from_secs(10), "{what} is nowhere");
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// Folders of this name in the control group hierarchies of the run.
-fn groups(short: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![(PathBuf::from("/sys/fs/cgroup"), 0)]);
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if depth < 5 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if path.to_string_lossy().contains(short) {
-                    found.push(path.clone());
-                }
-                folders.push((path, depth + 1));
-            }
-        }
-    }
-    found
 }
 
 fn thaw(short: &str) -> bool {

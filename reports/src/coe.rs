@@ -16,10 +16,11 @@ pub mod lint;
 mod measured;
 mod questions;
 
+use crate::gaps;
 use crate::harm;
 use crate::moments::Moments;
 use crate::policy::{Date, Policy};
-use crate::record::{GapState, Origin, Record};
+use crate::record::{Origin, Record};
 use crate::text::{code, markdown};
 use crate::timeline;
 use scenarios::event::{Event, EventId};
@@ -128,17 +129,6 @@ fn related(record: &Record) -> String {
     out
 }
 
-/// What became of a known gap, in words.
-fn state(gap: &crate::record::GapRow) -> String {
-    let until = markdown(&gap.until);
-    match gap.state {
-        GapState::Accepted => format!("found again, accepted until {until}"),
-        GapState::Expired => format!("found again after its last day {until}"),
-        GapState::Gone => "not found any more: take it out of the file".to_owned(),
-        GapState::NotSeen => "this run could not show it".to_owned(),
-    }
-}
-
 /// By what a finding is known again in another run.
 fn fingerprint(finding: &Finding) -> String {
     let setting = finding.setting.as_deref().unwrap_or("no setting");
@@ -163,7 +153,7 @@ fn caveats(record: &Record) -> String {
             markdown(&gap.invariant),
             gap.service,
             markdown(&gap.owner),
-            state(gap)
+            markdown(&gaps::told(gap))
         ));
     }
     for (right, how) in &record.rights {

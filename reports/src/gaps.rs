@@ -10,6 +10,17 @@ use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
 use serde::Deserialize;
 
+/// What became of an entry, for every document; plain text of which the last day comes from outside.
+pub(crate) fn told(gap: &GapRow) -> String {
+    let until = &gap.until;
+    match gap.state {
+        GapState::Accepted => format!("found again, accepted until {until}"),
+        GapState::Expired => format!("found again after its last day {until}"),
+        GapState::Gone => "not found any more: take it out of the known-gaps file".to_owned(),
+        GapState::NotSeen => format!("not shown by this run, accepted until {until}"),
+    }
+}
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {

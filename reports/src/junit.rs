@@ -53,14 +53,13 @@ fn suite(record: &Record) -> TestSuite {
 
 /// An entry of the known-gaps file that is no longer true fails by itself: nobody else would tell.
 fn stale(record: &Record, gap: &GapRow) -> Option<TestCase> {
-    let text = match gap.state {
-        GapState::Gone => "is not found any more: take it out of the known-gaps file".to_owned(),
-        GapState::Expired => format!("is found again after its last day {}", clean(&gap.until)),
-        GapState::Accepted | GapState::NotSeen => return None,
-    };
+    if matches!(gap.state, GapState::Accepted | GapState::NotSeen) {
+        return None;
+    }
+    let text = clean(&gaps::told(gap));
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type("known-gap");
-    status.set_message(format!("{} of {} {text}", clean(&gap.invariant), gap.service));
+    status.set_message(format!("{} of {} is {text}", clean(&gap.invariant), gap.service));
     status.set_description(format!("owner: {}\nreason: {}", clean(&gap.owner), clean(&gap.reason)));
     let name = format!("known gap {} {} in {}", clean(&gap.invariant), gap.service, clean(&record.scenario));
     let mut case = TestCase::new(name, status);

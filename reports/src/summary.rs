@@ -2,7 +2,7 @@
 //! correction: it says what failed, who owns it, and how to see it again.
 
 use crate::gaps;
-use crate::record::{GapState, Record};
+use crate::record::Record;
 use crate::text::{code, length_ms, list, markdown, share};
 use scenarios::verdict::Verdict;
 
@@ -88,18 +88,12 @@ fn details(record: &Record) -> String {
         out.push_str(&format!("- and {} findings more\n", record.findings.len() - FINDINGS_MAX));
     }
     for gap in &record.known_gaps {
-        let what = match gap.state {
-            GapState::Accepted => "accepted until",
-            GapState::Expired => "**accepted no longer**, its last day was",
-            GapState::Gone => "**gone**: take it out of the known-gaps file; its last day would have been",
-            GapState::NotSeen => "not judged by this run, accepted until",
-        };
         out.push_str(&format!(
-            "- known gap {} `{}`, owner {}: {what} {}\n",
+            "- known gap {} `{}`, owner {}: {}\n",
             markdown(&gap.invariant),
             gap.service,
             markdown(&gap.owner),
-            markdown(&gap.until)
+            markdown(&gaps::told(gap))
         ));
     }
     out.push_str(&format!("- again: {}\n", code(&record.replay)));

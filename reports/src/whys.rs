@@ -1,7 +1,6 @@
 //! Owns the chain of whys of a finding: from the harm down to what can be changed, each answer with the events that show
 //! it. Refuses to invent: where evidence ends, the chain ends, and says whether its end can be changed.
 
-use crate::harm;
 use crate::record::Record;
 use crate::text::{length, moment};
 use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome};
@@ -26,8 +25,15 @@ impl Why {
     }
 }
 
-/// The chain of a finding.
-pub fn chain(record: &Record, events: &[Event], finding: &Finding) -> Vec<Why> {
+/// The chain of every finding: causes before what only follows from them, and of those the longest first.
+pub fn chains<'a>(record: &'a Record, by_time: &[&Event]) -> Vec<(&'a Finding, Vec<Why>)> {
+    let own = record.findings.iter().map(|finding| (finding, chain(record, by_time, finding)));
+    let mut chains: Vec<(&Finding, Vec<Why>)> = own.collect();
+    chains.sort_by_key(|(finding, whys)| (finding.consequence_of.is_some(), std::cmp::Reverse(whys.len())));
+    chains
+}
+
+fn chain(record: &Record, by_time: &[&Event], finding: &Finding) -> Vec<Why> {
     let mut whys: Vec<Why> = finding.chain.iter().map(of_link).collect();
     if whys.is_empty() {
         let seen = result_of(record, finding);
@@ -36,9 +42,8 @@ pub fn chain(record: &Record, events: &[Event], finding: &Finding) -> Vec<Why> {
             Why::new(question, finding.text.clone(), result.evidence.clone())
         }));
     }
-    let by_time = harm::by_time(events);
-    whys.extend(given_up(&by_time, finding));
-    whys.extend(never_synced(&by_time, finding));
+    whys.extend(given_up(by_time, finding));
+    whys.extend(never_synced(by_time, finding));
     whys.extend(end(record, finding));
     whys.retain(|why| !why.evidence.is_empty());
     whys

@@ -2,9 +2,10 @@
 //! word such as "unknown": its last why is something that can be changed, or a named blank.
 
 use super::{blank, cite};
+use crate::harm;
 use crate::record::Record;
 use crate::text::{code, list, markdown};
-use crate::whys::{Why, chain, result_of};
+use crate::whys::{chains, result_of};
 use scenarios::event::Event;
 use scenarios::judgement::Finding;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,13 +64,11 @@ fn culprit(record: &Record, index: usize, finding: &Finding) -> String {
 
 /// One chain for each finding, from harm to what can be changed; the longest first.
 pub(super) fn whys(record: &Record, events: &[Event]) -> String {
-    let mut chains: Vec<(&Finding, Vec<Why>)> =
-        record.findings.iter().map(|finding| (finding, chain(record, events, finding))).collect();
+    let chains = chains(record, &harm::by_time(events));
     if chains.is_empty() {
         return blank("why this happened; no finding names a cause");
     }
     let mut out = factors(record);
-    chains.sort_by_key(|(finding, whys)| (finding.consequence_of.is_some(), std::cmp::Reverse(whys.len())));
     for (finding, whys) in &chains {
         out.push_str(&format!("### {}: `{}`\n\n", markdown(&finding.invariant), finding.service));
         for (index, why) in whys.iter().enumerate() {

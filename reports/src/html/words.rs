@@ -3,12 +3,12 @@
 
 use super::Sight;
 use crate::coe::due;
+use crate::gaps;
 use crate::moments::Moment;
 use crate::policy::Policy;
-use crate::record::GapState;
 use crate::text::{count, html, html_to, length, length_ms, list, moment};
 use crate::timeline;
-use crate::whys::chain;
+use crate::whys::chains;
 use scenarios::event::EventId;
 use scenarios::verdict::Verdict;
 
@@ -158,10 +158,7 @@ pub(super) fn whys(sight: &Sight<'_>) -> String {
     if sight.record.findings.is_empty() {
         return out + "<p>There is no finding to ask about.</p>\n</section>\n";
     }
-    let mut findings: Vec<_> =
-        sight.record.findings.iter().map(|finding| (finding, chain(sight.record, sight.events, finding))).collect();
-    findings.sort_by_key(|(finding, whys)| (finding.consequence_of.is_some(), std::cmp::Reverse(whys.len())));
-    for (finding, whys) in findings {
+    for (finding, whys) in chains(sight.record, &sight.by_time) {
         let sure = if finding.confirmed { "confirmed" } else { "suspected" };
         let known = if finding.known { ", a known gap" } else { "" };
         let service =
@@ -239,18 +236,12 @@ pub(super) fn about(sight: &Sight<'_>) -> String {
         out.push_str(&format!("<li>{}{}</li>\n", spans(&reason.text), ids(&reason.evidence)));
     }
     for gap in &record.known_gaps {
-        let state = match gap.state {
-            GapState::Accepted => "found again, accepted until",
-            GapState::Expired => "found again, and its last day has passed:",
-            GapState::Gone => "not found any more; its last day would be",
-            GapState::NotSeen => "this run could not show it; accepted until",
-        };
         out.push_str(&format!(
-            "<li>Known gap {} <code>{}</code> of {}: {state} {}.</li>\n",
+            "<li>Known gap {} <code>{}</code> of {}: {}.</li>\n",
             html_to(&gap.invariant, 40),
             html_to(gap.service.as_str(), 60),
             html_to(&gap.owner, 60),
-            html_to(&gap.until, 20)
+            html_to(&gaps::told(gap), 120)
         ));
     }
     for row in record.residue.iter().take(20) {

@@ -369,6 +369,11 @@ fn what_a_run_leaves_on_a_machine_is_found_and_told_from_what_others_do() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("it can be started");
+    // The kernel lets its parent go on before a new program has its command line and environment.
+    let environment = format!("/proc/{}/environ", process.id());
+    while !std::fs::read_to_string(&environment).is_ok_and(|text| text.contains(&short)) {
+        std::thread::yield_now();
+    }
     let began = mono_ns();
     let after = look();
     eprintln!("the machine was looked at in {} ms", (mono_ns() - began) / 1_000_000);

@@ -79,6 +79,7 @@ pub struct Shared {
     inputs: mpsc::Sender<Input>,
     cancelled: watch::Receiver<bool>,
     built: RwLock<Option<Arc<Built>>>,
+    guard: Mutex<Option<Guard>>,
     tearing_down: AtomicBool,
     on_progress: OnProgress,
 }
@@ -142,7 +143,7 @@ impl DockerWorld {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
         let Parts { engine, info, options, topology, graph, placement, traffic, seed, clock, on_progress, .. } = parts;
-        let (built, tearing_down) = (RwLock::new(None), AtomicBool::new(false));
+        let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
             info,
@@ -157,6 +158,7 @@ impl DockerWorld {
             inputs,
             cancelled,
             built,
+            guard,
             tearing_down,
             on_progress,
         };
@@ -202,6 +204,16 @@ impl World for DockerWorld {
 }
 
 impl Shared {
+    fn guard_with(&self, guard: Guard) {
+        *self.guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
+
+    fn stand_down(&self) {
+        if let Some(guard) = self.guard.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            guard.stand_down();
+        }
+    }
+
     async fn perform(self: &Arc<Self>, act: Do) -> Result<Done> {
         match act {
             Do::Provision => provision::provision(self).await.map(|()| Done::Provisioned),
@@ -276,12 +288,8 @@ impl Shared {
     /// Removes everything; what is still there after that is the residue.
     async fn tear_down(&self) -> Result<Done> {
         self.tearing_down.store(true, Ordering::Relaxed);
-        let guard = Guard::set_up(&self.names.run, self.options.no_rights);
         let done = self.remove_all().await;
-        match guard {
-            Ok(guard) => guard.stand_down(),
-            Err(error) => tracing::warn!("everything was removed without a guard: {error:#}"),
-        }
+        self.stand_down();
         done
     }
 
@@ -323,6 +331,7 @@ impl Shared {
         self.need_built()?.hand.ask(Task::Hold { ms }).await?;
         let hand = self.names.object("hand");
         self.engine.rename(&hand, &format!("{hand}{HOLDING}")).await?;
+        self.stand_down();
         Ok(Done::Left)
     }
 }

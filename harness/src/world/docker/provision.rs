@@ -31,11 +31,10 @@ const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
-    let guard = Guard::set_up(&shared.names.run, shared.options.no_rights)?;
-    let raised = raised(shared).await;
-    // The hand stands, or this process removes what there is.
-    guard.stand_down();
-    let (hand, rights) = raised?;
+    shared.guard_with(Guard::set_up(&shared.names.run, shared.options.no_rights)?);
+    import(shared).await?;
+    shared_volume(shared).await?;
+    let (hand, rights) = raise_hand(shared).await?;
     shared.going_on()?;
     state_volumes(shared, &hand, &rights).await?;
     let built = Arc::new(networks(shared, hand, rights).await?);
@@ -53,12 +52,6 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared.follow_engine();
     hosts(shared, &built).await?;
     built.tell_witness(&Tell::Begin(Box::new(layout.watch()))).await
-}
-
-async fn raised(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
-    import(shared).await?;
-    shared_volume(shared).await?;
-    raise_hand(shared).await
 }
 
 async fn import(shared: &Shared) -> Result<()> {

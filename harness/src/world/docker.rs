@@ -33,6 +33,7 @@ use fixtures::graph::Graph;
 use fixtures::name::HostName;
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use guard::Guard;
 use hand_link::Hand;
@@ -185,6 +186,26 @@ async fn at_once<T, R, F: Future<Output = Result<R>>>(
     act: impl Fn(T) -> F,
 ) -> Result<Vec<R>> {
     stream::iter(items).map(act).buffer_unordered(limit.max(1)).try_collect().await
+}
+
+/// Starts hosts that were made: those of one network one after the other, networks beside each other. The engine counts a
+/// network's endpoints, and two starts at the same moment can leave it one too high (20.10, seen here three times in
+/// some hundreds of runs): it then never lets go of the network.
+async fn start_hosts(shared: &Shared, built: &Built, hosts: &[HostName], started: impl Fn()) -> Result<()> {
+    let mut lanes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for host in hosts {
+        let name = shared.names.object(&format!("host-{host}"));
+        lanes.entry(built.network_of(shared, host)).or_default().push(name);
+    }
+    let lanes = lanes.into_values().map(async |lane| {
+        for host in lane {
+            shared.going_on()?;
+            shared.engine.start(&host).await?;
+            started();
+        }
+        Ok(())
+    });
+    try_join_all(lanes).await.map(drop)
 }
 
 impl World for DockerWorld {
@@ -383,6 +404,11 @@ impl Built {
     /// The network with this number; where zones share one bridge, that one.
     fn network(&self, shared: &Shared, number: usize) -> String {
         shared.names.object(&format!("net-{}", if self.routed { number } else { 0 }))
+    }
+
+    /// The network that a host which was made is on.
+    fn network_of(&self, shared: &Shared, host: &HostName) -> String {
+        self.network(shared, self.container(host).map_or(0, |(zone, _)| zone + 1))
     }
 
     fn created(&self, host: &HostName, zone: usize, id: String) {

@@ -163,7 +163,7 @@ pub fn light_from_hand(run: &str) -> Result<Vec<String>> {
     })
 }
 
-/// Removes all that is left of a run, from outside its containers, and what the engine still makes of it.
+/// Removes all that is left of a run, from outside its containers.
 ///
 /// # Errors
 /// Where the engine's socket cannot be reached from here, or something could not be removed.
@@ -171,7 +171,7 @@ pub fn last(run: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (engine, _) = Engine::connect().await?;
-        until_calm(&engine, run, async |_| remove_run(&engine, run, &BTreeSet::new()).await).await
+        all_gone(remove_run(&engine, run, &BTreeSet::new()).await?)
     })
 }
 

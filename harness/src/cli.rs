@@ -1,6 +1,9 @@
 //! Owns the command line's shape. Refuses to do anything.
 
+use crate::history::Reference;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reports::policy::Date;
+use scenarios::verdict::Verdict;
 use std::path::PathBuf;
 
 /// Pulls the plug on whole availability zones of containerised services, gives the power back, touches nothing, and
@@ -25,6 +28,10 @@ pub struct Cli {
 /// The exit statuses, at the end of every help text.
 const EXITS: &str = "Exit status: 0 held, or violated only where a known gap says so · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · \
 64 bad input or usage · 130 interrupted, after everything was healed and removed";
+
+/// What `history` compares, at the end of its help.
+const HISTORY_HELP: &str = "Exit status with --against: 0 no regression · 1 a regression: slower return, lower availability, more lost · \
+3 too few runs to tell. Ten runs on each side tell a return that is 30 % slower: `blackstart run minimal minimal ... --label NAME`.";
 
 /// Commands.
 #[derive(Debug, Subcommand)]
@@ -74,6 +81,9 @@ pub enum Command {
         #[command(subcommand)]
         command: CoeCommand,
     },
+    /// List past runs with their trends, compare newer runs with older ones, or make the history anew from the records.
+    #[command(after_help = HISTORY_HELP)]
+    History(HistoryArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.
@@ -106,6 +116,93 @@ pub enum CoeCommand {
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Only runs of these scenarios.
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+    /// Only runs in this world: docker, sim.
+    #[arg(long)]
+    pub world: Option<String>,
+    /// Only runs on this graph.
+    #[arg(long)]
+    pub graph: Option<String>,
+    /// Only runs with this verdict.
+    #[arg(long, value_enum)]
+    pub verdict: Option<VerdictName>,
+    /// Only runs with this label.
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Only runs on this day or later, such as 2026-11-25.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub since: Option<Date>,
+    /// Only runs on this day or earlier.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub until: Option<Date>,
+    /// The newest so many.
+    #[arg(long, default_value_t = 30)]
+    pub limit: usize,
+    /// Compare with these older runs: `last-held` (runs like the last one that was held before), `label:NAME`, or ids of
+    /// runs with commas between them.
+    #[arg(long, value_name = "RUNS", value_parser = Reference::parse)]
+    pub against: Option<Reference>,
+    /// The newer runs that are compared, named in the same way. Without it the newest run that fits, with all of its
+    /// label.
+    #[arg(long, value_name = "RUNS", requires = "against", value_parser = Reference::parse)]
+    pub now: Option<Reference>,
+    /// Compare the newest so many runs that fit.
+    #[arg(long, value_name = "N", requires = "against", conflicts_with = "now")]
+    pub last: Option<usize>,
+    /// Make the history anew from the records in the runs' folders.
+    #[arg(long, conflicts_with_all = ["against", "scenarios"])]
+    pub rebuild: bool,
+    /// How to print it; Markdown and HTML have plots.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub format: ListFormat,
+    /// The folder of the runs, as `run --out` named it.
+    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
+    pub runs: PathBuf,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    Date::parse(text).ok_or_else(|| format!("`{text}` is no day such as 2026-11-25"))
+}
+
+/// Verdicts of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerdictName {
+    /// Everything judged was true.
+    Held,
+    /// Something was not.
+    Violated,
+    /// Nothing can be said.
+    Inconclusive,
+}
+
+impl From<VerdictName> for Verdict {
+    fn from(name: VerdictName) -> Self {
+        match name {
+            VerdictName::Held => Self::Held,
+            VerdictName::Violated => Self::Violated,
+            VerdictName::Inconclusive => Self::Inconclusive,
+        }
+    }
+}
+
+/// Forms of a list of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people at a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// For people who read it elsewhere.
+    Markdown,
+    /// For a browser.
+    Html,
 }
 
 /// Arguments of `explore`.
@@ -208,6 +305,10 @@ pub struct RunArgs {
     /// Where the runs' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub out: PathBuf,
+    /// What the runs are of, such as a build or a commit: `blackstart history` compares runs of one label with those of
+    /// another.
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
     /// What standard output shows: a table, or the record as JSON and nothing else.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

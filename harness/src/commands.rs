@@ -5,6 +5,7 @@ pub mod clean;
 pub mod coe;
 pub mod explore;
 pub mod generate;
+pub mod history;
 pub mod inside;
 pub mod list;
 pub mod parity;
@@ -45,6 +46,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
         Command::Coe { command } => coe::run(&command, err),
+        Command::History(args) => history::run(&args),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Image => image(),
         Command::List => list::run(),

@@ -5,6 +5,7 @@
 //! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`history`]: the database of past runs
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod controller;
 pub mod exit;
 pub mod explore;
 pub mod hand;
+pub mod history;
 pub mod journal;
 pub mod load;
 pub mod run;

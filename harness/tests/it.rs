@@ -11,8 +11,12 @@ mod controller;
 mod controller_faults;
 #[path = "it/documents.rs"]
 mod documents;
+#[path = "it/history.rs"]
+mod history;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/regression.rs"]
+mod regression;
 #[path = "it/sim.rs"]
 mod sim;
 #[path = "it/tidy.rs"]

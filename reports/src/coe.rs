@@ -69,6 +69,15 @@ pub(crate) fn due(record: &Record, finding: &Finding, policy: &Policy) -> (&'sta
     (outcome.priority(), actions::day_of(record).map(|day| day.plus(outcome.days(policy))))
 }
 
+/// Priority of a finding's action as a number: 0 is the most urgent.
+pub(crate) fn priority(record: &Record, finding: &Finding) -> u8 {
+    match actions::Outcome::of(record, finding) {
+        actions::Outcome::DataLost => 0,
+        actions::Outcome::Unacceptable => 1,
+        actions::Outcome::Tolerable => 2,
+    }
+}
+
 /// Puts sections into the template in one pass, so that a section which contains braces is not filled again.
 fn fill(template: &str, section: impl Fn(&str) -> String) -> String {
     let mut out = String::new();

@@ -7,8 +7,11 @@
 //! - [`lives`]: every instance's life as stretches of time
 //! - [`moments`]: fault, first impact, mitigation, recovery
 //! - [`whys`]: from harm down to what can be changed
+//! - [`fingerprint`]: how a finding is known again in another run
 //! - [`policy`]: due dates, and calendar days
 //! - [`gaps`]: the known-gaps ledger
+//! - [`history`]: what one run says to those who look at many; lists, trends, comparisons
+//! - [`page`]: a document as Markdown and for a browser, from the same parts
 //! - [`table`]: the table at the end of a run
 //! - [`junit`][]: `junit.xml`
 //! - [`coe`][]: `coe.md` and `report.md`, and the linter of both
@@ -18,13 +21,16 @@
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
 pub mod coe;
+pub mod fingerprint;
 pub mod gaps;
 pub mod harm;
+pub mod history;
 pub mod html;
 pub mod journal;
 pub mod junit;
 pub mod lives;
 pub mod moments;
+pub mod page;
 pub mod policy;
 pub mod record;
 pub mod sarif;

@@ -90,6 +90,10 @@ pub struct Record {
     pub seed: u64,
     /// `blackstart`, `engine`, `api`, `kernel`: version by name.
     pub versions: BTreeMap<String, String>,
+    /// What the run was of, in the words of whoever held it: a build, a commit. Runs of one label are compared with those
+    /// of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// RFC 3339, milliseconds.
     pub started_utc: String,
     /// The run's verdict.

@@ -8,6 +8,8 @@ mod coe;
 mod full;
 #[path = "it/gaps.rs"]
 mod gaps;
+#[path = "it/history.rs"]
+mod history;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/journal.rs"]
@@ -16,6 +18,8 @@ mod journal;
 mod junit;
 #[path = "it/lint.rs"]
 mod lint;
+#[path = "it/many.rs"]
+mod many;
 #[path = "it/page.rs"]
 mod page;
 #[path = "it/record.rs"]

@@ -4,6 +4,7 @@ use super::print;
 use crate::cli::{Format, RunArgs, WorldName};
 use crate::controller::Ending;
 use crate::exit;
+use crate::history::History;
 use crate::journal::Journal;
 use crate::load::{self, Loaded};
 use crate::run::Stop;
@@ -11,6 +12,7 @@ use crate::terminal::Terminal;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use anyhow::{Context, Result};
 use reports::gaps::Gap;
+use reports::history::Entry;
 use reports::policy::Policy;
 use reports::record::Record;
 use scenarios::judge::Case;
@@ -140,6 +142,18 @@ impl Day<'_> {
         Case { scenario, plan, topology, graph, placement }
     }
 
+    /// Enters the run into the history beside it. The record is the truth: without the entry nothing is lost.
+    fn enter(&self, record: &Record, journal: &Journal) {
+        let entry = Entry::of(record, journal.events());
+        let entered = History::open(&self.args.out).and_then(|mut history| history.enter(&entry));
+        if let Err(error) = entered {
+            let runs = self.args.out.display();
+            tracing::warn!(
+                "the run is complete, but not in the history: {error:#}; `blackstart history --rebuild --runs {runs}` enters it"
+            );
+        }
+    }
+
     /// Writes what a run leaves, shows it, and says how it ended.
     fn leave(&self, record: Record, journal: &mut Journal, ending: &Ending) -> Result<Left> {
         journal.flush()?;
@@ -154,6 +168,7 @@ impl Day<'_> {
         if !story.is_empty() {
             journal.add_file("bring-up.txt", &story)?;
         }
+        self.enter(&record, journal);
         match self.args.format {
             Format::Json => print(&reports::record::to_json(&record))?,
             Format::Text => {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 #[track_caller]
-fn check(name: &str, now: &str) {
+pub(crate) fn check(name: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name);
     if std::env::var_os("BLACKSTART_BLESS").is_some() {
         std::fs::write(&path, now).unwrap();

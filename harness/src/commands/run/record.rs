@@ -64,6 +64,7 @@ impl Day<'_> {
             world: world.to_owned(),
             seed,
             versions,
+            label: self.args.label.clone(),
             started_utc: clock.started_utc(),
             verdict,
             inconclusive,

@@ -7,6 +7,8 @@
 //! - [`lives`]: every instance's life as stretches of time
 //! - [`moments`]: fault, first impact, mitigation, recovery
 //! - [`whys`]: from harm down to what can be changed
+//! - [`fingerprint`]: how a finding is known again in another run
+//! - [`assumptions`]: what trials of assumed parameters mean
 //! - [`policy`]: due dates, and calendar days
 //! - [`gaps`]: the known-gaps ledger
 //! - [`table`]: the table at the end of a run
@@ -17,7 +19,9 @@
 //! - [`sarif`][]: static findings for code scanning
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
+pub mod assumptions;
 pub mod coe;
+pub mod fingerprint;
 pub mod gaps;
 pub mod harm;
 pub mod html;

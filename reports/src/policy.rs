@@ -17,9 +17,14 @@ pub struct Policy {
     pub whys_min: usize,
 }
 
+impl Policy {
+    /// Without a file.
+    pub const USUAL: Self = Self { due_days: [7, 30, 90], summary_sentences_max: 12, whys_min: 5 };
+}
+
 impl Default for Policy {
     fn default() -> Self {
-        Self { due_days: [7, 30, 90], summary_sentences_max: 12, whys_min: 5 }
+        Self::USUAL
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "it/coe.rs"]
 mod coe;
+#[path = "it/fingerprint.rs"]
+mod fingerprint;
 #[path = "it/full.rs"]
 mod full;
 #[path = "it/gaps.rs"]

@@ -3,6 +3,7 @@
 use super::print;
 use crate::cli::Document;
 use anyhow::{Context, Result};
+use reports::fingerprint::Beside;
 use std::path::Path;
 
 /// Renders the record in `run`, a folder or a `record.json`.
@@ -29,7 +30,7 @@ pub fn run(run: &Path, format: Document, policy: Option<&Path>, color: bool) -> 
                 tracing::warn!("the last line of events.jsonl is torn and was left out: {torn:?}");
             }
             let render = if format == Document::Coe { reports::coe::render } else { reports::html::render };
-            render(&record, &journal.events, &policy)
+            render(&record, &journal.events, &Beside::of(&policy))
         }
     };
     print(&text)?;

@@ -1,6 +1,7 @@
 //! Owns `blackstart run`: holds game days one after the other, and leaves their records.
 
 use super::print;
+use crate::assumptions;
 use crate::cli::{Format, RunArgs, WorldName};
 use crate::controller::Ending;
 use crate::exit;
@@ -10,10 +11,12 @@ use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use anyhow::{Context, Result};
+use reports::fingerprint::Beside;
 use reports::gaps::Gap;
 use reports::policy::Policy;
 use reports::record::Record;
 use scenarios::judge::Case;
+use scenarios::verdict::Verdict;
 use std::path::PathBuf;
 
 mod bring_up;
@@ -140,15 +143,27 @@ impl Day<'_> {
         Case { scenario, plan, topology, graph, placement }
     }
 
+    /// Whether the verdict hangs on what was assumed; only of a verdict that says something.
+    fn try_assumptions(&self, record: &mut Record, ending: &Ending) -> Result<()> {
+        let within = self.args.assumptions_within;
+        let decided = matches!(record.verdict, Verdict::Held | Verdict::Violated);
+        if decided && matches!(ending, Ending::Completed) && !within.is_zero() {
+            record.assumptions = Some(assumptions::tried(&self.loaded, record.seed, record.verdict, within)?);
+        }
+        Ok(())
+    }
+
     /// Writes what a run leaves, shows it, and says how it ended.
-    fn leave(&self, record: Record, journal: &mut Journal, ending: &Ending) -> Result<Left> {
+    fn leave(&self, mut record: Record, journal: &mut Journal, ending: &Ending) -> Result<Left> {
         journal.flush()?;
+        self.try_assumptions(&mut record, ending)?;
         journal.add_file("record.json", &reports::record::to_json(&record))?;
         journal.add_file("junit.xml", &reports::junit::render(&record))?;
         journal.add_file("summary.md", &reports::summary::render(&[&record]))?;
         let page = reports::coe::page_name(&record);
-        journal.add_file(&format!("{page}.md"), &reports::coe::render(&record, journal.events(), self.policy))?;
-        journal.add_file(&format!("{page}.html"), &reports::html::render(&record, journal.events(), self.policy))?;
+        let beside = Beside::of(self.policy);
+        journal.add_file(&format!("{page}.md"), &reports::coe::render(&record, journal.events(), &beside))?;
+        journal.add_file(&format!("{page}.html"), &reports::html::render(&record, journal.events(), &beside))?;
         let buckets = scenarios::bring_up::bring_up(&self.case(), journal.events());
         let story = bring_up::told(&buckets)?;
         if !story.is_empty() {

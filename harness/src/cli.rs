@@ -1,9 +1,10 @@
 //! Owns the command line's shape. Refuses to do anything.
 
-use crate::history::Reference;
+mod many;
+
+pub use many::{ActionState, ActionsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use reports::policy::Date;
-use scenarios::verdict::Verdict;
 use std::path::PathBuf;
 
 /// Pulls the plug on whole availability zones of containerised services, gives the power back, touches nothing, and
@@ -75,7 +76,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
-    /// Corrections of error: judge a page, also one that people edited.
+    /// Corrections of error: their actions over all runs, and a judge of pages, also of those that people edited.
     Coe {
         /// What to do.
         #[command(subcommand)]
@@ -84,6 +85,15 @@ pub enum Command {
     /// List past runs with their trends, compare newer runs with older ones, or make the history anew from the records.
     #[command(after_help = HISTORY_HELP)]
     History(HistoryArgs),
+    /// Write the weekly operations review: runs and verdicts, new and recurring findings, what to discuss, actions overdue,
+    /// blockers that several teams share.
+    OpsReview(OpsReviewArgs),
+    /// Write the operational readiness review of a graph: each question answered by the run that shows it, or `never
+    /// tested`, or `failed`, and the map of what was covered.
+    Orr(OrrArgs),
+    /// Write a page for each service of a graph: endpoints, needs, calls, callers, owner, and what it does when each
+    /// dependency is gone, as measured.
+    Docs(DocsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.
@@ -106,6 +116,9 @@ pub enum Command {
 /// Commands on corrections of error.
 #[derive(Debug, Subcommand)]
 pub enum CoeCommand {
+    /// List the actions of corrections: open until a later run of their scenario shows the success criterion, then
+    /// verified by that run, and reopened by one in which it breaks again.
+    Actions(ActionsArgs),
     /// Tell every breach of the rules: persons as causes, whys that explain nothing, figures without evidence, actions
     /// without one owner and one day. Where events.jsonl lies beside the page, what it cites must be there.
     Lint {
@@ -116,93 +129,6 @@ pub enum CoeCommand {
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
-}
-
-/// Arguments of `history`.
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// Only runs of these scenarios.
-    #[arg(value_name = "SCENARIO")]
-    pub scenarios: Vec<String>,
-    /// Only runs in this world: docker, sim.
-    #[arg(long)]
-    pub world: Option<String>,
-    /// Only runs on this graph.
-    #[arg(long)]
-    pub graph: Option<String>,
-    /// Only runs with this verdict.
-    #[arg(long, value_enum)]
-    pub verdict: Option<VerdictName>,
-    /// Only runs with this label.
-    #[arg(long)]
-    pub label: Option<String>,
-    /// Only runs on this day or later, such as 2026-11-25.
-    #[arg(long, value_name = "DAY", value_parser = day)]
-    pub since: Option<Date>,
-    /// Only runs on this day or earlier.
-    #[arg(long, value_name = "DAY", value_parser = day)]
-    pub until: Option<Date>,
-    /// The newest so many.
-    #[arg(long, default_value_t = 30)]
-    pub limit: usize,
-    /// Compare with these older runs: `last-held` (runs like the last one that was held before), `label:NAME`, or ids of
-    /// runs with commas between them.
-    #[arg(long, value_name = "RUNS", value_parser = Reference::parse)]
-    pub against: Option<Reference>,
-    /// The newer runs that are compared, named in the same way. Without it the newest run that fits, with all of its
-    /// label.
-    #[arg(long, value_name = "RUNS", requires = "against", value_parser = Reference::parse)]
-    pub now: Option<Reference>,
-    /// Compare the newest so many runs that fit.
-    #[arg(long, value_name = "N", requires = "against", conflicts_with = "now")]
-    pub last: Option<usize>,
-    /// Make the history anew from the records in the runs' folders.
-    #[arg(long, conflicts_with_all = ["against", "scenarios"])]
-    pub rebuild: bool,
-    /// How to print it; Markdown and HTML have plots.
-    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
-    pub format: ListFormat,
-    /// The folder of the runs, as `run --out` named it.
-    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
-    pub runs: PathBuf,
-}
-
-fn day(text: &str) -> Result<Date, String> {
-    Date::parse(text).ok_or_else(|| format!("`{text}` is no day such as 2026-11-25"))
-}
-
-/// Verdicts of runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerdictName {
-    /// Everything judged was true.
-    Held,
-    /// Something was not.
-    Violated,
-    /// Nothing can be said.
-    Inconclusive,
-}
-
-impl From<VerdictName> for Verdict {
-    fn from(name: VerdictName) -> Self {
-        match name {
-            VerdictName::Held => Self::Held,
-            VerdictName::Violated => Self::Violated,
-            VerdictName::Inconclusive => Self::Inconclusive,
-        }
-    }
-}
-
-/// Forms of a list of runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// For people at a terminal.
-    Text,
-    /// For programs.
-    Json,
-    /// For people who read it elsewhere.
-    Markdown,
-    /// For a browser.
-    Html,
 }
 
 /// Arguments of `explore`.
@@ -322,6 +248,10 @@ pub struct RunArgs {
     /// An image of the engine that has blackstart at /blackstart.
     #[arg(long, value_name = "NAME")]
     pub agent_image: Option<String>,
+    /// How long the same game day may be played again in virtual time, each time with one assumed parameter changed, to
+    /// tell which of them would flip the verdict; `0s` not at all.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub assumptions_within: std::time::Duration,
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,

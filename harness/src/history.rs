@@ -4,9 +4,11 @@
 //! Several processes may use it at once: it writes ahead (WAL), each change is one transaction that takes the write lock
 //! at its beginning, and whoever finds it taken waits.
 
+mod past;
 mod rebuild;
 mod refer;
 
+pub use past::Past;
 pub use rebuild::Rebuilt;
 pub use refer::Reference;
 
@@ -181,6 +183,20 @@ impl History {
     /// Where the database cannot be read.
     pub fn all(&self) -> Result<Vec<Entry>> {
         Ok(self.select(&Filter::default())?.0)
+    }
+
+    /// Every run of the scenarios in which anything was ever found, the newest first: what actions follow from.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn with_findings(&self) -> Result<Vec<Entry>> {
+        let sql = "SELECT DISTINCT r.scenario FROM runs r JOIN findings f USING (run)";
+        let mut statement = self.connection.prepare(sql)?;
+        let scenarios: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        if scenarios.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.select(&Filter { scenarios, ..Filter::default() })?.0)
     }
 
     /// Other runs that found the same, the newest first, at most so many of each fingerprint.

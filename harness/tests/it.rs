@@ -13,6 +13,8 @@ mod controller_faults;
 mod documents;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/many.rs"]
+mod many;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/regression.rs"]

@@ -1,6 +1,7 @@
 //! Owns how a finding is known again in another run: by the invariant and the culprit, whatever the seed, the world, the
 //! scenario and the words. Refuses to know where other runs are kept, and to look for them.
 
+use crate::actions::Told;
 use crate::policy::Policy;
 use crate::record::Record;
 use scenarios::judgement::Finding;
@@ -74,11 +75,13 @@ pub struct Beside<'a> {
     pub policy: &'a Policy,
     /// Other runs with a fingerprint of this one, the newest first; `None` where nobody looked for them.
     pub related: Option<&'a [Related]>,
+    /// Actions of corrections on the day of the page, of which the overdue ones are told; `None` where nobody looked.
+    pub actions: Option<Told<'a>>,
 }
 
 impl Default for Beside<'_> {
     fn default() -> Self {
-        Self { policy: &Policy::USUAL, related: None }
+        Self { policy: &Policy::USUAL, related: None, actions: None }
     }
 }
 

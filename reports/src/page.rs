@@ -122,6 +122,23 @@ impl Text {
         self
     }
 
+    /// Words in which names stand between back-ticks, as findings are told.
+    pub fn told(text: &str) -> Self {
+        let parts: Vec<&str> = text.split('`').collect();
+        if parts.len().is_multiple_of(2) {
+            return text.into();
+        }
+        let add = |out: Self, (at, part): (usize, &&str)| if at % 2 == 1 { out.code(*part) } else { out.plain(*part) };
+        parts.iter().enumerate().fold(Self::new(), add)
+    }
+
+    /// One text behind another.
+    #[must_use]
+    pub fn append(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Several names, with commas.
     #[must_use]
     pub fn codes(mut self, names: impl IntoIterator<Item = impl ToString>) -> Self {

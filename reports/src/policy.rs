@@ -108,6 +108,24 @@ impl Date {
     }
 }
 
+impl Date {
+    /// So many days earlier.
+    #[must_use]
+    pub fn minus(self, days: u32) -> Self {
+        Self { days: self.days - i64::from(days) }
+    }
+
+    /// Days since another day; below zero where that is still to come.
+    pub fn since(self, other: Self) -> i64 {
+        self.days - other.days
+    }
+
+    /// 0 on Monday, 6 on Sunday. The first of January 1970 was a Thursday.
+    pub fn weekday(self) -> u32 {
+        u32::try_from((self.days + 3).rem_euclid(7)).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.days + 719_468;

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "it/actions.rs"]
+mod actions;
 #[path = "it/coe.rs"]
 mod coe;
+#[path = "it/fingerprint.rs"]
+mod fingerprint;
 #[path = "it/full.rs"]
 mod full;
 #[path = "it/gaps.rs"]
@@ -24,6 +28,8 @@ mod many;
 mod page;
 #[path = "it/record.rs"]
 mod record;
+#[path = "it/reviews.rs"]
+mod reviews;
 #[path = "it/samples.rs"]
 mod samples;
 #[path = "it/sarif.rs"]

@@ -4,6 +4,7 @@
 use crate::full;
 use fixtures::diagnostic::{Diagnostic, Source};
 use proptest::prelude::*;
+use reports::fingerprint::Beside;
 use reports::policy::Policy;
 use reports::{coe, html, journal, junit, sarif, summary, table, timeline};
 use unicode_width::UnicodeWidthStr;
@@ -20,10 +21,12 @@ fn harmless(text: &str) {
     for line in table.lines() {
         assert!(line.width() <= table::COLUMNS, "{} columns: {line}", line.width());
     }
-    let page = coe::render(&record, &events, &Policy::default());
+    let related = full::related(&record, text);
+    let beside = Beside { related: Some(&related), ..Beside::default() };
+    let page = coe::render(&record, &events, &beside);
     // Judged without panic, whatever is in it.
     let _breaches = coe::lint::lint(&page, &Policy::default(), None);
-    let browser = html::render(&record, &events, &Policy::default());
+    let browser = html::render(&record, &events, &beside);
     let job = summary::render(&[&record, &record]);
     let source = Source { name: text.to_owned(), text: text.to_owned() };
     let found = Diagnostic::error("unknown-key", &source, Some(0..text.len()), text).with_help(text);
@@ -96,7 +99,7 @@ fn known_attacks_do_no_harm() {
 
 #[test]
 fn markup_has_no_effect_in_markdown() {
-    let page = coe::render(&full::record("<img src=x> | [a](b) `c`\n# d"), &[], &Policy::default());
+    let page = coe::render(&full::record("<img src=x> | [a](b) `c`\n# d"), &[], &Beside::default());
     let outside_code = |line: &str| line.split('`').step_by(2).collect::<String>();
     for line in page.lines() {
         let bare = outside_code(&line.replace("\\`", "")).replace("\\<", "").replace("\\[", "");

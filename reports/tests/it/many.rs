@@ -1,15 +1,23 @@
 //! Owns the claims about documents that many runs write: they are the committed samples, and text from outside does no
 //! harm in them, neither as Markdown nor in a browser. Refuses to hold runs.
 
+use crate::full::RECORD;
 use crate::history::sample;
 use crate::hostile::{ATTACKS, is_harmful, well_formed};
+use crate::reviews::{graph, zones};
 use crate::samples::check;
+use fixtures::graph::Graph;
 use proptest::prelude::*;
-use reports::fingerprint::Fingerprint;
+use reports::actions::{Told, actions};
+use reports::fingerprint::{Beside, Fingerprint};
 use reports::history::Entry;
 use reports::history::compare::{Comparison, Limits};
 use reports::history::list::Listing;
+use reports::orr::{self, Subject};
 use reports::page::Page;
+use reports::policy::{Date, Policy};
+use reports::week::Week;
+use reports::{coe, docs, html, ops_review};
 
 /// The sample, the newest first.
 fn newest_first() -> Vec<Entry> {
@@ -31,6 +39,31 @@ fn lists_and_comparisons_are_the_committed_samples() {
     let (old, new): (Vec<Entry>, Vec<Entry>) =
         runs.into_iter().filter(|run| run.scenario == "az-power-loss").partition(|run| run.run.as_str() < "20261117");
     check("comparison.txt", &Comparison::new(&old, &new, &Limits::default()).text());
+}
+
+/// The week of the sample, told on a day of the next one.
+fn week_of(runs: &[Entry]) -> Page {
+    let (week, today) = (Week::parse("2026-W47").unwrap(), Date::parse("2026-11-25").unwrap());
+    ops_review::review(runs, week, &Policy::default(), today)
+}
+
+fn readiness_of(graph: &Graph, runs: &[Entry]) -> Page {
+    let (zones, today) = (zones(), Date::parse("2026-11-25").unwrap());
+    orr::review(Subject { graph, zones: &zones, runs, today, stale_after: 90 })
+}
+
+#[test]
+fn reviews_actions_and_pages_of_services_are_the_committed_samples() {
+    let (runs, graph) = (newest_first(), graph("github-2016"));
+    both("ops-review-2026-W47", &week_of(&runs));
+    both("orr-github-2016", &readiness_of(&graph, &runs));
+    let (actions, policy) = (actions(&runs), Policy::default());
+    let told = Told { actions: &actions, policy: &policy, today: Date::parse("2026-11-25").unwrap() };
+    check("actions.txt", &told.text());
+    both("actions", &told.page());
+    for (name, page) in docs::pages(&graph, &runs) {
+        check(&format!("docs/{name}"), &page.markdown());
+    }
 }
 
 /// The sample with this text wherever text is free.
@@ -79,6 +112,34 @@ fn harmless(text: &str) {
     assert_eq!(value["runs"][0]["title"], text);
     harmless_page("history", &listing.page());
     harmless_page("comparison", &comparison.page());
+    let (actions, policy) = (actions(&runs), Policy::default());
+    let told = Told { actions: &actions, policy: &policy, today: Date::parse("2027-11-25").unwrap() };
+    for out in [told.text(), told.json()] {
+        assert_eq!(out.chars().find(|c| is_harmful(*c)), None);
+    }
+    harmless_page("actions", &told.page());
+    harmless_page("ops-review", &week_of(&runs));
+    let mut graph = graph("github-2016");
+    graph.title = text.to_owned();
+    harmless_page("orr", &readiness_of(&graph, &runs));
+    for (name, page) in docs::pages(&graph, &runs) {
+        harmless_page(&name, &page);
+    }
+    in_a_correction(&told);
+}
+
+/// Overdue actions are told in the next correction too.
+#[track_caller]
+fn in_a_correction(told: &Told<'_>) {
+    let record = reports::record::from_json(RECORD).unwrap();
+    let beside = Beside { policy: told.policy, related: None, actions: Some(*told) };
+    let (page, browser) = (coe::render(&record, &[], &beside), html::render(&record, &[], &beside));
+    let late = told.actions.iter().filter(|action| action.overdue(told.policy, told.today).is_some()).count().min(11);
+    assert_eq!(page.lines().filter(|line| line.starts_with("- Overdue: ")).count(), late);
+    for out in [&page, &browser] {
+        assert_eq!(out.chars().find(|c| is_harmful(*c)), None);
+    }
+    well_formed(&browser);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 //! browser: what its script does with pointer and keys is not tested here.
 
 use crate::full;
-use reports::policy::Policy;
+use reports::fingerprint::Beside;
 use reports::{html, journal, record};
 
 fn sample() -> String {
     let record = record::from_json(full::RECORD).unwrap();
-    html::render(&record, &journal::read(full::EVENTS).unwrap().events, &Policy::default())
+    html::render(&record, &journal::read(full::EVENTS).unwrap().events, &Beside::default())
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_verdict_the_faults_and_the_whys_are_there() {
 fn a_record_without_events_or_services_is_drawn_too() {
     let mut record = record::from_json(full::RECORD).unwrap();
     record.services.clear();
-    assert!(html::render(&record, &[], &Policy::default()).contains("No canary was observed."));
+    assert!(html::render(&record, &[], &Beside::default()).contains("No canary was observed."));
     record.instances.clear();
-    assert!(html::render(&record, &[], &Policy::default()).contains("No service was recorded."));
+    assert!(html::render(&record, &[], &Beside::default()).contains("No service was recorded."));
 }

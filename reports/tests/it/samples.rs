@@ -3,7 +3,7 @@
 //! versions must read what this one wrote.
 
 use crate::full::{EVENTS, RECORD};
-use reports::policy::Policy;
+use reports::fingerprint::Beside;
 use reports::{coe, html, journal, junit, record, summary, table};
 use scenarios::event::EventId;
 use serde_json::Value;
@@ -73,6 +73,6 @@ fn renderers_make_the_committed_files() {
     check("table.txt", &table::render(&record, false));
     check("junit.xml", &junit::render(&record));
     check("summary.md", &summary::render(&[&record]));
-    check("coe.html", &html::render(&record, &events, &Policy::default()));
-    check("coe.md", &coe::render(&record, &events, &Policy::default()));
+    check("coe.html", &html::render(&record, &events, &Beside::default()));
+    check("coe.md", &coe::render(&record, &events, &Beside::default()));
 }

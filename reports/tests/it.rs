@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "it/assumptions.rs"]
+mod assumptions;
 #[path = "it/coe.rs"]
 mod coe;
 #[path = "it/fingerprint.rs"]

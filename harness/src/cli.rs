@@ -250,7 +250,7 @@ pub struct RunArgs {
     pub agent_image: Option<String>,
     /// How long the same game day may be played again in virtual time, each time with one assumed parameter changed, to
     /// tell which of them would flip the verdict; `0s` not at all.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub assumptions_within: std::time::Duration,
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]

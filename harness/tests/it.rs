@@ -1,6 +1,8 @@
 //! Owns the tests of this crate that need no container engine, in one binary. Refuses to start containers: see
 //! `docker.rs`.
 
+#[path = "it/assumptions.rs"]
+mod assumptions;
 #[path = "it/bring_up.rs"]
 mod bring_up;
 #[path = "it/cli.rs"]

@@ -4,7 +4,8 @@
 //!
 //! - [`axis`]: time as width, the same in every picture
 //! - [`spells`]: which faults were in force when and where
-//! - [`lanes`]: zone by zone, every instance's life
+//! - [`lanes`]: zone by zone, every instance's life; [`crowd`]: of a large zone, how many were what
+//! - [`strips`]: lives as equal pieces of time
 //! - [`traffic`]: what customers of each zone got over time
 //! - [`tiers`], [`graph`]: who calls whom, and the whys on it
 //! - [`assumed`]: whether the verdict hangs on what was assumed
@@ -12,9 +13,11 @@
 
 mod assumed;
 mod axis;
+mod crowd;
 mod graph;
 mod lanes;
 mod spells;
+mod strips;
 mod tiers;
 mod traffic;
 mod words;

@@ -4,6 +4,8 @@
 
 #[path = "it/actions.rs"]
 mod actions;
+#[path = "it/assumptions.rs"]
+mod assumptions;
 #[path = "it/coe.rs"]
 mod coe;
 #[path = "it/fingerprint.rs"]

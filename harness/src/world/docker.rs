@@ -8,6 +8,7 @@
 
 pub mod engine;
 mod faults;
+pub mod guard;
 mod hand_link;
 pub mod image;
 mod link;
@@ -33,6 +34,7 @@ use fixtures::name::HostName;
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use guard::Guard;
 use hand_link::Hand;
 use link::Speaker;
 use names::{HOLDING, Names};
@@ -274,6 +276,16 @@ impl Shared {
     /// Removes everything; what is still there after that is the residue.
     async fn tear_down(&self) -> Result<Done> {
         self.tearing_down.store(true, Ordering::Relaxed);
+        let guard = Guard::set_up(&self.names.run, self.options.no_rights);
+        let done = self.remove_all().await;
+        match guard {
+            Ok(guard) => guard.stand_down(),
+            Err(error) => tracing::warn!("everything was removed without a guard: {error:#}"),
+        }
+        done
+    }
+
+    async fn remove_all(&self) -> Result<Done> {
         let Some(built) = self.built() else {
             return self.finish_by_another_hand().await;
         };

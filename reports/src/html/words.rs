@@ -68,7 +68,8 @@ pub(super) fn header(sight: &Sight<'_>) -> String {
     );
     out.push_str("<dl class=\"figures\">\n");
     for (name, value, note) in figures(sight) {
-        out.push_str(&format!("<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>\n"));
+        let note = if note.is_empty() { note } else { format!("<small>{note}</small>") };
+        out.push_str(&format!("<div><dt>{name}</dt><dd>{value}{note}</dd></div>\n"));
     }
     out.push_str("</dl>\n<nav aria-label=\"Parts of this report\">");
     let parts = [
@@ -121,9 +122,13 @@ fn figures(sight: &Sight<'_>) -> Vec<(&'static str, String, String)> {
             (length(to.t_ns - from.t_ns), format!("{} to {}", from.id, to.id))
         }
         (Some(_), None) => ("not in this run".to_owned(), String::new()),
-        _ => ("–".to_owned(), String::new()),
+        (Some(_), Some(_)) => ("–".to_owned(), "it was over before".to_owned()),
+        (None, _) => ("–".to_owned(), String::new()),
     };
-    let (mitigate, mitigated) = between(&moments.impact, &moments.mitigated);
+    let (mitigate, mitigated) = match moments.impact {
+        None => ("–".to_owned(), "no customer was harmed".to_owned()),
+        Some(_) => between(&moments.impact, &moments.mitigated),
+    };
     let (recover, recovered) = between(&moments.healed, &moments.recovered);
     let slowest = record.measurements.restart_to_active_ms.map_or_else(|| "–".to_owned(), length_ms);
     let of_sent = if sent > 0 { format!("of {sent} sent while judged") } else { String::new() };

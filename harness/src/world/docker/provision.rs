@@ -2,6 +2,7 @@
 
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
 use super::faults::base_latencies;
+use super::guard::Guard;
 use super::hand_link::{Hand, LEASE_MS};
 use super::link::converse;
 use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
@@ -30,9 +31,11 @@ const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
-    import(shared).await?;
-    shared_volume(shared).await?;
-    let (hand, rights) = raise_hand(shared).await?;
+    let guard = Guard::set_up(&shared.names.run, shared.options.no_rights)?;
+    let raised = raised(shared).await;
+    // The hand stands, or this process removes what there is.
+    guard.stand_down();
+    let (hand, rights) = raised?;
     shared.going_on()?;
     state_volumes(shared, &hand, &rights).await?;
     let built = Arc::new(networks(shared, hand, rights).await?);
@@ -50,6 +53,12 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared.follow_engine();
     hosts(shared, &built).await?;
     built.tell_witness(&Tell::Begin(Box::new(layout.watch()))).await
+}
+
+async fn raised(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
+    import(shared).await?;
+    shared_volume(shared).await?;
+    raise_hand(shared).await
 }
 
 async fn import(shared: &Shared) -> Result<()> {
@@ -274,6 +283,20 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
         Ok(())
     })
     .await?;
+    all_wait(shared, built).await
+}
+
+/// A host that does not live long enough to wait for power would look like one that waits for ever.
+async fn all_wait(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
+    let ended = at_once(STARTS_AT_ONCE, built.layout.placement.hosts.clone(), |host| async move {
+        let ended = shared.engine.ended(&shared.names.object(&format!("host-{}", host.name))).await?;
+        Ok(ended.map(|(status, line)| (host.name, status, line)))
+    });
+    let ended: Vec<_> = ended.await?.into_iter().flatten().collect();
+    if let Some((host, status, line)) = ended.first() {
+        let (many, all) = (ended.len(), built.layout.placement.hosts.len());
+        bail!("{many} of {all} hosts ended before they had power; the first, {host}, with status {status}: {line}")
+    }
     Ok(())
 }
 

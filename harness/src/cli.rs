@@ -1,5 +1,9 @@
 //! Owns the command line's shape. Refuses to do anything.
 
+mod many;
+
+pub use many::{ActionState, ActionsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -25,6 +29,10 @@ pub struct Cli {
 /// The exit statuses, at the end of every help text.
 const EXITS: &str = "Exit status: 0 held, or violated only where a known gap says so · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · \
 64 bad input or usage · 130 interrupted, after everything was healed and removed";
+
+/// What `history` compares, at the end of its help.
+const HISTORY_HELP: &str = "Exit status with --against: 0 no regression · 1 a regression: slower return, lower availability, more lost · \
+3 too few runs to tell. Ten runs on each side tell a return that is 30 % slower: `blackstart run minimal minimal ... --label NAME`.";
 
 /// Commands.
 #[derive(Debug, Subcommand)]
@@ -68,12 +76,24 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
-    /// Corrections of error: judge a page, also one that people edited.
+    /// Corrections of error: their actions over all runs, and a judge of pages, also of those that people edited.
     Coe {
         /// What to do.
         #[command(subcommand)]
         command: CoeCommand,
     },
+    /// List past runs with their trends, compare newer runs with older ones, or make the history anew from the records.
+    #[command(after_help = HISTORY_HELP)]
+    History(HistoryArgs),
+    /// Write the weekly operations review: runs and verdicts, new and recurring findings, what to discuss, actions overdue,
+    /// blockers that several teams share.
+    OpsReview(OpsReviewArgs),
+    /// Write the operational readiness review of a graph: each question answered by the run that shows it, or `never
+    /// tested`, or `failed`, and the map of what was covered.
+    Orr(OrrArgs),
+    /// Write a page for each service of a graph: endpoints, needs, calls, callers, owner, and what it does when each
+    /// dependency is gone, as measured.
+    Docs(DocsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.
@@ -96,6 +116,9 @@ pub enum Command {
 /// Commands on corrections of error.
 #[derive(Debug, Subcommand)]
 pub enum CoeCommand {
+    /// List the actions of corrections: open until a later run of their scenario shows the success criterion, then
+    /// verified by that run, and reopened by one in which it breaks again.
+    Actions(ActionsArgs),
     /// Tell every breach of the rules: persons as causes, whys that explain nothing, figures without evidence, actions
     /// without one owner and one day. Where events.jsonl lies beside the page, what it cites must be there.
     Lint {
@@ -211,6 +234,10 @@ pub struct RunArgs {
     /// Where the runs' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub out: PathBuf,
+    /// What the runs are of, such as a build or a commit: `blackstart history` compares runs of one label with those of
+    /// another.
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
     /// What standard output shows: a table, or the record as JSON and nothing else.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -224,6 +251,10 @@ pub struct RunArgs {
     /// An image of the engine that has blackstart at /blackstart.
     #[arg(long, value_name = "NAME")]
     pub agent_image: Option<String>,
+    /// How long the same game day may be played again in virtual time, each time with one assumed parameter changed, to
+    /// tell which of them would flip the verdict; `0s` not at all.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub assumptions_within: std::time::Duration,
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,

@@ -84,14 +84,16 @@ impl Clock {
     }
 }
 
-/// A run's id: sorts by time, and ends in six hexadecimal digits that keep two of one second apart.
+/// A run's id: sorts by time, and ends in six hexadecimal digits. The first three are the part of the second, so that runs
+/// of one second sort by time too; all six keep two runs apart.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 pub fn run_id() -> String {
     let now = Timestamp::now();
     let entropy = now.as_nanosecond() ^ (i128::from(std::process::id()) << 20);
-    let digits = entropy.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-    let short = u32::from_be_bytes([0, digits[9], digits[10], digits[11]]);
-    format!("{}-{short:06x}", now.strftime("%Y%m%dT%H%M%SZ"))
+    let mixed = entropy.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+    let part = now.subsec_nanosecond().unsigned_abs() / 244_141;
+    let chance = u16::from_be_bytes([mixed[10], mixed[11]]) & 0xFFF;
+    format!("{}-{part:03x}{chance:03x}", now.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 /// The day on which this process runs, in UTC: until when a known gap is accepted is about real days, also in virtual

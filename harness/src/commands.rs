@@ -1,12 +1,17 @@
 //! Owns what each command does, one file each, and how an error becomes an exit status. Refuses to parse arguments.
 
+pub mod actions;
 pub mod check;
 pub mod clean;
 pub mod coe;
+pub mod docs;
 pub mod explore;
 pub mod generate;
+pub mod history;
 pub mod inside;
 pub mod list;
+pub mod ops_review;
+pub mod orr;
 pub mod parity;
 pub mod plan;
 pub mod report;
@@ -45,6 +50,10 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
         Command::Coe { command } => coe::run(&command, err),
+        Command::History(args) => history::run(&args),
+        Command::OpsReview(args) => ops_review::run(&args, err),
+        Command::Orr(args) => orr::run(&args, err),
+        Command::Docs(args) => docs::run(&args, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Image => image(),
         Command::List => list::run(),

@@ -2,11 +2,14 @@
 //!
 //! - [`controller`]: the course of a run, a synchronous state machine; start reading here
 //! - [`world`]: what a run happens in; [`world::docker`] is real containers
-//! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them
+//! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them;
+//!   [`assumptions`]: the same one with what it takes for granted changed
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`history`]: the database of past runs
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
+pub mod assumptions;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -14,6 +17,7 @@ pub mod controller;
 pub mod exit;
 pub mod explore;
 pub mod hand;
+pub mod history;
 pub mod journal;
 pub mod load;
 pub mod run;

@@ -9,9 +9,11 @@ use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use reports::gaps::Gap;
 use reports::policy::Policy;
+use scenarios::assumed::{Assumed, Files, Resolved};
 use scenarios::plan::Plan;
 use scenarios::scenario::Scenario;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Input that cannot be used: everything wrong with it, ready to print.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,29 @@ pub struct Loaded {
     pub plan: Plan,
     /// What a reader should know, ready to print; empty mostly.
     pub warnings: String,
+    /// The texts of it all.
+    pub sources: Arc<Sources>,
+}
+
+/// The texts that a game day was read from.
+#[derive(Debug)]
+pub struct Sources {
+    scenario: Source,
+    topology: Source,
+    graph: Source,
+}
+
+impl Loaded {
+    /// What no text says, so that a default stands for it.
+    pub fn assumed(&self) -> Vec<Assumed> {
+        let Sources { scenario, topology, graph } = &*self.sources;
+        scenarios::assumed::assumed(Files { scenario, topology, graph }, self.resolved())
+    }
+
+    /// What the texts became.
+    pub fn resolved(&self) -> Resolved<'_> {
+        Resolved { scenario: &self.scenario, topology: &self.topology, graph: &self.graph }
+    }
 }
 
 /// Kinds of files.
@@ -141,9 +166,9 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     let beside = Path::new(argument).parent().map(Path::to_path_buf);
     let topology = problems.found(find(Kind::Topology, &topology, beside.as_deref()));
     let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
-    let topology = topology.and_then(|source| problems.take(&source, load_topology(&source)));
-    let graph = graph.and_then(|source| problems.take(&source, load_graph(&source)));
-    let (Some(topology), Some(graph)) = (topology, graph) else { return Ok(None) };
+    let topology = topology.and_then(|source| Some((problems.take(&source, load_topology(&source))?, source)));
+    let graph = graph.and_then(|source| Some((problems.take(&source, load_graph(&source))?, source)));
+    let (Some((topology, topology_source)), Some((graph, graph_source))) = (topology, graph) else { return Ok(None) };
     let Some(scenario) = scenario else {
         problems.diagnostics.extend(scenarios::bind::unknown_names(&source, &topology, &graph));
         return Ok(None);
@@ -159,7 +184,8 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     }
     // For show: a run draws its own seed and plans again.
     let plan = scenarios::plan::plan(&scenario, &placement, 0);
-    Ok(Some(Loaded { scenario, topology, graph, placement, plan, warnings: String::new() }))
+    let sources = Arc::new(Sources { scenario: source, topology: topology_source, graph: graph_source });
+    Ok(Some(Loaded { scenario, topology, graph, placement, plan, warnings: String::new(), sources }))
 }
 
 /// The scenarios that an argument of `run` stands for: of a folder all that lie in it, by name.
@@ -269,6 +295,19 @@ pub fn graph(argument: &str, color: bool) -> Result<(Graph, String), BadInput> {
     let source = find(Kind::Graph, argument, None)?;
     match problems.take(&source, load_graph_with_cycles(&source)) {
         Some(graph) => Ok((graph, problems.text())),
+        None => Err(problems.bad()),
+    }
+}
+
+/// Reads a topology.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn topology(argument: &str, color: bool) -> Result<Topology, BadInput> {
+    let mut problems = Problems { color, ..Problems::default() };
+    let source = find(Kind::Topology, argument, None)?;
+    match problems.take(&source, load_topology(&source)) {
+        Some(topology) => Ok(topology),
         None => Err(problems.bad()),
     }
 }

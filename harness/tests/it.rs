@@ -1,6 +1,8 @@
 //! Owns the tests of this crate that need no container engine, in one binary. Refuses to start containers: see
 //! `docker.rs`.
 
+#[path = "it/assumptions.rs"]
+mod assumptions;
 #[path = "it/bring_up.rs"]
 mod bring_up;
 #[path = "it/cli.rs"]
@@ -11,8 +13,14 @@ mod controller;
 mod controller_faults;
 #[path = "it/documents.rs"]
 mod documents;
+#[path = "it/history.rs"]
+mod history;
+#[path = "it/many.rs"]
+mod many;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/regression.rs"]
+mod regression;
 #[path = "it/sim.rs"]
 mod sim;
 #[path = "it/tidy.rs"]

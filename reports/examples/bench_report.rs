@@ -7,7 +7,7 @@
 
 use fixtures::graph::{Scope, Strength};
 use fixtures::name::{HostName, InstanceName, ServiceName, TeamName, ZoneName};
-use reports::policy::Policy;
+use reports::fingerprint::Beside;
 use reports::record::{CallRow, HostRow, InstanceRow, NeedRow, Record, ServiceRow, from_json};
 use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place};
 use std::collections::BTreeMap;
@@ -170,9 +170,9 @@ fn main() {
     let events = events(&record, wanted);
     let before_mb = peak_mb();
     let begun = std::time::Instant::now();
-    let page = reports::html::render(&record, &events, &Policy::default());
+    let page = reports::html::render(&record, &events, &Beside::default());
     let html_ms = begun.elapsed().as_millis();
-    let text = reports::coe::render(&record, &events, &Policy::default());
+    let text = reports::coe::render(&record, &events, &Beside::default());
     let both_ms = begun.elapsed().as_millis();
     println!(
         "{} services, {} instances, {} events: coe.html {html_ms} ms, {} KB; coe.md {} ms, {} KB; peak {} MB, of which {before_mb} MB are the events",

@@ -4,23 +4,28 @@
 //!
 //! - [`axis`]: time as width, the same in every picture
 //! - [`spells`]: which faults were in force when and where
-//! - [`lanes`]: zone by zone, every instance's life
+//! - [`lanes`]: zone by zone, every instance's life; [`crowd`]: of a large zone, how many were what
+//! - [`strips`]: lives as equal pieces of time
 //! - [`traffic`]: what customers of each zone got over time
 //! - [`tiers`], [`graph`]: who calls whom, and the whys on it
+//! - [`assumed`]: whether the verdict hangs on what was assumed
 //! - [`words`]: headings, lists and tables around the pictures
 
+mod assumed;
 mod axis;
+mod crowd;
 mod graph;
 mod lanes;
 mod spells;
+mod strips;
 mod tiers;
 mod traffic;
 mod words;
 
+use crate::fingerprint::Beside;
 use crate::harm::{self, Episode};
 use crate::lives::{Stretch, lives};
 use crate::moments::Moments;
-use crate::policy::Policy;
 use crate::record::{Record, ServiceRow};
 use crate::text::html;
 use axis::Axis;
@@ -103,7 +108,7 @@ fn services(record: &Record) -> Vec<ServiceRow> {
 }
 
 /// The page.
-pub fn render(record: &Record, events: &[Event], policy: &Policy) -> String {
+pub fn render(record: &Record, events: &[Event], beside: &Beside<'_>) -> String {
     let sight = Sight::new(record, events);
     let tiers = tiers::Tiers::new(&sight.services);
     let title = format!("{}: {}", record.verdict.word(), record.title);
@@ -120,9 +125,10 @@ pub fn render(record: &Record, events: &[Event], policy: &Policy) -> String {
     page.push_str(&traffic::section(&sight));
     page.push_str(&graph::section(&sight, &tiers));
     page.push_str(&words::whys(&sight));
-    page.push_str(&words::actions(&sight, policy));
+    page.push_str(&words::actions(&sight, beside.policy));
     page.push_str(&words::timeline(&sight));
-    page.push_str(&words::about(&sight));
+    page.push_str(&assumed::section(&sight));
+    page.push_str(&words::about(&sight, beside));
     page.push_str("</main>\n<script>\n");
     page.push_str(SCRIPT);
     page.push_str("</script>\n</body>\n</html>\n");

@@ -7,8 +7,17 @@
 //! - [`lives`]: every instance's life as stretches of time
 //! - [`moments`]: fault, first impact, mitigation, recovery
 //! - [`whys`]: from harm down to what can be changed
+//! - [`fingerprint`]: how a finding is known again in another run
+//! - [`assumptions`]: what trials of assumed parameters mean
 //! - [`policy`]: due dates, and calendar days
 //! - [`gaps`]: the known-gaps ledger
+//! - [`history`]: what one run says to those who look at many; lists, trends, comparisons
+//! - [`actions`]: action items over many runs: open, verified, reopened, overdue
+//! - [`week`]: weeks of the calendar
+//! - [`ops_review`]: the weekly operations review
+//! - [`docs`]: a page for each service of a graph
+//! - [`orr`]: the operational readiness review
+//! - [`page`]: a document as Markdown and for a browser, from the same parts
 //! - [`table`]: the table at the end of a run
 //! - [`junit`][]: `junit.xml`
 //! - [`coe`][]: `coe.md` and `report.md`, and the linter of both
@@ -17,14 +26,22 @@
 //! - [`sarif`][]: static findings for code scanning
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
+pub mod actions;
+pub mod assumptions;
 pub mod coe;
+pub mod docs;
+pub mod fingerprint;
 pub mod gaps;
 pub mod harm;
+pub mod history;
 pub mod html;
 pub mod journal;
 pub mod junit;
 pub mod lives;
 pub mod moments;
+pub mod ops_review;
+pub mod orr;
+pub mod page;
 pub mod policy;
 pub mod record;
 pub mod sarif;
@@ -32,4 +49,5 @@ pub mod summary;
 pub mod table;
 mod text;
 pub mod timeline;
+pub mod week;
 pub mod whys;

@@ -17,9 +17,14 @@ pub struct Policy {
     pub whys_min: usize,
 }
 
+impl Policy {
+    /// Without a file.
+    pub const USUAL: Self = Self { due_days: [7, 30, 90], summary_sentences_max: 12, whys_min: 5 };
+}
+
 impl Default for Policy {
     fn default() -> Self {
-        Self { due_days: [7, 30, 90], summary_sentences_max: 12, whys_min: 5 }
+        Self::USUAL
     }
 }
 
@@ -100,6 +105,24 @@ impl Date {
     #[must_use]
     pub fn plus(self, days: u32) -> Self {
         Self { days: self.days + i64::from(days) }
+    }
+}
+
+impl Date {
+    /// So many days earlier.
+    #[must_use]
+    pub fn minus(self, days: u32) -> Self {
+        Self { days: self.days - i64::from(days) }
+    }
+
+    /// Days since another day; below zero where that is still to come.
+    pub fn since(self, other: Self) -> i64 {
+        self.days - other.days
+    }
+
+    /// 0 on Monday, 6 on Sunday. The first of January 1970 was a Thursday.
+    pub fn weekday(self) -> u32 {
+        u32::try_from((self.days + 3).rem_euclid(7)).unwrap_or_default()
     }
 }
 

@@ -90,6 +90,10 @@ pub struct Record {
     pub seed: u64,
     /// `blackstart`, `engine`, `api`, `kernel`: version by name.
     pub versions: BTreeMap<String, String>,
+    /// What the run was of, in the words of whoever held it: a build, a commit. Runs of one label are compared with those
+    /// of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// RFC 3339, milliseconds.
     pub started_utc: String,
     /// The run's verdict.
@@ -100,6 +104,9 @@ pub struct Record {
     pub plan: Plan,
     /// What the result leans on, by name.
     pub parameters: BTreeMap<String, Parameter>,
+    /// What the verdict would have been with other values of the assumed parameters; absent where nobody tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumptions: Option<Assumptions>,
     /// How each right was had: `power`, `links`, `gate` …
     pub rights: BTreeMap<String, String>,
     /// Hosts.
@@ -147,6 +154,43 @@ pub enum Origin {
     Declared,
     /// A default.
     Assumed,
+}
+
+/// The same game day again in virtual time, each time with one assumed parameter changed and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assumptions {
+    /// The verdict in virtual time with nothing changed, which the trials are compared with.
+    pub verdict: Verdict,
+    /// Each parameter with each other value, in the order of their names in the files.
+    pub trials: Vec<TrialRow>,
+    /// Parameters that were not tried, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untried: Vec<UntriedRow>,
+}
+
+/// One trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialRow {
+    /// The parameter, a key of [`Record::parameters`].
+    pub parameter: String,
+    /// Its value in the run.
+    pub assumed: String,
+    /// Its value in the trial.
+    pub instead: String,
+    /// What the trial's verdict was.
+    pub verdict: Verdict,
+    /// Invariants that were judged otherwise than with nothing changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+}
+
+/// A parameter that was not tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntriedRow {
+    /// The parameter.
+    pub parameter: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// One host.

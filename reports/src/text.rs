@@ -71,6 +71,20 @@ pub(crate) fn html_to(text: &str, chars_max: usize) -> String {
     out
 }
 
+/// A value as indented JSON in which no character from outside is obeyed by a terminal: it is escaped, and means the same.
+pub(crate) fn json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for c in format!("{value:#}").chars() {
+        if c != '\n' && is_treacherous(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Columns that a terminal gives to a character. A variation selector makes the emoji before it wide.
 fn columns(c: char) -> usize {
     if c == '\u{fe0f}' { 1 } else { c.width().unwrap_or(0) }

@@ -75,12 +75,12 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
                 Act::Inject => "begins",
                 Act::Heal => "is healed",
             };
-            format!("{} of {} {verb}: {}, by {}", clean(what), count(hosts.len(), "host"), clean(fault), clean(method))
+            format!("{} of {} {verb}: {} ({})", clean(what), count(hosts.len(), "host"), clean(fault), clean(method))
         }
         Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => {
             let of = if fault.is_empty() { "the region".to_owned() } else { clean(fault) };
             let (hosts, skew) = (count(hosts.len(), "host"), length(*skew_ns));
-            format!("{} of {of}: {hosts} within {skew} by {}", act_word(*act), clean(method))
+            format!("{} of {of}: {hosts} within {skew} ({})", act_word(*act), clean(method))
         }
         Detail::Host { change: HostChange::OutOfMemory, note } => {
             format!("out of memory on {}{}", place(event), aside(note))
@@ -167,7 +167,7 @@ fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
             let took = length(event.t_ns.saturating_sub(heal.t_ns));
             let text = format!(
                 "last to become active after {}: {}, {took} after power-on ({of})",
-                clean(fault),
+                named(fault),
                 clean(name.as_str())
             );
             rows.push(Row::at(event, text));
@@ -175,10 +175,15 @@ fn return_rows(record: &Record, events: &[&Event], rows: &mut Vec<Row>) {
         let never: Vec<&InstanceName> = powered.into_iter().filter(|name| !active.contains_key(name)).collect();
         if !never.is_empty() {
             let shown_by = never.iter().filter_map(|name| returns.last_probe(name)).max_by_key(|event| event.t_ns);
-            let text = format!("not active by now since power-on of {}: {}", clean(fault), list(&never));
+            let text = format!("not active by now since {}: {}", named(fault), list(&never));
             rows.push(Row::at(shown_by.unwrap_or(heal), text));
         }
     }
+}
+
+/// A power-on by its fault; the region's first one ends none.
+fn named(fault: &str) -> String {
+    if fault.is_empty() { "the region's first power-on".to_owned() } else { format!("power-on of {}", clean(fault)) }
 }
 
 fn instances_on<'a>(record: &'a Record, hosts: &[HostName]) -> Vec<&'a InstanceName> {

@@ -2,12 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "it/actions.rs"]
+mod actions;
+#[path = "it/assumptions.rs"]
+mod assumptions;
 #[path = "it/coe.rs"]
 mod coe;
+#[path = "it/fingerprint.rs"]
+mod fingerprint;
 #[path = "it/full.rs"]
 mod full;
 #[path = "it/gaps.rs"]
 mod gaps;
+#[path = "it/history.rs"]
+mod history;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/journal.rs"]
@@ -16,10 +24,14 @@ mod journal;
 mod junit;
 #[path = "it/lint.rs"]
 mod lint;
+#[path = "it/many.rs"]
+mod many;
 #[path = "it/page.rs"]
 mod page;
 #[path = "it/record.rs"]
 mod record;
+#[path = "it/reviews.rs"]
+mod reviews;
 #[path = "it/samples.rs"]
 mod samples;
 #[path = "it/sarif.rs"]

@@ -114,6 +114,11 @@ fn consequences(findings: &mut [Finding]) {
     }
 }
 
+/// `1 instance`, `3 instances`.
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 fn disbelieve(invariants: &mut [InvariantResult], reasons: &[Reason]) {
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code.as_str()).collect();
     for result in invariants.iter_mut().filter(|result| result.verdict != Verdict::NotJudged) {

@@ -1,6 +1,7 @@
 //! Claims about game days: their files, plans, and what is judged on made-up events.
 
 mod it {
+    mod assumed;
     mod events;
     mod faults;
     mod faults_page;

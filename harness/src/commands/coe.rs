@@ -10,12 +10,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Judges pages; 0 where no rule is broken, 1 where one is.
+/// Lists actions, or judges pages: 0 where no rule is broken, 1 where one is.
 ///
 /// # Errors
 /// Bad input: a page or policy that cannot be read.
 pub fn run(command: &CoeCommand, color: bool) -> Result<u8> {
-    let CoeCommand::Lint { files, policy } = command;
+    let (files, policy) = match command {
+        CoeCommand::Actions(args) => return super::actions::run(args, color),
+        CoeCommand::Lint { files, policy } => (files, policy),
+    };
     let policy = load::policy(policy.as_deref(), color)?;
     let mut text = String::new();
     let mut broken = 0;

@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::cli::Document;
+use crate::history::Past;
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -29,7 +30,8 @@ pub fn run(run: &Path, format: Document, policy: Option<&Path>, color: bool) -> 
                 tracing::warn!("the last line of events.jsonl is torn and was left out: {torn:?}");
             }
             let render = if format == Document::Coe { reports::coe::render } else { reports::html::render };
-            render(&record, &journal.events, &policy)
+            let past = Past::beside_run(folder, &record);
+            render(&record, &journal.events, &past.beside(&policy))
         }
     };
     print(&text)?;

@@ -5,13 +5,13 @@ use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-struct Ended {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn blackstart(arguments: &[&str]) -> Ended {
+pub(crate) fn blackstart(arguments: &[&str]) -> Ended {
     let mut command: Command = Command::new(assert_cmd::cargo::cargo_bin!("blackstart"));
     let output = command.args(arguments).env("NO_COLOR", "1").output().expect("it can be started");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
@@ -35,7 +35,7 @@ fn scenario(run: &Path) -> String {
     reports::record::from_json(&read(&run.join("record.json"))).expect("it is a record").scenario
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn grid(axis: &Axis, height: f64) -> String {
         out.push_str(&format!(
             "<path d=\"M{x} 0V{}\"/><text x=\"{x}\" y=\"{}\">{}</text>",
             px(height),
-            px(height + 13.0),
+            px(height + 15.0),
             label(t_ns)
         ));
     }

@@ -2,18 +2,30 @@
 //! its node, and the chain of whys as a way through it. Refuses to decide what lights up: the script does, from the
 //! positions that stand on every edge.
 
-use super::Sight;
 use super::axis::px;
-use super::lanes::strips;
-use super::tiers::Tiers;
+use super::strips::Pieces;
+use super::tiers::{Head, Tiers};
+use super::{Sight, strips};
 use crate::record::ServiceRow;
 use crate::text::{count, html, html_to};
 use fixtures::graph::{Scope, Strength};
 use scenarios::event::Life;
 use std::collections::{BTreeSet, HashMap};
 
+/// Width of the page, but for what stands out at both sides.
+const WIDE: f64 = 1054.0;
+
 /// Pieces of time on a node's strip.
 const PIECES: usize = 60;
+
+/// Pieces of time on a strip of the panel.
+const ZONE_PIECES: usize = 240;
+
+/// Services above which edges are faint until somebody points at one: all of them together would be a grey cloth.
+const FAINT_ABOVE: usize = 60;
+
+/// Width of a character of a name, at most.
+const CHARACTER: f64 = 6.1;
 
 /// Characters of a name on a node.
 const NAME_MAX: usize = 21;
@@ -27,13 +39,16 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(tiers: &Tiers) -> Self {
+    fn new(sight: &Sight<'_>, tiers: &Tiers) -> Self {
         let most = tiers.columns.iter().map(|(_, column)| column.len()).max().unwrap_or(0);
         let dense = most > 14;
-        let node = if dense { (118.0, 17.0) } else { (132.0, 30.0) };
+        let names = sight.services.iter().map(|row| row.name.as_str().chars().count().min(NAME_MAX));
+        let wide = (names.max().unwrap_or(0) as f64 * CHARACTER + 18.0).clamp(84.0, 150.0).round();
+        let node = if dense { (wide, 21.0) } else { (wide, 30.0) };
         let pitch = node.1 + if dense { 5.0 } else { 16.0 };
         let columns = tiers.columns.len().max(1) as f64;
-        let step = (1000.0 / columns).clamp(node.0 + 44.0, 260.0);
+        // As wide as the page where that leaves room for the edges; more columns go on to the right.
+        let step = ((WIDE - node.0) / (columns - 1.0).max(1.0)).clamp(node.0 + 30.0, 260.0);
         let height = (most as f64 * pitch).max(140.0);
         let mut place = HashMap::new();
         for (number, (_, column)) in tiers.columns.iter().enumerate() {
@@ -43,7 +58,7 @@ impl Layout {
                     .insert(at, (8.0 + number as f64 * step, 24.0 + top + row as f64 * pitch + (pitch - node.1) / 2.0));
             }
         }
-        Self { place, width: (columns - 1.0) * step + node.0 + 40.0, height: height + 34.0, node }
+        Self { place, width: (columns - 1.0) * step + node.0 + 18.0, height: height + 34.0, node }
     }
 
     /// A curve from the right side of one node to the left side of another.
@@ -110,9 +125,10 @@ pub(super) fn section(sight: &Sight<'_>, tiers: &Tiers) -> String {
         out.push_str(" The numbered way is the chain of whys.");
     }
     out.push_str("</p>\n<p class=\"controls\"><label><input type=\"checkbox\" id=\"needs\"> also draw what services need to start</label></p>\n");
-    let layout = Layout::new(tiers);
+    let layout = Layout::new(sight, tiers);
+    let faint = if sight.services.len() > FAINT_ABOVE { " class=\"faint\"" } else { "" };
     out.push_str(&format!(
-        "<div class=\"scroll\"><svg id=\"calls\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" role=\"group\" aria-label=\"{2}\">\n",
+        "<div class=\"scroll\" role=\"group\" aria-label=\"{2}\"><svg id=\"calls\"{faint} viewBox=\"0 0 {0} {1}\" width=\"{0}\">\n",
         px(layout.width),
         px(layout.height),
         html(&format!("Call graph of {}", count(sight.services.len(), "service")))
@@ -120,17 +136,25 @@ pub(super) fn section(sight: &Sight<'_>, tiers: &Tiers) -> String {
     out.push_str(&heads(tiers, &layout));
     out.push_str(&edges(sight, tiers, &layout, &way));
     out.push_str(&nodes(sight, tiers, &layout, &way));
-    out.push_str("</svg></div>\n<div id=\"panel\" class=\"panel\" aria-live=\"polite\"><p class=\"muted\">No service is chosen.</p></div>\n");
+    out.push_str("</svg></div>\n");
+    out.push_str(&states(sight));
+    out.push_str(
+        "<div id=\"panel\" class=\"panel\" aria-live=\"polite\"><p class=\"muted\">No service is chosen.</p></div>\n",
+    );
     out + "</section>\n"
 }
 
 fn heads(tiers: &Tiers, layout: &Layout) -> String {
     let mut out = String::from("<g class=\"heads\" aria-hidden=\"true\">");
     let mut before = None;
-    for (tier, column) in &tiers.columns {
+    for (head, column) in &tiers.columns {
         let x = column.first().and_then(|at| layout.place.get(at)).map(|(x, _)| *x);
-        if let (Some(x), true) = (x, before.replace(*tier) != Some(*tier)) {
-            let name = if *tier == 0 { "entry".to_owned() } else { format!("tier {tier}") };
+        if let (Some(x), true) = (x, before.replace(*head) != Some(*head)) {
+            let name = match head {
+                Head::Entry => "entry".to_owned(),
+                Head::Uncalled => "called by nobody".to_owned(),
+                Head::Tier(tier) => format!("tier {tier}"),
+            };
             out.push_str(&format!("<text x=\"{}\" y=\"12\">{name}</text>", px(x)));
         }
     }
@@ -168,7 +192,7 @@ fn edges(sight: &Sight<'_>, tiers: &Tiers, layout: &Layout, way: &Way) -> String
 }
 
 fn nodes(sight: &Sight<'_>, tiers: &Tiers, layout: &Layout, way: &Way) -> String {
-    let strips = strips(sight, PIECES);
+    let strips = strips::of_services(sight, PIECES);
     let culprits: BTreeSet<&str> = sight.record.findings.iter().map(|finding| finding.service.as_str()).collect();
     let neighbours = Neighbours::new(sight, tiers);
     let mut out = String::from("<g class=\"nodes\">\n");
@@ -190,7 +214,7 @@ fn nodes(sight: &Sight<'_>, tiers: &Tiers, layout: &Layout, way: &Way) -> String
             px(y),
             html_to(&spoken(row, at, culprit, &neighbours, strips.get(at)), 500)
         ));
-        let base = if high > 20.0 { 17.0 } else { 11.0 };
+        let base = if high > 25.0 { 17.0 } else { 12.0 };
         out.push_str(&format!("<text x=\"8\" y=\"{base}\">{}</text>", html(&shortened(row.name.as_str()))));
         out.push_str(&strip(strips.get(at), wide, high));
         if let Some(step) = way.step.get(&at) {
@@ -212,31 +236,23 @@ fn shortened(name: &str) -> String {
 }
 
 /// A node's states over time along its lower side.
-fn strip(pieces: Option<&Vec<Option<Life>>>, wide: f64, high: f64) -> String {
-    let Some(pieces) = pieces else { return String::new() };
-    let each = (wide - 12.0) / PIECES as f64;
-    let mut out = String::from("<g class=\"strip\">");
-    let mut at = 0;
-    while let Some(&life) = pieces.get(at) {
-        let same = pieces[at..].iter().take_while(|other| **other == life).count();
-        if let Some(life) = life {
-            let class = match life {
-                Life::Off => 'o',
-                Life::Starting => 't',
-                Life::Serving => 's',
-                Life::Active => 'a',
-            };
-            let from = 6.0 + each * at as f64;
-            out.push_str(&format!(
-                "<path class=\"{class}\" d=\"M{} {}h{}\"/>",
-                px(from),
-                px(high - 4.0),
-                px(each * same as f64)
-            ));
-        }
-        at += same;
+fn strip(pieces: Option<&Pieces>, wide: f64, high: f64) -> String {
+    let drawn = pieces.map_or_else(String::new, |pieces| strips::strip(pieces, 6.0, high - 4.0, wide - 12.0));
+    format!("<g class=\"strip\">{drawn}</g>")
+}
+
+/// Every service's states in each zone, drawn nowhere: the script shows those of the one that is chosen.
+fn states(sight: &Sight<'_>) -> String {
+    let mut out =
+        String::from("<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs id=\"states\">\n");
+    for (service, zone, pieces) in strips::of_zones(sight, ZONE_PIECES) {
+        out.push_str(&format!(
+            "<g data-s=\"{service}\" data-zone=\"{}\">{}</g>\n",
+            html_to(zone, 40),
+            strips::strip(&pieces, 0.0, 5.0, ZONE_PIECES as f64)
+        ));
     }
-    out + "</g>"
+    out + "</defs></svg>\n"
 }
 
 /// Callers and callees of each service, by name.
@@ -255,13 +271,7 @@ impl<'a> Neighbours<'a> {
 }
 
 /// What a screen reader says of a service.
-fn spoken(
-    row: &ServiceRow,
-    at: usize,
-    culprit: bool,
-    neighbours: &Neighbours<'_>,
-    strip: Option<&Vec<Option<Life>>>,
-) -> String {
+fn spoken(row: &ServiceRow, at: usize, culprit: bool, neighbours: &Neighbours<'_>, strip: Option<&Pieces>) -> String {
     let scope = match row.scope {
         Scope::Zonal => "zonal",
         Scope::Regional => "regional",

@@ -1,9 +1,10 @@
 //! Owns the picture of every instance's life, zone by zone, with the faults shaded. Refuses to draw more changes than the
-//! eye can tell: of a lane with too many, each moment shows the worst.
+//! eye can tell: of a lane with too many, each moment shows the worst; of a zone with too many lanes, [`super::crowd`] shows
+//! how many were what.
 
-use super::Sight;
 use super::axis::{LEFT, WIDTH, grid, marks, px, shades};
 use super::tiers::Tiers;
+use super::{Sight, crowd};
 use crate::lives::Stretch;
 use crate::text::{count, html, html_to, length, length_ms};
 use scenarios::event::Life;
@@ -12,8 +13,17 @@ use std::collections::BTreeMap;
 /// Stretches drawn in all lanes together at most; above that each lane is summed up.
 const STRETCHES_MAX: usize = 60_000;
 
+/// Lanes of a zone that one can still tell apart; of more instances those that were away longest have one.
+const LANES_MAX: usize = 64;
+
+/// Characters of a name left of the lanes.
+const NAME_MAX: usize = 22;
+
 /// Rows of the table at most; the record has all.
 const TABLE_MAX: usize = 1_000;
+
+/// Rows of the table that are printed; a longer one stays folded on paper.
+const PRINTED_MAX: usize = 200;
 
 /// Height of the moments' names above the first zone.
 const HEAD: f64 = 40.0;
@@ -58,42 +68,44 @@ fn zones(sight: &Sight<'_>) -> Vec<(String, Vec<usize>)> {
     zones
 }
 
-fn service_at(sight: &Sight<'_>, instance: usize) -> Option<usize> {
+pub(super) fn service_at(sight: &Sight<'_>, instance: usize) -> Option<usize> {
     sight.position.get(&sight.record.instances.get(instance)?.service).copied()
 }
 
 /// Lanes are as high as their number allows.
 fn lane_height(lanes: usize) -> f64 {
-    match lanes {
-        0..=24 => 15.0,
-        25..=48 => 11.0,
-        49..=100 => 6.0,
-        _ => 3.0,
-    }
+    if lanes <= 24 { 15.0 } else { 11.0 }
 }
 
 fn zone_picture(sight: &Sight<'_>, zone: &str, members: &[usize], first: bool) -> String {
-    let high = lane_height(members.len());
+    let crowded = members.len() > LANES_MAX;
+    let lanes = if crowded { crowd::longest_away(sight, members) } else { members.to_vec() };
+    let offset = if crowded { crowd::HEIGHT } else { 0.0 };
+    let high = lane_height(lanes.len());
     let top = if first { HEAD } else { 0.0 };
-    let height = high * members.len() as f64 + 2.0;
+    let height = offset + high * lanes.len() as f64 + 2.0;
     let ended = |wanted: Life| members.iter().filter(|&&at| last_life(sight, at) == Some(wanted)).count();
     let active = ended(Life::Active);
     let told = format!("{}, {active} active at the end", count(members.len(), "instance"));
-    let mut out = format!("<h3>{} <small>{told}</small></h3>\n", html(zone));
+    let drawn = if crowded { crowd::told(lanes.len()) } else { String::new() };
+    let mut out = format!("<h3>{} <small>{told}{drawn}</small></h3>\n", html(zone));
     out.push_str(&format!(
         "<div class=\"scroll\"><svg class=\"lanes\" viewBox=\"0 {} {WIDTH} {}\" role=\"img\" aria-label=\"{}\">\n",
         px(-top),
-        px(height + top + 18.0),
+        px(height + top + 20.0),
         html(&format!("Zone {zone}: {told}. The table below has every return."))
     ));
     out.push_str(&shades(sight, zone, height, false));
     out.push_str(&grid(&sight.axis, height));
+    if crowded {
+        out.push_str(&crowd::areas(sight, members));
+    }
     let cap = STRETCHES_MAX / sight.record.instances.len().max(1);
-    for (row, &at) in members.iter().enumerate() {
-        out.push_str(&lane(sight, at, row as f64 * high + 1.0, high, cap.clamp(24, 400)));
+    for (row, &at) in lanes.iter().enumerate() {
+        out.push_str(&lane(sight, at, offset + row as f64 * high + 1.0, high, cap.clamp(24, 400)));
     }
     out.push_str(&shades(sight, zone, height, true));
-    out.push_str(&names(sight, members, high));
+    out.push_str(&names(sight, &lanes, offset, high));
     out.push_str(&marks(sight, 0.0, height, false));
     if first {
         out.push_str(&format!("<g transform=\"translate(0 {})\">{}</g>", px(-top), marks(sight, 0.0, top, true)));
@@ -101,30 +113,32 @@ fn zone_picture(sight: &Sight<'_>, zone: &str, members: &[usize], first: bool) -
     out + "</svg></div>\n"
 }
 
-fn last_life(sight: &Sight<'_>, instance: usize) -> Option<Life> {
+pub(super) fn last_life(sight: &Sight<'_>, instance: usize) -> Option<Life> {
     sight.lives.get(instance)?.last().map(|stretch| stretch.life)
 }
 
-/// Names left of the lanes: of each where there is room, else of the service of a group of lanes.
-fn names(sight: &Sight<'_>, members: &[usize], high: f64) -> String {
+/// Names left of the lanes.
+fn names(sight: &Sight<'_>, lanes: &[usize], offset: f64, high: f64) -> String {
     let mut out = String::from("<g class=\"names\" aria-hidden=\"true\">");
-    let mut free_from = f64::MIN;
-    let mut before = None;
-    for (row, &at) in members.iter().enumerate() {
+    for (row, &at) in lanes.iter().enumerate() {
         let Some(instance) = sight.record.instances.get(at) else { continue };
-        let y = row as f64 * high + 1.0 + high / 2.0;
-        let each = high >= 11.0;
-        let name = if each { instance.name.as_str() } else { instance.service.as_str() };
-        let begins = before.replace(&instance.service) != Some(&instance.service);
-        if each || (begins && y >= free_from) {
-            out.push_str(&format!("<text x=\"{}\" y=\"{}\">{}</text>", px(LEFT - 8.0), px(y + 3.0), html_to(name, 22)));
-            free_from = y + 9.5;
-        }
+        let y = px(offset + row as f64 * high + 1.0 + high / 2.0 + 3.0);
+        out.push_str(&format!("<text x=\"{}\" y=\"{y}\">{}</text>", px(LEFT - 8.0), shortened(instance.name.as_str())));
     }
     out + "</g>"
 }
 
-fn class(life: Life) -> char {
+/// As much of a name as there is room for left of the pictures: its beginning, and its end, which tells copies apart.
+fn shortened(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= NAME_MAX {
+        return html(name);
+    }
+    let (head, tail) = (NAME_MAX - 8, 7);
+    html(&chars[..head].iter().chain(&['…']).chain(&chars[chars.len() - tail..]).collect::<String>())
+}
+
+pub(super) fn class(life: Life) -> char {
     match life {
         Life::Off => 'o',
         Life::Starting => 't',
@@ -191,31 +205,12 @@ fn drawn(sight: &Sight<'_>, life: &[Stretch], cap: usize) -> Vec<(f64, f64, Life
     out
 }
 
-/// The worst life of any instance of each service in `pieces` equal pieces of time: the strip on its node.
-pub(super) fn strips(sight: &Sight<'_>, pieces: usize) -> Vec<Vec<Option<Life>>> {
-    let mut strips = vec![vec![None; pieces]; sight.services.len()];
-    let whole = u128::from((sight.axis.to_ns - sight.axis.from_ns).max(1));
-    let piece = |t_ns: u64| {
-        let at = u128::from(t_ns.saturating_sub(sight.axis.from_ns)) * pieces as u128 / whole;
-        usize::try_from(at).unwrap_or(usize::MAX).min(pieces - 1)
-    };
-    for (at, life) in sight.lives.iter().enumerate() {
-        let Some(strip) = service_at(sight, at).and_then(|service| strips.get_mut(service)) else { continue };
-        let ends = life.iter().skip(1).map(|next| next.from_ns).chain([sight.axis.to_ns]);
-        for (one, end) in life.iter().zip(ends) {
-            for place in strip.iter_mut().take(piece(end) + 1).skip(piece(one.from_ns)) {
-                *place = Some(place.map_or(one.life, |known: Life| known.min(one.life)));
-            }
-        }
-    }
-    strips
-}
-
 /// The same for those who do not see the picture.
 fn table(sight: &Sight<'_>) -> String {
     let rows = sight.record.instances.len();
+    let long = if rows > PRINTED_MAX { " class=\"long\"" } else { "" };
     let mut out = format!(
-        "<details><summary>The same as a table ({})</summary>\n<div class=\"scroll\"><table>\n",
+        "<details{long}><summary>The same as a table ({})</summary>\n<div class=\"scroll\"><table>\n",
         count(rows, "instance")
     );
     out.push_str("<thead><tr><th scope=\"col\">instance</th><th scope=\"col\">service</th><th scope=\"col\">team</th><th scope=\"col\">zone</th><th scope=\"col\">power-on to active</th><th scope=\"col\">time not active</th><th scope=\"col\">at the end</th></tr></thead>\n<tbody>\n");
@@ -228,7 +223,10 @@ fn table(sight: &Sight<'_>) -> String {
             html_to(row.service.as_str(), 80),
             html_to(row.team.as_str(), 80),
             html_to(row.zone.as_str(), 80),
-            length(not_active_ns(sight, at))
+            match not_active_ns(sight, at) {
+                0 => "–".to_owned(),
+                away_ns => length(away_ns),
+            }
         ));
     }
     out.push_str("</tbody></table></div>\n");
@@ -248,7 +246,7 @@ fn word(life: Life) -> &'static str {
 }
 
 /// How long it was not active after it had been for the first time.
-fn not_active_ns(sight: &Sight<'_>, at: usize) -> u64 {
+pub(super) fn not_active_ns(sight: &Sight<'_>, at: usize) -> u64 {
     let Some(life) = sight.lives.get(at) else { return 0 };
     let ends = life.iter().skip(1).map(|next| next.from_ns).chain([sight.axis.to_ns]);
     let since = life.iter().zip(ends).skip_while(|(one, _)| one.life != Life::Active);

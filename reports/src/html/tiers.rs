@@ -11,12 +11,23 @@ const COLUMN_MAX: usize = 36;
 /// Sweeps that bring callers and callees to the same height.
 const SWEEPS: usize = 6;
 
+/// What stands above a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    /// Whom customers call.
+    Entry,
+    /// Nobody calls them: no request of a customer comes by.
+    Uncalled,
+    /// So many calls from an entry, or from somebody whom nobody calls, at most.
+    Tier(usize),
+}
+
 /// The places of all services.
 pub(super) struct Tiers {
     /// Tier of each service.
     tier: Vec<usize>,
-    /// Columns from left to right, each from top to bottom, with the tier that it is (part of).
-    pub(super) columns: Vec<(usize, Vec<usize>)>,
+    /// Columns from left to right, each from top to bottom, with what it is (part of).
+    pub(super) columns: Vec<(Head, Vec<usize>)>,
     /// Calls as pairs of positions.
     pub(super) calls: Vec<(usize, usize)>,
 }
@@ -37,7 +48,7 @@ impl Tiers {
         let needs = edges(&|row| row.needs.iter().map(|need| &need.from).collect());
         let entries: Vec<usize> = (0..services.len()).filter(|&at| services[at].entry).collect();
         let tier = tiers(services.len(), &entries, &calls, &needs);
-        let columns = columns(&tier, &calls);
+        let columns = columns(&tier, &calls, &entries);
         Self { tier, columns, calls }
     }
 
@@ -100,7 +111,7 @@ fn forward_order(out: &[Vec<usize>], starts: impl Iterator<Item = usize>) -> Vec
     finished
 }
 
-fn columns(tier: &[usize], calls: &[(usize, usize)]) -> Vec<(usize, Vec<usize>)> {
+fn columns(tier: &[usize], calls: &[(usize, usize)], entries: &[usize]) -> Vec<(Head, Vec<usize>)> {
     let last = tier.iter().max().map_or(0, |last| last + 1);
     let mut tiers: Vec<Vec<usize>> = vec![Vec::new(); last];
     tier.iter().enumerate().for_each(|(at, tier)| tiers[*tier].push(at));
@@ -129,10 +140,19 @@ fn columns(tier: &[usize], calls: &[(usize, usize)]) -> Vec<(usize, Vec<usize>)>
         }
     }
     let mut columns = Vec::new();
-    for (number, column) in tiers.into_iter().enumerate() {
+    let mut add = |head: Head, column: &[usize]| {
         let parts = column.len().div_ceil(COLUMN_MAX).max(1);
         let each = column.len().div_ceil(parts).max(1);
-        columns.extend(column.chunks(each).map(|part| (number, part.to_vec())));
+        columns.extend(column.chunks(each).map(|part| (head, part.to_vec())));
+    };
+    for (number, column) in tiers.into_iter().enumerate() {
+        if number > 0 {
+            add(Head::Tier(number), &column);
+            continue;
+        }
+        let (entry, uncalled): (Vec<usize>, Vec<usize>) = column.into_iter().partition(|at| entries.contains(at));
+        add(Head::Entry, &entry);
+        add(Head::Uncalled, &uncalled);
     }
     columns
 }

@@ -2,10 +2,13 @@
 //! reader must know before believing it. Refuses to draw.
 
 use super::Sight;
+use crate::actions::Told;
 use crate::coe::due;
+use crate::fingerprint::{Beside, Related, fingerprints};
 use crate::gaps;
 use crate::moments::Moment;
 use crate::policy::Policy;
+use crate::record::Record;
 use crate::text::{count, html, html_to, length, length_ms, list, moment};
 use crate::timeline;
 use crate::whys::chains;
@@ -53,29 +56,34 @@ pub(super) fn header(sight: &Sight<'_>) -> String {
     let record = sight.record;
     let (word, sign) = verdict(record.verdict);
     let mut out = format!(
-        "<header>\n<p class=\"eyebrow\">blackstart game day · {} · world {} · seed {} · run {}</p>\n<h1>{}</h1>\n<p class=\"verdict v-{}\"><span aria-hidden=\"true\">{sign}</span> {word}</p>\n<p class=\"lead\">{}</p>\n",
+        "<header>\n<p class=\"eyebrow\">blackstart game day · {} · world {} · seed {} · run {}</p>\n<h1>{}</h1>\n<p class=\"verdict v-{}\"><span aria-hidden=\"true\">{sign}</span> {word}</p>\n<p class=\"lead\">{}</p>\n{}",
         html_to(&record.scenario, 80),
         html_to(&record.world, 40),
         record.seed,
         html_to(&record.run, 60),
         html_to(&record.title, 200),
         record.verdict.word(),
-        lead(sight)
+        lead(sight),
+        super::assumed::warning(sight)
     );
     out.push_str("<dl class=\"figures\">\n");
     for (name, value, note) in figures(sight) {
-        out.push_str(&format!("<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>\n"));
+        let note = if note.is_empty() { note } else { format!("<small>{note}</small>") };
+        out.push_str(&format!("<div><dt>{name}</dt><dd>{value}{note}</dd></div>\n"));
     }
     out.push_str("</dl>\n<nav aria-label=\"Parts of this report\">");
-    for (id, name) in [
-        ("invariants", "Invariants"),
-        ("instances", "Instances"),
-        ("traffic", "Customers"),
-        ("graph", "Call graph"),
-        ("whys", "Whys"),
-        ("timeline", "Timeline"),
-        ("about", "Caveats"),
-    ] {
+    let parts = [
+        ("invariants", "Invariants", true),
+        ("instances", "Instances", true),
+        ("traffic", "Customers", true),
+        ("graph", "Call graph", true),
+        ("whys", "Whys", !record.findings.is_empty()),
+        ("actions", "Action items", !record.findings.is_empty()),
+        ("timeline", "Timeline", true),
+        ("assumptions", "Assumptions", record.assumptions.is_some()),
+        ("about", "Caveats", true),
+    ];
+    for (id, name, _) in parts.into_iter().filter(|(.., there)| *there) {
         out.push_str(&format!("<a href=\"#{id}\">{name}</a>"));
     }
     out + "</nav>\n</header>\n"
@@ -114,9 +122,13 @@ fn figures(sight: &Sight<'_>) -> Vec<(&'static str, String, String)> {
             (length(to.t_ns - from.t_ns), format!("{} to {}", from.id, to.id))
         }
         (Some(_), None) => ("not in this run".to_owned(), String::new()),
-        _ => ("–".to_owned(), String::new()),
+        (Some(_), Some(_)) => ("–".to_owned(), "it was over before".to_owned()),
+        (None, _) => ("–".to_owned(), String::new()),
     };
-    let (mitigate, mitigated) = between(&moments.impact, &moments.mitigated);
+    let (mitigate, mitigated) = match moments.impact {
+        None => ("–".to_owned(), "no customer was harmed".to_owned()),
+        Some(_) => between(&moments.impact, &moments.mitigated),
+    };
     let (recover, recovered) = between(&moments.healed, &moments.recovered);
     let slowest = record.measurements.restart_to_active_ms.map_or_else(|| "–".to_owned(), length_ms);
     let of_sent = if sent > 0 { format!("of {sent} sent while judged") } else { String::new() };
@@ -154,10 +166,10 @@ pub(super) fn invariants(sight: &Sight<'_>) -> String {
 }
 
 pub(super) fn whys(sight: &Sight<'_>) -> String {
-    let mut out = String::from("<section id=\"whys\" aria-labelledby=\"h-whys\">\n<h2 id=\"h-whys\">Whys</h2>\n");
     if sight.record.findings.is_empty() {
-        return out + "<p>There is no finding to ask about.</p>\n</section>\n";
+        return String::new();
     }
+    let mut out = String::from("<section id=\"whys\" aria-labelledby=\"h-whys\">\n<h2 id=\"h-whys\">Whys</h2>\n");
     for (finding, whys) in chains(sight.record, &sight.by_time) {
         let sure = if finding.confirmed { "confirmed" } else { "suspected" };
         let known = if finding.known { ", a known gap" } else { "" };
@@ -227,7 +239,7 @@ pub(super) fn timeline(sight: &Sight<'_>) -> String {
     out + "</section>\n"
 }
 
-pub(super) fn about(sight: &Sight<'_>) -> String {
+pub(super) fn about(sight: &Sight<'_>, beside: &Beside<'_>) -> String {
     let record = sight.record;
     let mut out = String::from(
         "<section id=\"about\" aria-labelledby=\"h-about\">\n<h2 id=\"h-about\">Before you believe it</h2>\n<ul>\n",
@@ -250,6 +262,10 @@ pub(super) fn about(sight: &Sight<'_>) -> String {
             html_to(&row.object, 40),
             html_to(&row.name, 120)
         ));
+    }
+    out.push_str(&found_again(record, beside.related));
+    for line in beside.actions.iter().flat_map(Told::overdue) {
+        out.push_str(&format!("<li>Overdue: {}</li>\n", spans(&line)));
     }
     out.push_str(&format!(
         "<li>{} on {} in the record; {} events were observed.</li>\n<li>Repeat it: <code>{}</code></li>\n</ul>\n",
@@ -275,4 +291,24 @@ pub(super) fn about(sight: &Sight<'_>) -> String {
         out.push_str("</tbody></table></div></details>\n");
     }
     out + "</section>\n"
+}
+
+/// Other runs in which a finding of this one was found too; nothing where nobody looked.
+fn found_again(record: &Record, related: Option<&[Related]>) -> String {
+    let Some(related) = related else { return String::new() };
+    let mut out = String::new();
+    for print in fingerprints(record) {
+        let own: Vec<&Related> = related.iter().filter(|other| other.fingerprint == print).collect();
+        let runs: Vec<&str> = own.iter().map(|other| other.run.as_str()).collect();
+        let told = match runs.len() {
+            0 => "in no other run of the history".to_owned(),
+            number => format!("in {}: {}", count(number, "other run"), list(&runs)),
+        };
+        out.push_str(&format!(
+            "<li>Fingerprint <code>{}</code> {}.</li>\n",
+            html_to(&print.0, 120),
+            html_to(&told, 700)
+        ));
+    }
+    out
 }

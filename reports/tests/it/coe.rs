@@ -2,12 +2,12 @@
 //! its words: the committed sample does.
 
 use crate::full;
-use reports::policy::Policy;
+use reports::fingerprint::Beside;
 use reports::{coe, journal, record};
 
 fn sample() -> String {
     let record = record::from_json(full::RECORD).unwrap();
-    coe::render(&record, &journal::read(full::EVENTS).unwrap().events, &Policy::default())
+    coe::render(&record, &journal::read(full::EVENTS).unwrap().events, &Beside::default())
 }
 
 fn section(page: &str, name: &str) -> String {
@@ -84,7 +84,7 @@ fn suspected_and_confirmed_are_told_apart() {
     let mut second = record.findings[0].clone();
     second.confirmed = true;
     record.findings.push(second);
-    let culprits = section(&coe::render(&record, &[], &Policy::default()), "Culprits");
+    let culprits = section(&coe::render(&record, &[], &Beside::default()), "Culprits");
     let (confirmed, suspected) = culprits.split_once("### Suspected").unwrap();
     assert!(confirmed.starts_with("### Confirmed") && confirmed.contains("2. **`app`**"), "{culprits}");
     assert!(suspected.contains("1. **`app`**"), "{culprits}");
@@ -96,7 +96,7 @@ fn a_held_run_gets_a_shorter_report_of_the_same_kind() {
     record.verdict = scenarios::verdict::Verdict::Held;
     record.findings.clear();
     record.invariants.retain(|result| result.verdict == scenarios::verdict::Verdict::Held);
-    let page = coe::render(&record, &[], &Policy::default());
+    let page = coe::render(&record, &[], &Beside::default());
     assert!(page.starts_with("# Game day report: "));
     assert!(!page.contains("## Whys") && page.contains("no invariant was violated"), "{page}");
     assert_eq!(coe::page_name(&record), "report");
@@ -116,12 +116,12 @@ fn summary_and_timeline_agree_on_the_harm() {
 fn placeholder_in_a_title_is_not_filled() {
     let mut record = record::from_json(full::RECORD).unwrap();
     record.title = "{{summary}}".to_owned();
-    assert!(coe::render(&record, &[], &Policy::default()).starts_with(r"# Correction of error: \{\{summary\}\}"));
+    assert!(coe::render(&record, &[], &Beside::default()).starts_with(r"# Correction of error: \{\{summary\}\}"));
 }
 
 #[test]
 fn run_without_events_claims_no_harm() {
-    let page = coe::render(&record::from_json(full::RECORD).unwrap(), &[], &Policy::default());
+    let page = coe::render(&record::from_json(full::RECORD).unwrap(), &[], &Beside::default());
     assert!(section(&page, "Summary").contains("No customer request of a canary failed."));
     assert!(section(&page, "Incident questions").contains("No event shows a fault that was injected."));
 }

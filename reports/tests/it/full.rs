@@ -2,7 +2,11 @@
 //! committed samples are.
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
-use reports::record::{GapRow, GapState, InterventionRow, Record, ResidueRow, from_json};
+use reports::fingerprint::{Related, fingerprints};
+use reports::record::{
+    Assumptions, GapRow, GapState, InterventionRow, Origin, Parameter, Record, ResidueRow, TrialRow, UntriedRow,
+    from_json,
+};
 use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
 use scenarios::judgement::{Finding, Reason};
 use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Unsynced};
@@ -38,6 +42,7 @@ pub(crate) fn record(text: &str) -> Record {
     let free = || text.to_owned();
     (record.run, record.scenario, record.title) = (free(), free(), free());
     (record.topology, record.graph, record.world, record.replay) = (free(), free(), free(), free());
+    record.label = Some(free());
     record.versions = BTreeMap::from([(free(), free())]);
     record.rights = BTreeMap::from([(free(), free())]);
     record.inconclusive = vec![reason()];
@@ -52,6 +57,15 @@ pub(crate) fn record(text: &str) -> Record {
         reason: free(),
         state: GapState::Gone,
     }];
+    let trial =
+        |verdict| TrialRow { parameter: free(), assumed: free(), instead: free(), verdict, changed: vec![free(); 12] };
+    record.assumptions = Some(Assumptions {
+        verdict: Verdict::Violated,
+        trials: [Verdict::Held, Verdict::Violated, Verdict::Inconclusive, Verdict::NotJudged].map(trial).to_vec(),
+        untried: vec![UntriedRow { parameter: free(), reason: free() }],
+    });
+    let parameter = Parameter { value: free(), origin: Origin::Assumed };
+    record.parameters.insert(free(), parameter);
     record.services[1].needs[0].need = free();
     record.measurements.power_off_method = Some(free());
     record.measurements.restart_to_active_ms_by_instance.insert(InstanceName(free()), 1e9);
@@ -85,6 +99,20 @@ pub(crate) fn record(text: &str) -> Record {
         }
     }
     record
+}
+
+/// Other runs with each fingerprint of a record.
+pub(crate) fn related(record: &Record, text: &str) -> Vec<Related> {
+    let free = || text.to_owned();
+    let other = |fingerprint| Related {
+        fingerprint,
+        run: free(),
+        scenario: free(),
+        world: free(),
+        verdict: Verdict::Violated,
+        confirmed: true,
+    };
+    fingerprints(record).into_iter().flat_map(|print| vec![other(print); 9]).collect()
 }
 
 /// One deed of every kind, with every field.

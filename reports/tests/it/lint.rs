@@ -3,6 +3,7 @@
 
 use crate::full;
 use reports::coe::lint::lint;
+use reports::fingerprint::Beside;
 use reports::policy::Policy;
 use reports::{coe, journal, record};
 use scenarios::event::EventId;
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 
 fn sample() -> String {
     let record = record::from_json(full::RECORD).unwrap();
-    coe::render(&record, &journal::read(full::EVENTS).unwrap().events, &Policy::default())
+    coe::render(&record, &journal::read(full::EVENTS).unwrap().events, &Beside::default())
 }
 
 fn events() -> BTreeSet<EventId> {

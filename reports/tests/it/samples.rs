@@ -3,7 +3,7 @@
 //! versions must read what this one wrote.
 
 use crate::full::{EVENTS, RECORD};
-use reports::policy::Policy;
+use reports::fingerprint::Beside;
 use reports::{coe, html, journal, junit, record, summary, table};
 use scenarios::event::EventId;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 #[track_caller]
-fn check(name: &str, now: &str) {
+pub(crate) fn check(name: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name);
     if std::env::var_os("BLACKSTART_BLESS").is_some() {
         std::fs::write(&path, now).unwrap();
@@ -73,6 +73,6 @@ fn renderers_make_the_committed_files() {
     check("table.txt", &table::render(&record, false));
     check("junit.xml", &junit::render(&record));
     check("summary.md", &summary::render(&[&record]));
-    check("coe.html", &html::render(&record, &events, &Policy::default()));
-    check("coe.md", &coe::render(&record, &events, &Policy::default()));
+    check("coe.html", &html::render(&record, &events, &Beside::default()));
+    check("coe.md", &coe::render(&record, &events, &Beside::default()));
 }

@@ -16,7 +16,7 @@
 //! says nothing of it.
 
 use super::finding::sorted;
-use super::{Entry, Outcome, Run, s5};
+use super::{Entry, Outcome, Run, count, s5};
 use crate::event::{By, Detail, Event, EventId, WriteOutcome};
 use crate::judgement::{Finding, InvariantResult, Link};
 use crate::verdict::Verdict;
@@ -137,8 +137,9 @@ fn why_untold(run: &Run<'_>, cuts: &[DiskCut<'_>], exposed: usize) -> String {
         );
     }
     format!(
-        "{exposed} acknowledged write(s) were stored where a disk lost what it had not synced, none of them within 5 s \
-         before: more frequent writes (`traffic.writes`) would do"
+        "{} stood where a disk lost what it had not synced, none of them within 5 s before: more frequent writes \
+         (`traffic.writes`) would do",
+        count(exposed, "acknowledged write")
     )
 }
 

@@ -14,7 +14,7 @@
 //! back.
 
 use super::finding::{Victim, sorted};
-use super::{Entry, Outcome, Run, culprit};
+use super::{Entry, Outcome, Run, count, culprit};
 use crate::event::{Act, Detail, Event, EventId};
 use crate::judgement::{Finding, InvariantResult};
 use crate::plan::Step;
@@ -74,7 +74,7 @@ fn judge(run: &Run<'_>) -> Outcome {
     }
     let evidence = sorted(recoveries.iter().map(|recovery| recovery.event));
     if !cut.is_empty() {
-        let reason = format!("the run ended in recovery, {} instance(s) before they were active", cut.len());
+        let reason = format!("the run ended in recovery, before {} had become active", count(cut.len(), "instance"));
         return of_events(result(Verdict::Inconclusive, reason, evidence));
     }
     if let Some(reason) = beyond_horizon(run) {
@@ -83,7 +83,7 @@ fn judge(run: &Run<'_>) -> Outcome {
     let step_of = |recovery: &Recovery| run.case.plan.step(&recovery.step).map(|(_, step)| step);
     let all_power = recoveries.iter().filter_map(step_of).all(Step::is_power);
     let what = if all_power { "power-on" } else { "heal" };
-    let reason = format!("after {} {what}(s) everything with power was active or excused in time", recoveries.len());
+    let reason = format!("after {} everything with power was active or excused in time", count(recoveries.len(), what));
     of_events(result(Verdict::Held, reason, evidence))
 }
 
@@ -127,10 +127,11 @@ fn harm(run: &Run<'_>, stuck: &[Stuck<'_>], acts: &[&Event]) -> (String, Vec<Eve
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
         let limit = Span(run.case.scenario.windows.recovery);
-        sentences.push(format!("{} instance(s) with power were not active within {limit}: {shown}{more}", names.len()));
+        let (who, were) = (count(names.len(), "instance"), if names.len() == 1 { "was" } else { "were" });
+        sentences.push(format!("{who} with power {were} not active within {limit}: {shown}{more}"));
     }
     if !acts.is_empty() {
-        sentences.push(format!("{} intervention(s) between power-on and active", acts.len()));
+        sentences.push(format!("{} between power-on and active", count(acts.len(), "intervention")));
     }
     let states = stuck.iter().flat_map(|one| {
         let name = &run.case.placement.instances[one.instance].name;

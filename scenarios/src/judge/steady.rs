@@ -2,7 +2,7 @@
 //! to know faults. A run without them is inconclusive: a region that was never well cannot show that it recovers.
 
 use super::slo::State;
-use super::{Run, culprit};
+use super::{Run, count, culprit};
 use crate::event::Phase;
 use crate::judgement::Reason;
 use crate::traffic::zones;
@@ -44,8 +44,11 @@ fn never_steady(run: &Run<'_>) -> Option<Reason> {
     }
     let more = missing.len().saturating_sub(NAMED_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let text =
-        format!("before any fault, {} instance(s) never became active: {}{more}", missing.len(), named.join("; "));
+    let text = format!(
+        "before any fault, {} never became active: {}{more}",
+        count(missing.len(), "instance"),
+        named.join("; ")
+    );
     evidence.sort();
     evidence.dedup();
     Some(Reason { code, text, evidence })

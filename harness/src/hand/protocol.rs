@@ -213,7 +213,11 @@ pub enum Deed {
 /// A question from outside that shows whether somebody misbehaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TroubleProbe {
-    /// Who is asked, as `a.b.c.d:port`.
+    /// The host from which is asked.
+    pub from: Target,
+    /// The host that is asked.
+    pub host: Target,
+    /// Where it listens, as `a.b.c.d:port`.
     pub at: String,
     /// The name that is looked up, or the kind of need that is asked for.
     pub name: String,

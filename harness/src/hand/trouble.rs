@@ -6,13 +6,13 @@
 
 use super::fault::Fault;
 use super::host_fault::look;
+use super::net::{from_host, is_up};
 use super::protocol::{Look, TroubleProbe};
 use agents::machine::Outcome;
 use agents::runtime::clock::mono_ns;
 use agents::runtime::probe;
 use agents::wire::{Ask, Failure, Reply};
 use fixtures::trouble::{InForce, Trouble};
-use futures_util::future::join_all;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -77,22 +77,27 @@ impl Fault for Misbehaviour {
     }
 
     fn look(&mut self) -> Look {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return Look { text: format!("nobody can look: {error}"), ..Look::default() },
-        };
         let trouble = self.in_force.trouble;
-        let looks = self.probes.iter().map(|probe| look_at(trouble, probe));
-        let seen = tokio::task::LocalSet::new().block_on(&runtime, join_all(looks));
-        let failed: Vec<&str> = seen.iter().filter_map(|seen| seen.as_ref().err()).map(String::as_str).collect();
-        let holding = seen.len() - failed.len();
-        let text = match (failed.as_slice(), seen.iter().find_map(|seen| seen.as_ref().ok())) {
-            ([], Some(first)) => format!("{holding} of {} asked: {first}", seen.len()),
-            ([], None) => "nobody to ask".to_owned(),
+        let seen: Vec<Seen> = std::thread::scope(|scope| {
+            let looks: Vec<_> =
+                self.probes.iter().map(|probe| scope.spawn(move || look_from_host(trouble, probe))).collect();
+            looks.into_iter().map(|look| look.join().unwrap_or(Seen::Nobody)).collect()
+        });
+        let (mut holding, mut failed) = (Vec::new(), Vec::new());
+        for one in &seen {
+            match one {
+                Seen::Holds(text) => holding.push(text.as_str()),
+                Seen::Fails(text) => failed.push(text.as_str()),
+                Seen::Nobody => {}
+            }
+        }
+        let text = match (failed.as_slice(), holding.first()) {
+            ([], Some(first)) => format!("{} of {} asked: {first}", holding.len(), seen.len()),
+            ([], None) => "nobody there to ask".to_owned(),
             (failed, _) => failed.join("; "),
         };
-        let (asked, measured) = (seen.len() as f64, holding as f64);
-        look(failed.is_empty() && !seen.is_empty(), text, &[("misbehaving", asked, measured)])
+        let (asked, measured) = ((holding.len() + failed.len()) as f64, holding.len() as f64);
+        look(failed.is_empty() && !holding.is_empty(), text, &[("misbehaving", asked, measured)])
     }
 
     fn heal(&mut self) -> Result<(), String> {
@@ -110,12 +115,42 @@ impl Fault for Misbehaviour {
     }
 }
 
-/// What was seen of trouble at one place, in a sentence; an error where it is not as it should be.
-async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<String, String> {
+/// What was seen at one place.
+enum Seen {
+    /// The trouble, in a sentence.
+    Holds(String),
+    /// Something else.
+    Fails(String),
+    /// The host is dark, or its process not up again: there is nobody who could misbehave.
+    Nobody,
+}
+
+/// Looks from another host of the region, as its processes see it.
+fn look_from_host(trouble: Trouble, probe: &TroubleProbe) -> Seen {
+    if !is_up(&probe.host) {
+        return Seen::Nobody;
+    }
+    let look = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(|error| format!("nobody can look: {error}"))?;
+        tokio::task::LocalSet::new().block_on(&runtime, look_at(trouble, probe))
+    };
+    match from_host(&probe.from, look) {
+        Some(Ok(Some(text))) => Seen::Holds(text),
+        Some(Ok(None)) => Seen::Nobody,
+        Some(Err(text)) => Seen::Fails(text),
+        None => Seen::Nobody,
+    }
+}
+
+/// What was seen of trouble at one place, in a sentence; nothing where nobody listens there; an error where it is not as
+/// it should be.
+async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<Option<String>, String> {
     let at: SocketAddr = probe.at.parse().map_err(|_| format!("{} is no address", probe.at))?;
     match trouble {
         Trouble::NamesDead => match probe::lookup(at, &probe.name, PATIENCE).await {
-            None => Ok("no answer".to_owned()),
+            None => Ok(Some("no answer".to_owned())),
+            Some(Outcome::Refused) => Ok(None),
             Some(outcome) => Err(format!("{at} answers: {outcome:?}")),
         },
         Trouble::NamesSlow { delay_ms } => {
@@ -124,13 +159,18 @@ async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<String, Strin
             let answer = probe::lookup(at, &probe.name, PATIENCE).await;
             let took_ms = (mono_ns() - began) / 1_000_000;
             if answer.is_none() || u128::from(took_ms) >= least.as_millis() {
-                Ok(format!("an answer takes {took_ms} ms or more"))
+                Ok(Some(format!("an answer takes {took_ms} ms or more")))
+            } else if matches!(answer, Some(Outcome::Refused)) {
+                Ok(None)
             } else {
                 Err(format!("{at} answers after {took_ms} ms"))
             }
         }
         Trouble::NamesEmpty | Trouble::NamesStale | Trouble::NamesWrong => {
             let outcome = probe::lookup(at, &probe.name, PATIENCE).await;
+            if matches!(outcome, Some(Outcome::Refused)) {
+                return Ok(None);
+            }
             let Some(Outcome::Reply(Reply { records: Some(records), .. })) = outcome else {
                 return Err(format!("{at} gives no records: {outcome:?}"));
             };
@@ -141,42 +181,56 @@ async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<String, Strin
                 Trouble::NamesWrong => (strange, format!("{} is {}", probe.name, found.join(", "))),
                 _ => (records.serial == 1, format!("the zone's serial number is {}", records.serial)),
             };
-            if holds { Ok(text) } else { Err(format!("{at}: serial {}, {}", records.serial, found.join(", "))) }
+            if holds { Ok(Some(text)) } else { Err(format!("{at}: serial {}, {}", records.serial, found.join(", "))) }
         }
         Trouble::GrantsRefused | Trouble::GrantsExpired => grant(trouble, at, probe).await,
         Trouble::ClockWrong { ahead_ms } => match asked(at, probe, &Ask::Live).await? {
-            None => Ok("its certificate is not believed".to_owned()),
-            Some(reply) => {
+            Asked::Nobody => Ok(None),
+            Asked::Disbelieved => Ok(Some("its certificate is not believed".to_owned())),
+            Asked::Answer(reply) => {
                 let shown = reply.value.and_then(|text| text.parse::<i64>().ok());
                 let shown = shown.ok_or_else(|| format!("{at} tells no time"))?;
                 let ahead = shown - i64::try_from(mono_ns()).unwrap_or(i64::MAX);
                 let text = format!("its clock is {} ms ahead", ahead / 1_000_000);
                 let off = (ahead - ahead_ms.saturating_mul(1_000_000)).abs();
-                if off <= CLOCK_SLACK_NS { Ok(text) } else { Err(format!("{at}: {text}")) }
+                if off <= CLOCK_SLACK_NS { Ok(Some(text)) } else { Err(format!("{at}: {text}")) }
             }
         },
     }
 }
 
-async fn grant(trouble: Trouble, at: SocketAddr, probe: &TroubleProbe) -> Result<String, String> {
+async fn grant(trouble: Trouble, at: SocketAddr, probe: &TroubleProbe) -> Result<Option<String>, String> {
     let ask = Ask::Need { kind: probe.name.as_str().into() };
-    // Whoever needs a certificate of its own to be believed grants nothing without one.
-    let Some(reply) = asked(at, probe, &ask).await? else { return Ok("it is not believed itself".to_owned()) };
+    let reply = match asked(at, probe, &ask).await? {
+        Asked::Nobody => return Ok(None),
+        // Whoever needs a certificate of its own to be believed grants nothing without one.
+        Asked::Disbelieved => return Ok(Some("it is not believed itself".to_owned())),
+        Asked::Answer(reply) => reply,
+    };
     let now = i64::try_from(mono_ns()).unwrap_or(i64::MAX);
     let ended = reply.grant.is_some_and(|grant| grant.until_ns < now);
     match trouble {
-        Trouble::GrantsRefused if reply.error == Some(Failure::Denied) => Ok(format!("{} is refused", probe.name)),
-        Trouble::GrantsExpired if ended => Ok(format!("{} has ended when it is granted", probe.name)),
+        Trouble::GrantsRefused if reply.error == Some(Failure::Denied) => {
+            Ok(Some(format!("{} is refused", probe.name)))
+        }
+        Trouble::GrantsExpired if ended => Ok(Some(format!("{} has ended when it is granted", probe.name))),
         _ => Err(format!("{at} grants {}: {:?}, {:?}", probe.name, reply.error, reply.grant)),
     }
 }
 
-/// An answer; `None` where whoever answers is not believed.
-async fn asked(at: SocketAddr, probe: &TroubleProbe, ask: &Ask) -> Result<Option<Reply>, String> {
+/// How a question to a process ended.
+enum Asked {
+    Answer(Box<Reply>),
+    Disbelieved,
+    Nobody,
+}
+
+async fn asked(at: SocketAddr, probe: &TroubleProbe, ask: &Ask) -> Result<Asked, String> {
     let secure = probe.secure.as_deref().map(Into::into);
     match probe::ask(at, secure, probe.root.as_deref(), ask, PATIENCE).await {
-        Some(Outcome::Reply(reply)) => Ok(Some(reply)),
-        Some(Outcome::Untrusted) => Ok(None),
+        Some(Outcome::Reply(reply)) => Ok(Asked::Answer(Box::new(reply))),
+        Some(Outcome::Untrusted) => Ok(Asked::Disbelieved),
+        Some(Outcome::Refused) => Ok(Asked::Nobody),
         other => Err(format!("{at} does not answer: {other:?}")),
     }
 }

@@ -12,7 +12,7 @@ pub const ENTRY: Entry = Entry {
     what: "the hosts' clock, as every process on them reads it, is ahead or behind",
     inverse: "the clock is right again",
     probe: "the time that each host's processes tell in their answers, against the engine machine's",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Hosts with a wrong clock.

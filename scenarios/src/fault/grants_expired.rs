@@ -11,7 +11,7 @@ pub const ENTRY: Entry = Entry {
     what: "the authority or the source of credentials grants such as have expired already",
     inverse: "what they grant is good again",
     probe: "what each of them grants to a question has ended",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Sources that grant what has ended.

@@ -11,7 +11,7 @@ pub const ENTRY: Entry = Entry {
     what: "the authority or the source of credentials lives and grants nothing",
     inverse: "they grant again",
     probe: "a question for a grant to each of them is refused",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Sources that grant nothing.

@@ -10,8 +10,8 @@ pub const ENTRY: Entry = Entry {
     kind: "names-dead",
     what: "name servers answer no question",
     inverse: "they answer again",
-    probe: "no answer comes to a question to each server over DNS, and their hosts answer otherwise",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    probe: "no answer comes to a question to each server over DNS",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Name servers that are silent.

@@ -11,7 +11,7 @@ pub const ENTRY: Entry = Entry {
     what: "name servers answer every service's name with no address at all",
     inverse: "they answer as before",
     probe: "a question to each server, over DNS, is answered without any address",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Name servers without addresses.

@@ -12,7 +12,7 @@ pub const ENTRY: Entry = Entry {
     what: "every answer of name servers comes late",
     inverse: "they answer at once",
     probe: "the time that each server takes to answer a question over DNS",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Name servers that are slow.

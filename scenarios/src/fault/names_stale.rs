@@ -11,7 +11,7 @@ pub const ENTRY: Entry = Entry {
     what: "name servers answer as when they started: what has become unhealthy since is in their answers again",
     inverse: "they answer as before",
     probe: "the serial number of each server's zone, asked over DNS, is that of its first version",
-    rights: "none: a file of the run's own volume, locked by the hand",
+    rights: "the engine's host: its network, to look from outside",
 };
 
 /// Name servers with old answers.

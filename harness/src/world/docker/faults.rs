@@ -172,7 +172,9 @@ impl Region<'_> {
             Deed::Trouble { trouble, services } => words::Deed::Trouble {
                 hosts: hosts.iter().map(ToString::to_string).collect(),
                 in_force: InForce { trouble: *trouble, services: services.clone() },
-                probes: trouble_probes(self.layout(), *trouble, services, hosts),
+                probes: trouble_probes(self.layout(), *trouble, services, hosts, &|host| {
+                    self.targets(std::slice::from_ref(host)).pop()
+                }),
             },
             Deed::Network { rules } => {
                 let shaped = rules.iter().any(|rule| matches!(rule.act, plan::LinkAct::Shape(_)));

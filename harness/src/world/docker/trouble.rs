@@ -2,7 +2,7 @@
 //! them: the hand does.
 
 use super::region::Layout;
-use crate::hand::protocol::TroubleProbe;
+use crate::hand::protocol::{Target, TroubleProbe};
 use agents::config::{InstanceConfig, Process};
 use fixtures::name::{HostName, ServiceName};
 use fixtures::trouble::{InForce, Trouble};
@@ -16,6 +16,7 @@ pub(super) fn trouble_probes(
     trouble: Trouble,
     services: &[ServiceName],
     hosts: &[HostName],
+    target: &dyn Fn(&HostName) -> Option<Target>,
 ) -> Vec<TroubleProbe> {
     let in_force = InForce { trouble, services: services.to_vec() };
     let mut probes: Vec<TroubleProbe> = Vec::new();
@@ -33,14 +34,30 @@ pub(super) fn trouble_probes(
         instances.sort_by_key(|instance| !instance.commons.proves.is_empty());
     }
     for instance in instances {
-        let asked = if trouble.is_of_names() { names(instance, trouble) } else { process(layout, instance, trouble) };
+        let host = &instance.from.host;
+        // From another host of the zone, as its neighbours see it.
+        let others = layout.placement.hosts.iter().filter(|other| other.zone == instance.zone && other.name != *host);
+        let from = others.map(|other| &other.name).next().unwrap_or(host);
+        let (Some(from), Some(host)) = (target(from), target(host)) else { continue };
+        let blank = TroubleProbe {
+            from,
+            host,
+            at: instance.listen.to_string(),
+            name: String::new(),
+            expected: Vec::new(),
+            secure: None,
+            root: None,
+        };
+        let is_of_names = trouble.is_of_names();
+        let asked =
+            if is_of_names { names(instance, trouble, blank) } else { process(layout, instance, trouble, blank) };
         probes.extend(asked.filter(|_| probes.len() < PROBES_MAX));
     }
     probes
 }
 
 /// A question to a name server: a name of its own zone that somebody is behind, or its zone's own record.
-fn names(server: &InstanceConfig, trouble: Trouble) -> Option<TroubleProbe> {
+fn names(server: &InstanceConfig, trouble: Trouble, blank: TroubleProbe) -> Option<TroubleProbe> {
     let directory = server.commons.directory.as_ref()?;
     let near = |record: &&agents::commons::Record| record.targets.iter().any(|target| target.zone == server.zone);
     let record = directory.services.iter().find(near).or(directory.services.first())?;
@@ -49,22 +66,16 @@ fn names(server: &InstanceConfig, trouble: Trouble) -> Option<TroubleProbe> {
         at: directory.listen.to_string(),
         name,
         expected: record.targets.iter().map(|target| target.address.to_string()).collect(),
-        secure: None,
-        root: None,
+        ..blank
     })
 }
 
 /// A question to a process: for what it grants, or for the time.
-fn process(layout: &Layout, instance: &InstanceConfig, trouble: Trouble) -> Option<TroubleProbe> {
+fn process(layout: &Layout, instance: &InstanceConfig, trouble: Trouble, blank: TroubleProbe) -> Option<TroubleProbe> {
     let name = match trouble {
         Trouble::ClockWrong { .. } => String::new(),
         _ => instance.commons.lifetimes.keys().next()?.clone(),
     };
-    Some(TroubleProbe {
-        at: instance.listen.to_string(),
-        name,
-        expected: Vec::new(),
-        secure: instance.commons.proves.first().cloned(),
-        root: layout.keys.as_ref().map(|keys| keys.root.clone()),
-    })
+    let secure = instance.commons.proves.first().cloned();
+    Some(TroubleProbe { name, secure, root: layout.keys.as_ref().map(|keys| keys.root.clone()), ..blank })
 }

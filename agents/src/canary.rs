@@ -6,15 +6,19 @@
 
 mod window;
 
+use crate::commons::Callee;
 use crate::config::{CanaryConfig, Target, Targets, nanos};
 use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
+use crate::machine::lookup::{Lookups, Waiter};
 use crate::machine::ordered::Ordered;
-use crate::machine::target::Picker;
+use crate::machine::route::{Ready, Route, Traveller};
 use crate::machine::timer::{TimerKind, Timers};
+use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
-use crate::wire::{Ask, Note, Text};
+use crate::wire::{Ask, Grant, Note, Text};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::InstanceName;
+use std::net::SocketAddr;
 use std::time::Duration;
 use window::Windows;
 
@@ -30,6 +34,8 @@ pub struct Canary {
     streams: [Stream; 2],
     exchange: Exchange,
     timers: Timers,
+    lookups: Lookups,
+    felt: Felt,
     pending: Ordered<RequestId, Pending>,
     next_id: u64,
 }
@@ -38,8 +44,8 @@ pub struct Canary {
 #[derive(Debug)]
 struct Stream {
     operation: Text,
-    targets: Targets,
-    picker: Picker,
+    callee: Callee,
+    route: Route,
     next_at: Nanos,
     windows: Windows,
 }
@@ -50,25 +56,34 @@ struct Pending {
     intended: Nanos,
     deadline: Nanos,
     window: u64,
-    tried: Vec<usize>,
+    tried: Vec<SocketAddr>,
+    /// Its name was waited for.
+    waited: bool,
 }
 
 impl Canary {
     /// A canary that has not started yet.
     pub fn new(config: CanaryConfig) -> Self {
-        let echo = Target { name: InstanceName("echo".to_owned()), zone: config.zone.clone(), address: config.echo };
+        let (name, zone) = (InstanceName("echo".to_owned()), config.zone.clone());
+        let echo = Target { name, zone, address: config.echo, secure: None };
+        let mut lookups = Lookups::new(config.commons.lookups.as_ref(), &config.zone);
         let length = nanos(config.window);
-        let stream = |control, operation: &str, targets: Targets| Stream {
+        let mut stream = |control, operation: &str, targets: Targets, callee: Callee| Stream {
             operation: operation.into(),
-            picker: Picker::new(&targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0),
-            targets,
+            route: {
+                let name = lookups.place(&callee);
+                Route::new(&targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0, name)
+            },
+            callee,
             next_at: 0,
             windows: Windows::new(control, length),
         };
-        let streams =
-            [stream(false, &config.operation, config.entry.clone()), stream(true, "serve", vec![echo].into())];
-        let (exchange, timers) = (Exchange::default(), Timers::default());
-        Self { config, streams, exchange, timers, pending: Ordered::default(), next_id: 0 }
+        let streams = [
+            stream(false, &config.operation, config.entry.clone(), config.callee.clone()),
+            stream(true, "serve", vec![echo].into(), Callee::default()),
+        ];
+        let (exchange, timers, felt) = (Exchange::default(), Timers::default(), Felt::default());
+        Self { config, streams, exchange, timers, lookups, felt, pending: Ordered::default(), next_id: 0 }
     }
 
     fn start(&mut self, now: Nanos) {
@@ -90,13 +105,17 @@ impl Canary {
 
     fn wake(&mut self, now: Nanos, out: &mut Vec<Output>) {
         while let Some(kind) = self.timers.pop_due(now) {
-            if let TimerKind::Attempt(attempt) = kind {
-                if let Some(ended) = self.exchange.time_out(attempt, out) {
-                    self.ended(now, ended, out);
+            match kind {
+                TimerKind::Attempt(attempt) => {
+                    if let Some(ended) = self.exchange.time_out(attempt, out) {
+                        self.ended(now, ended, out);
+                    }
                 }
-            } else {
-                self.send_due(now, out);
-                self.arm(now);
+                TimerKind::Job(id) if id != RequestId(0) => self.attempt(now, id, out),
+                _ => {
+                    self.send_due(now, out);
+                    self.arm(now);
+                }
             }
         }
         self.flush(now, out);
@@ -112,7 +131,8 @@ impl Canary {
                 self.next_id += 1;
                 let id = RequestId(self.next_id);
                 let deadline = intended + nanos(self.config.timeout);
-                self.pending.insert(id, Pending { stream: index, intended, deadline, window, tried: Vec::new() });
+                let (tried, waited) = (Vec::new(), false);
+                self.pending.insert(id, Pending { stream: index, intended, deadline, window, tried, waited });
                 self.attempt(now, id, out);
             }
         }
@@ -122,22 +142,39 @@ impl Canary {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let stream = &mut self.streams[pending.stream];
         let timeout = pending.deadline.saturating_sub(now);
-        let target = if timeout > 0 { stream.picker.pick(now, &pending.tried) } else { None };
-        let Some(target) = target else { return self.count(id, now, Err("timeout".to_owned())) };
-        pending.tried.push(target);
-        let to = stream.targets[target].address;
+        if timeout == 0 {
+            return self.count(id, now, Err("timeout".to_owned()));
+        }
+        let (who, waited) = (Waiter::Job(id), pending.waited);
+        let traveller = Traveller { who, waited, callee: &stream.callee, zone: &self.config.zone };
+        let wires = (&mut self.exchange, &mut self.timers);
+        let ready = stream.route.refresh(now, traveller, &mut self.lookups, wires, out);
+        if ready == Ready::Later {
+            // It is counted when its time is up.
+            return self.timers.set(pending.deadline, TimerKind::Job(id));
+        }
+        let target = if ready == Ready::Yes { stream.route.pick(now, &pending.tried) } else { None };
+        let Some(target) = target else {
+            let cause = if stream.route.name().is_some() { "no-address" } else { "timeout" };
+            return self.count(id, now, Err(cause.to_owned()));
+        };
+        let (to, secure) = (stream.route.address(target), stream.route.secure(target));
+        pending.tried.push(to);
         let ask = Ask::Work { operation: stream.operation.clone(), write: None };
-        let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
+        let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };
         self.exchange.send(now, sending, &mut self.timers, out);
     }
 
     fn ended(&mut self, now: Nanos, ended: Ended, out: &mut Vec<Output>) {
+        if let Purpose::Lookup(place) = ended.purpose {
+            return self.looked_up(now, place, &ended, out);
+        }
         let Purpose::Call { id } = ended.purpose else { return };
         let Some(pending) = self.pending.get(&id) else { return };
-        let picker = &mut self.streams[pending.stream].picker;
+        let route = &mut self.streams[pending.stream].route;
         match ended.result {
             Ok(reply) => {
-                picker.succeeded(ended.target);
+                route.succeeded(ended.target, ended.to);
                 let result = match reply.cause() {
                     Some(cause) => Err(cause),
                     None => Ok(!reply.degraded.is_empty()),
@@ -145,13 +182,26 @@ impl Canary {
                 self.count(id, now, result);
             }
             Err(silence) => {
-                picker.failed(ended.target, now);
+                route.failed(ended.target, ended.to, now);
                 let connection = matches!(silence, Silence::Refused | Silence::Unreachable);
-                if connection && pending.tried.len() < picker.count().min(ADDRESSES_MAX) {
+                if connection && pending.tried.len() < route.count().min(ADDRESSES_MAX) {
                     self.attempt(now, id, out);
                 } else {
                     self.count(id, now, Err(silence.word().to_owned()));
                 }
+            }
+        }
+    }
+
+    /// A name was asked for; requests that waited for it leave.
+    fn looked_up(&mut self, now: Nanos, place: usize, ended: &Ended, out: &mut Vec<Output>) {
+        let wires = (&mut self.exchange, &mut self.timers);
+        for waiter in self.lookups.answered(now, place, ended, wires, out) {
+            let Waiter::Job(id) = waiter else { continue };
+            self.timers.cancel(TimerKind::Job(id));
+            if let Some(pending) = self.pending.get_mut(&id) {
+                pending.waited = true;
+                self.attempt(now, id, out);
             }
         }
     }
@@ -190,6 +240,7 @@ impl Actor for Canary {
             Input::Wake => self.wake(now, out),
             Input::Answer { attempt, .. } => self.answer(now, attempt, input, out),
             Input::Closed { conn } => self.exchange.forget(conn),
+            Input::Troubled { in_force } => self.felt = Felt::of(&in_force, None),
             // Nobody asks a canary, and it stores nothing.
             Input::Request { .. } | Input::Gone { .. } | Input::Appended { .. } => {}
         }
@@ -201,5 +252,13 @@ impl Actor for Canary {
 
     fn counters(&self) -> Counters {
         Counters { attempts: self.exchange.sent(), ..Counters::default() }
+    }
+
+    fn certificate(&self, _: Nanos) -> Option<Grant> {
+        None
+    }
+
+    fn accepts(&self, now: Nanos, shown: Grant) -> bool {
+        shown.is_good_at(self.felt.shows(now))
     }
 }

@@ -1,7 +1,9 @@
 //! Owns what a host and its processes are told, as one JSON file per host in the image. Refuses to know where
 //! addresses come from: the world that makes the region gives one per instance.
 
-use crate::wire::From;
+use crate::commons::{Callee, Commons, Keys};
+use crate::wire::{From, Text};
+use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{
     Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Routing, Service, State, Strength, WhenMissing,
 };
@@ -29,6 +31,9 @@ pub struct HostConfig {
     pub gate: String,
     /// The file whose shared lock holds up a boot, once there is power; one that is not there holds up nothing.
     pub boot_gate: String,
+    /// Folder of the files that say what is the matter on this host; empty where nothing ever is.
+    #[serde(default)]
+    pub trouble_dir: String,
     /// Folder on the zone's state volume that belongs to this host.
     pub state_dir: String,
     /// From power to the start of the first service.
@@ -77,6 +82,9 @@ pub struct InstanceConfig {
     pub acknowledge: Acknowledge,
     /// How deep `/readyz` looks.
     pub health: Health,
+    /// Its part in names and identities.
+    #[serde(default)]
+    pub commons: Commons,
 }
 
 /// One need, with the instances that can grant it.
@@ -96,6 +104,13 @@ pub struct NeedConfig {
     pub backoff: Backoff,
     /// Who can grant it.
     pub targets: Targets,
+    /// How they are found and recognised.
+    #[serde(default)]
+    pub callee: Callee,
+    /// When it is asked for again.
+    pub renew: Renew,
+    /// What the instance does when it has ended.
+    pub when_expired: WhenExpired,
 }
 
 /// One call, with the instances that can answer it.
@@ -123,6 +138,9 @@ pub struct CallConfig {
     pub carries_writes: bool,
     /// Who can answer it.
     pub targets: Targets,
+    /// How they are found and recognised.
+    #[serde(default)]
+    pub callee: Callee,
 }
 
 /// One instance that can be asked.
@@ -134,6 +152,9 @@ pub struct Target {
     pub zone: ZoneName,
     /// Its address.
     pub address: SocketAddr,
+    /// The name that it must prove to have, where it is asked over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure: Option<Text>,
 }
 
 /// The instances behind one endpoint name, seen from one zone: one list, shared by all who may call it.
@@ -181,6 +202,12 @@ pub struct CanaryConfig {
     pub entry: Targets,
     /// The echo without dependencies, for the control canary.
     pub echo: SocketAddr,
+    /// How the region's API is found and recognised.
+    #[serde(default)]
+    pub callee: Callee,
+    /// Its part in names and identities.
+    #[serde(default)]
+    pub commons: Commons,
 }
 
 /// Resolves names to targets: the part of the placement that configurations need.
@@ -194,6 +221,8 @@ pub struct Region<'a> {
     pub placement: &'a Placement,
     /// Address of each instance, in placement order.
     pub addresses: &'a [SocketAddr],
+    /// Keys of the run, where a world has bytes to protect.
+    pub keys: Option<Keys>,
     /// Instances of each service, in placement order.
     copies: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Lists made so far.
@@ -212,7 +241,13 @@ impl<'a> Region<'a> {
         for (index, instance) in placement.instances.iter().enumerate() {
             copies.entry(&instance.service).or_default().push(index);
         }
-        Self { topology, graph, placement, addresses, copies, lists: RefCell::default() }
+        Self { topology, graph, placement, addresses, keys: None, copies, lists: RefCell::default() }
+    }
+
+    /// The same region with the keys of a run.
+    #[must_use]
+    pub fn with_keys(self, keys: Option<Keys>) -> Self {
+        Self { keys, ..self }
     }
 
     /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
@@ -223,9 +258,11 @@ impl<'a> Region<'a> {
         }
         let copies = self.copies.get(callee).map(Vec::as_slice).unwrap_or_default();
         let indices = self.placement.targets_among(self.topology, self.graph, zone, callee, copies);
+        let secure = self.callee(zone, callee).secure;
         let target = |index: usize| {
             let instance = &self.placement.instances[index];
-            Target { name: instance.name.clone(), zone: instance.zone.clone(), address: self.addresses[index] }
+            let (name, zone) = (instance.name.clone(), instance.zone.clone());
+            Target { name, zone, address: self.addresses[index], secure: secure.clone() }
         };
         let list = Targets::from(indices.into_iter().map(target).collect::<Vec<Target>>());
         self.lists.borrow_mut().insert(key, list.clone());
@@ -260,10 +297,12 @@ impl<'a> Region<'a> {
             state: service.state,
             acknowledge: service.acknowledge,
             health: service.health,
+            commons: self.commons(index),
         }
     }
 
     fn need(&self, zone: &ZoneName, need: &Need) -> NeedConfig {
+        let (targets, callee) = self.known_targets(zone, &need.from);
         NeedConfig {
             kind: need.kind.to_string(),
             from: need.from.clone(),
@@ -271,23 +310,30 @@ impl<'a> Region<'a> {
             when_missing: need.when_missing,
             timeout: need.timeout,
             backoff: need.backoff,
-            targets: self.targets(zone, &need.from),
+            targets,
+            callee,
+            renew: need.renew,
+            when_expired: need.when_expired,
         }
     }
 
     fn calls(&self, zone: &ZoneName, service: &Service) -> Vec<CallConfig> {
-        let config = |call: &fixtures::graph::Call| CallConfig {
-            to: call.to.clone(),
-            operation: call.operation.to_string(),
-            during: call.during.iter().map(ToString::to_string).collect(),
-            strength: call.strength,
-            timeout: call.timeout,
-            attempts: call.attempts,
-            backoff: call.backoff,
-            breaker: call.breaker,
-            routing: call.routing,
-            carries_writes: call.carries_writes,
-            targets: self.targets(zone, &call.to),
+        let config = |call: &fixtures::graph::Call| {
+            let (targets, callee) = self.known_targets(zone, &call.to);
+            CallConfig {
+                to: call.to.clone(),
+                operation: call.operation.to_string(),
+                during: call.during.iter().map(ToString::to_string).collect(),
+                strength: call.strength,
+                timeout: call.timeout,
+                attempts: call.attempts,
+                backoff: call.backoff,
+                breaker: call.breaker,
+                routing: call.routing,
+                carries_writes: call.carries_writes,
+                targets,
+                callee,
+            }
         };
         service.calls.iter().map(config).collect()
     }

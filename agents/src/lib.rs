@@ -1,6 +1,7 @@
 //! To whom a game day happens: the mock service.
 //!
 //! - [`config`]: what a host and its processes are told, as JSON
+//! - [`commons`]: the part of it that is about names and identities
 //! - [`wire`]: what agents say to each other and to the witness
 //! - [`machine`]: the sans-IO state machine of one instance; start reading here
 //! - [`canary`]: the open-loop customer, sans-IO too
@@ -8,6 +9,7 @@
 //! - [`supervisor`]: a host's first process: gate, boot, restart
 
 pub mod canary;
+pub mod commons;
 pub mod config;
 pub mod machine;
 pub mod runtime;

@@ -9,24 +9,32 @@
 //!   '--> exit (when-missing = exit; the host's supervisor starts it again)
 //! ```
 //!
-//! It owns everything that can be got wrong: needs ([`need`]), choice of instance and breakers ([`target`]),
+//! It owns everything that can be got wrong: needs ([`need`]), how long what was granted is good ([`validity`]), names
+//! ([`lookup`], and [`directory`] in a name server), choice of instance and breakers ([`route`], [`target`]),
 //! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, and what
 //! is remembered. The runtime owns bytes, handshakes and fsync.
 
+pub mod directory;
 pub mod exchange;
 pub mod job;
+pub mod lookup;
 pub mod need;
 pub mod ordered;
 pub mod role;
+pub mod route;
 pub mod target;
 pub mod timer;
+pub mod validity;
 
 use crate::config::InstanceConfig;
-use crate::wire::{Ask, Failure, Note, Reply, Text};
+use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
+use directory::Directory;
 use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
 use fixtures::name::InstanceName;
+use fixtures::trouble::InForce;
 use job::{Edge, Job};
+use lookup::{Lookups, Waiter};
 use need::NeedState;
 use ordered::Ordered;
 use role::Role;
@@ -34,6 +42,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timer::{TimerKind, Timers};
+use validity::Felt;
 
 /// Nanoseconds on a monotonic clock whose zero does not matter.
 pub type Nanos = u64;
@@ -83,6 +92,11 @@ pub enum Input {
         /// The connection, where it can be used again.
         conn: Option<ConnId>,
     },
+    /// What is the matter on its host has changed: this is all of it.
+    Troubled {
+        /// What is in force.
+        in_force: Vec<InForce>,
+    },
     /// An idle connection was closed by the other side.
     Closed {
         /// Which.
@@ -108,6 +122,8 @@ pub enum Outcome {
     Unreachable,
     /// The connection ended before the answer.
     Broken,
+    /// One side did not trust the other's certificate.
+    Untrusted,
 }
 
 /// What the runtime is to do.
@@ -121,6 +137,8 @@ pub enum Output {
         attempt: AttemptId,
         /// Whom.
         to: SocketAddr,
+        /// The name that it must prove to have; `None` asks in the clear.
+        secure: Option<Text>,
         /// On this connection; `None` opens one.
         conn: Option<ConnId>,
         /// What.
@@ -170,6 +188,10 @@ pub trait Actor {
     fn next_wake(&self) -> Option<Nanos>;
     /// Requests so far.
     fn counters(&self) -> Counters;
+    /// Until when what it shows to whoever asks it over TLS is good; `None` where it has nothing to show.
+    fn certificate(&self, now: Nanos) -> Option<Grant>;
+    /// Whether it accepts something that another shows to it.
+    fn accepts(&self, now: Nanos, shown: Grant) -> bool;
 }
 
 /// Requests so far, by how they ended.
@@ -195,11 +217,15 @@ pub struct Machine {
     rng: fastrand::Rng,
     timers: Timers,
     exchange: Exchange,
+    lookups: Lookups,
+    directory: Option<Box<Directory>>,
+    felt: Felt,
     needs: Vec<NeedState>,
     edges: Vec<Edge>,
     jobs: Ordered<RequestId, Job>,
     store: BTreeMap<String, String>,
     serving: bool,
+    listening: bool,
     /// When the next request may begin, where capacity is limited.
     next_free: Nanos,
     counters: Counters,
@@ -216,16 +242,25 @@ impl Machine {
     pub fn of(role: Arc<Role>, name: InstanceName, seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let config = &role.config;
+        let zone = &config.zone;
+        let mut lookups = Lookups::new(config.commons.lookups.as_ref(), zone);
+        let needs = config.needs.iter().map(|need| NeedState::new(need, zone, &mut lookups, &mut rng)).collect();
+        let edges = config.calls.iter().map(|call| Edge::new(call, zone, &mut lookups)).collect();
+        let directory = config.commons.directory.as_ref().map(|config| Box::new(Directory::new(config, &name)));
         Self {
             by: name.as_str().into(),
             name,
             timers: Timers::default(),
             exchange: Exchange::default(),
-            needs: config.needs.iter().map(|need| NeedState::new(need, &config.zone, &mut rng)).collect(),
-            edges: config.calls.iter().map(|call| Edge::new(call, &config.zone)).collect(),
+            lookups,
+            directory,
+            felt: Felt::default(),
+            needs,
+            edges,
             jobs: Ordered::default(),
             store: BTreeMap::new(),
             serving: false,
+            listening: false,
             next_free: 0,
             counters: Counters::default(),
             rng,
@@ -242,7 +277,10 @@ impl Machine {
         self.store.extend(entries);
         out.push(Output::Note(Note::Starting));
         for index in 0..self.needs.len() {
-            self.ask_for_need(now, index, out);
+            self.ask_for_need(now, index, false, out);
+        }
+        if let Some(directory) = &mut self.directory {
+            directory.check_all(now, &mut self.exchange, &mut self.timers, out);
         }
         self.serve_if_complete(out);
     }
@@ -250,7 +288,9 @@ impl Machine {
     fn serve_if_complete(&mut self, out: &mut Vec<Output>) {
         if !self.serving && self.needs.iter().all(NeedState::is_acquired) {
             self.serving = true;
-            out.push(Output::Listen);
+            if !std::mem::replace(&mut self.listening, true) {
+                out.push(Output::Listen);
+            }
             out.push(Output::Note(Note::Serving));
         }
     }
@@ -258,10 +298,21 @@ impl Machine {
     fn wake(&mut self, now: Nanos, out: &mut Vec<Output>) {
         while let Some(kind) = self.timers.pop_due(now) {
             match kind {
-                TimerKind::Need(index) => self.ask_for_need(now, index, out),
+                TimerKind::Need(index) => self.ask_for_need(now, index, false, out),
+                TimerKind::Expiry(index) => self.expired(now, index, out),
                 TimerKind::Attempt(attempt) => self.attempt_timed_out(now, attempt, out),
                 TimerKind::Job(id) => self.advance(now, id, out),
                 TimerKind::CallNotes => self.note_calls(out),
+                TimerKind::Health => {
+                    if let Some(directory) = &mut self.directory {
+                        directory.check_all(now, &mut self.exchange, &mut self.timers, out);
+                    }
+                }
+                TimerKind::Late => {
+                    if let Some(directory) = &mut self.directory {
+                        directory.send_late(now, &mut self.timers, out);
+                    }
+                }
             }
         }
     }
@@ -269,10 +320,21 @@ impl Machine {
     fn request(&mut self, now: Nanos, id: RequestId, ask: Ask, remaining: Option<Nanos>, out: &mut Vec<Output>) {
         let by = &self.by;
         let reply = match ask {
+            Ask::Work { .. } | Ask::Ready if !self.serving => {
+                let missing = self.lacks();
+                Reply { error: Some(Failure::DependencyMissing), missing, ..Reply::by(by) }
+            }
             Ask::Work { operation, write } => return self.admit(now, id, &operation, write, remaining, out),
             Ask::Ready => return self.ready(now, id, remaining, out),
-            // A grant costs nothing here: the certificate itself is a later part of the region.
-            Ask::Need { .. } | Ask::Live => Reply::by(by),
+            Ask::Lookup { name } => match &mut self.directory {
+                Some(directory) => {
+                    return directory.lookup(now, id, &name, self.felt.names, by, &mut self.timers, out);
+                }
+                None => Reply { error: Some(Failure::Unknown), ..Reply::by(by) },
+            },
+            Ask::Need { kind } => self.grant(now, &kind),
+            // The time that its host's clock shows, so that others can see whether it is right.
+            Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
             Ask::Read { key } => match self.store.get(&key) {
                 Some(value) => Reply { value: Some(value.clone()), ..Reply::by(by) },
                 None => Reply { error: Some(Failure::NotFound), ..Reply::by(by) },
@@ -304,7 +366,32 @@ impl Machine {
     fn attempt_ended(&mut self, now: Nanos, ended: exchange::Ended, out: &mut Vec<Output>) {
         match ended.purpose {
             Purpose::Need(index) => self.need_answered(now, index, &ended, out),
+            Purpose::Health(place) => {
+                if let Some(directory) = &mut self.directory {
+                    directory.was_checked(place, &ended);
+                }
+            }
+            Purpose::Lookup(place) => self.looked_up(now, place, &ended, out),
             Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
+        }
+    }
+
+    /// A name was asked for; whoever waited for it goes on.
+    fn looked_up(&mut self, now: Nanos, place: usize, ended: &exchange::Ended, out: &mut Vec<Output>) {
+        let wires = (&mut self.exchange, &mut self.timers);
+        for waiter in self.lookups.answered(now, place, ended, wires, out) {
+            match waiter {
+                Waiter::Need(index) => self.ask_for_need(now, index, true, out),
+                Waiter::Job(id) => self.name_was_asked(now, id, out),
+            }
+        }
+    }
+
+    fn troubled(&mut self, now: Nanos, in_force: &[InForce], out: &mut Vec<Output>) {
+        let felt = Felt::of(in_force, self.role.config.from.service.as_ref());
+        let before = std::mem::replace(&mut self.felt, felt);
+        if before.ahead_ns != self.felt.ahead_ns {
+            self.expire_by_clock(now, out);
         }
     }
 
@@ -320,8 +407,14 @@ impl Actor for Machine {
             Input::Start { entries } => self.start(now, entries, out),
             Input::Wake => self.wake(now, out),
             Input::Request { id, ask, remaining } => self.request(now, id, ask, remaining, out),
-            Input::Gone { id } => self.gone(id, out),
+            Input::Gone { id } => {
+                if let Some(directory) = &mut self.directory {
+                    directory.gone(id);
+                }
+                self.gone(id, out);
+            }
             Input::Answer { attempt, outcome, conn } => self.answer(now, attempt, outcome, conn, out),
+            Input::Troubled { in_force } => self.troubled(now, &in_force, out),
             Input::Closed { conn } => self.exchange.forget(conn),
             Input::Appended { id, ok } => self.appended(id, ok, out),
         }
@@ -334,5 +427,13 @@ impl Actor for Machine {
 
     fn counters(&self) -> Counters {
         Counters { attempts: self.exchange.sent(), ..self.counters }
+    }
+
+    fn certificate(&self, now: Nanos) -> Option<Grant> {
+        self.own_certificate(now)
+    }
+
+    fn accepts(&self, now: Nanos, shown: Grant) -> bool {
+        shown.is_good_at(self.felt.shows(now))
     }
 }

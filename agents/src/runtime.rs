@@ -4,6 +4,9 @@
 //! - [`clock`]: the one door to time
 //! - [`client`]: sends an attempt and reads its answer
 //! - [`server`]: reads requests, writes answers, `/metrics`
+//! - [`dns`]: the bytes of lookups; [`resolve`] asks, [`name_server`] answers
+//! - [`tls`]: keys, certificates and handshakes
+//! - [`trouble`]: what the hand says is the matter on this host
 //! - [`disk`]: the state file
 //! - [`reporter`]: lines to the witness
 //! - [`drive`]: the loop around an actor
@@ -11,6 +14,12 @@
 pub mod client;
 pub mod clock;
 pub mod disk;
+mod dns;
 pub mod drive;
+mod name_server;
+pub mod probe;
 pub mod reporter;
+mod resolve;
 mod server;
+pub mod tls;
+mod trouble;

@@ -1,9 +1,11 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
-//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`.
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`;
+//! a lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
 
+use crate::config::Target;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,6 +14,10 @@ use std::sync::Arc;
 
 /// Request header: milliseconds that the caller still waits.
 pub const HEADER_REMAINING_MS: &str = "x-blackstart-remaining-ms";
+/// Request header of whoever asks for a certificate: its public key, in hexadecimal digits.
+pub const HEADER_KEY: &str = "x-blackstart-key";
+/// Request header of whoever asks for a certificate: the names that it is to say, with commas between them.
+pub const HEADER_NAMES: &str = "x-blackstart-names";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
 
@@ -66,6 +72,11 @@ pub enum Ask {
         /// Its kind.
         kind: Text,
     },
+    /// Who is behind a name? Asked of a name server, over DNS.
+    Lookup {
+        /// The name, without a dot at its end.
+        name: Text,
+    },
     /// Read a key back.
     Read {
         /// The key.
@@ -97,6 +108,36 @@ pub struct Reply {
     /// The value read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// Who is behind the name that was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Box<Records>>,
+    /// For how long what was granted is valid; absent is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+    /// The certificate that was granted, as PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+/// An answer to a lookup; without targets it says that there is nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// Who is behind the name.
+    pub targets: Vec<Target>,
+    /// Nanoseconds for which the answer is good.
+    pub ttl_ns: u64,
+    /// Number of this version of the names.
+    pub serial: u32,
+}
+
+/// From when to when something granted is valid, in nanoseconds of the clock that all hosts of a region share when theirs
+/// are right (in containers: the engine machine's monotonic clock).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Not before.
+    pub from_ns: i64,
+    /// Not after.
+    pub until_ns: i64,
 }
 
 /// Why a request failed: typed, so that a caller can decide, and fast.
@@ -115,6 +156,8 @@ pub enum Failure {
     NotFound,
     /// The write could not be stored.
     Storage,
+    /// It is not granted.
+    Denied,
 }
 
 impl Reply {
@@ -128,7 +171,8 @@ impl Reply {
         // Field by field: a default text is one that all threads share, and counting its holders keeps them waiting for
         // each other.
         let (degraded, missing, stored_at) = (Vec::new(), Vec::new(), Vec::new());
-        Self { error: None, by: by.clone(), degraded, missing, stored_at, value: None }
+        let (value, records, grant, certificate) = (None, None, None, None);
+        Self { error: None, by: by.clone(), degraded, missing, stored_at, value, records, grant, certificate }
     }
 
     /// A failure.
@@ -141,6 +185,7 @@ impl Reply {
         match self.error {
             None => 200,
             Some(Failure::Unknown | Failure::NotFound) => 404,
+            Some(Failure::Denied) => 403,
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
             Some(Failure::DependencyMissing | Failure::Storage) => 503,
@@ -158,6 +203,7 @@ impl Reply {
             Failure::Unknown => "unknown".to_owned(),
             Failure::NotFound => "not-found".to_owned(),
             Failure::Storage => "storage".to_owned(),
+            Failure::Denied => "denied".to_owned(),
         })
     }
 }

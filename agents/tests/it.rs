@@ -2,8 +2,14 @@
 
 #[path = "it/behaviour.rs"]
 mod behaviour;
+#[path = "it/conformance.rs"]
+mod conformance;
 #[path = "it/customer.rs"]
 mod customer;
+#[path = "it/identity.rs"]
+mod identity;
+#[path = "it/names.rs"]
+mod names;
 #[path = "it/runtime.rs"]
 mod runtime;
 #[path = "it/world.rs"]

@@ -101,6 +101,7 @@ fn idle_host() -> Result<HostConfig> {
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        commons: agents::commons::Commons::default(),
     };
     let processes = (0..IDLE_AGENTS).map(|index| Process::Instance(instance(index))).collect();
     let (gate, state_dir) = (String::new(), std::env::temp_dir().display().to_string());
@@ -110,6 +111,7 @@ fn idle_host() -> Result<HostConfig> {
         witness: nobody,
         gate,
         boot_gate: "/no-trouble".to_owned(),
+        trouble_dir: String::new(),
         state_dir,
         boot: Duration::ZERO,
         processes,

@@ -8,6 +8,7 @@
 //! - [`net`]: forwarding, latencies, and faults on the network
 //! - [`disk`]: the disks of zones, and their faults
 //! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
+//! - [`trouble`]: names, grants and clocks that misbehave
 //! - [`cgroup`], [`hierarchy`], [`helper`]: control groups, and processes that work in a host's
 //! - [`machine`]: what is on the machine before a run and after it
 //! - [`undertaker`]: removes what the hand itself stands on
@@ -29,6 +30,7 @@ mod pause;
 mod power;
 mod processor;
 pub mod protocol;
+pub mod trouble;
 pub mod undertaker;
 
 use crate::world::docker::sweep;
@@ -208,6 +210,10 @@ impl Hand {
         }
         if let Some(fault) = disk::fault_of(deed, &self.place()) {
             return Ok(fault);
+        }
+        if let Deed::Trouble { hosts, in_force, probes } = deed {
+            let (hosts, in_force, probes) = (hosts.clone(), in_force.clone(), probes.clone());
+            return Ok(Box::new(trouble::Misbehaviour::new(name, Path::new(SHARED_DIR), hosts, in_force, probes)));
         }
         let fault = NetworkFault::from_deed(name, deed, self.net()?);
         fault.map(|fault| Box::new(fault) as Box<dyn Fault>).ok_or_else(|| format!("this hand knows no {deed:?}"))

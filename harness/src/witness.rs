@@ -11,7 +11,8 @@ pub mod watcher;
 use agents::machine::{Nanos, Outcome as Bytes};
 use agents::runtime::client::Client;
 use agents::runtime::clock::mono_ns;
-use agents::wire::{Ask, Line, Reply};
+use agents::runtime::tls::Tls;
+use agents::wire::{Ask, Line, Reply, Text};
 use protocol::{Seen, Tell, Watch};
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
@@ -122,7 +123,10 @@ struct Desk {
 
 impl Desk {
     fn open(watch: Watch, lines: Lines) -> Rc<Self> {
-        let desk = Rc::new(Self { watcher: RefCell::new(Watcher::new(watch)), client: Client::default(), lines });
+        // Whoever is outside shows nothing, and believes the run's root alone.
+        let tls = watch.root.as_deref().and_then(|root| Tls::new(root, false).ok()).map(Rc::new);
+        let client = Client::with_tls(tls, Vec::new());
+        let desk = Rc::new(Self { watcher: RefCell::new(Watcher::new(watch)), client, lines });
         desk.feed(Watcher::begin);
         desk
     }
@@ -134,7 +138,7 @@ impl Desk {
             match out {
                 Out::Seen(seen) => self.lines.send(seen),
                 Out::Later { at, errand } => self.turn_at(at, errand),
-                Out::Ask { errand, to, ask, timeout_ns } => self.ask(errand, to, ask, timeout_ns),
+                Out::Ask { errand, to, secure, ask, timeout_ns } => self.ask(errand, to, secure, ask, timeout_ns),
             }
         }
     }
@@ -147,16 +151,22 @@ impl Desk {
         });
     }
 
-    fn ask(self: &Rc<Self>, errand: Errand, to: SocketAddr, ask: Ask, timeout_ns: Nanos) {
+    fn ask(self: &Rc<Self>, errand: Errand, to: SocketAddr, secure: Option<Text>, ask: Ask, timeout_ns: Nanos) {
         let desk = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let result = desk.answer(to, &ask, timeout_ns).await;
+            let result = desk.answer(to, secure, &ask, timeout_ns).await;
             desk.feed(|watcher, now, out| watcher.answered(now, errand, result, out));
         });
     }
 
-    async fn answer(&self, to: SocketAddr, ask: &Ask, timeout_ns: Nanos) -> Result<Reply, &'static str> {
-        let asking = self.client.ask(to, None, ask, timeout_ns, |_| {});
+    async fn answer(
+        &self,
+        to: SocketAddr,
+        secure: Option<Text>,
+        ask: &Ask,
+        timeout_ns: Nanos,
+    ) -> Result<Reply, &'static str> {
+        let asking = self.client.ask(to, secure, None, ask, timeout_ns, |_| {});
         let Ok((outcome, conn)) = tokio::time::timeout(Duration::from_nanos(timeout_ns), asking).await else {
             return Err("timeout");
         };
@@ -177,6 +187,7 @@ pub fn silence(outcome: &Bytes) -> &'static str {
         Bytes::Refused => "refused",
         Bytes::Unreachable => "unreachable",
         Bytes::Broken => "broken",
+        Bytes::Untrusted => "untrusted",
     }
 }
 

@@ -107,6 +107,19 @@ impl Region<'_> {
             let members = cut.members(self.placement, draw).len();
             return if members < MEMBERS_MIN { self.too_few(fault, cut, members, span) } else { None };
         }
+        if let (Deed::Trouble { trouble, services }, true) = (&deed, hosts.is_empty())
+            && services.is_empty()
+        {
+            let lacks = if trouble.is_of_names() { "name servers" } else { "grants that end" };
+            let message =
+                format!("the fault `{}` is one of {lacks}, and graph `{}` has none", fault.name, self.graph.name);
+            let help = if trouble.is_of_names() {
+                "give the graph a `[names]` table"
+            } else {
+                "give the graph an `[identity]` table"
+            };
+            return error("no-such-part", message, help);
+        }
         if hosts.is_empty() {
             let message = format!("the fault `{}` hits no host", fault.name);
             let help = "no host fits `zones`, `services` and `hosts` together: they must name others";
@@ -181,7 +194,15 @@ impl Region<'_> {
             Fault::DiskFull(DiskFull { zones })
             | Fault::DiskSlow(DiskSlow { zones, .. })
             | Fault::DiskErrors(DiskErrors { zones }) => Selection::of_zones(zones.clone()),
+            Fault::ClockWrong(clock) => clock.hosts.clone(),
             Fault::PowerOff(_)
+            | Fault::NamesEmpty(_)
+            | Fault::NamesStale(_)
+            | Fault::NamesWrong(_)
+            | Fault::NamesSlow(_)
+            | Fault::NamesDead(_)
+            | Fault::GrantsRefused(_)
+            | Fault::GrantsExpired(_)
             | Fault::Kill(_)
             | Fault::Exit(_)
             | Fault::Restart(_)

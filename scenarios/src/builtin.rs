@@ -43,6 +43,19 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "slow-link",
     "gray-zone",
     "every-fault",
+    "every-shared-fault",
+    "names-empty",
+    "names-stale",
+    "names-wrong",
+    "names-slow",
+    "names-dead",
+    "grants-refused",
+    "grants-expired",
+    "clock-wrong",
+    "dns-forever-cache",
+    "dns-forever-cache-repaired",
+    "certificate-expiry",
+    "certificate-expiry-repaired",
 );
 
 /// The built-in game day with this name.

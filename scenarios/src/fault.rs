@@ -2,15 +2,23 @@
 //! the rights it needs, and whom it hits. Refuses to know how a world performs them.
 
 pub mod boot;
+pub mod clock_wrong;
 pub mod cut;
 pub mod disk_errors;
 pub mod disk_full;
 pub mod disk_slow;
 pub mod exit;
+pub mod grants_expired;
+pub mod grants_refused;
 pub mod gray_zone;
 pub mod kill;
 pub mod link;
 pub mod memory;
+pub mod names_dead;
+pub mod names_empty;
+pub mod names_slow;
+pub mod names_stale;
+pub mod names_wrong;
 mod paths;
 pub mod pause;
 pub mod power_off;
@@ -19,15 +27,23 @@ pub mod restart;
 mod selection;
 
 pub use boot::Boot;
+pub use clock_wrong::ClockWrong;
 pub use cut::{Cut, CutShape, MEMBERS_MIN};
 pub use disk_errors::DiskErrors;
 pub use disk_full::DiskFull;
 pub use disk_slow::{DELAY_MIN, DiskSlow};
 pub use exit::Exit;
+pub use grants_expired::GrantsExpired;
+pub use grants_refused::GrantsRefused;
 pub use gray_zone::GrayZone;
 pub use kill::Kill;
 pub use link::Link;
 pub use memory::Memory;
+pub use names_dead::NamesDead;
+pub use names_empty::NamesEmpty;
+pub use names_slow::NamesSlow;
+pub use names_stale::NamesStale;
+pub use names_wrong::NamesWrong;
 pub use pause::Pause;
 pub use power_off::PowerOff;
 pub use processor::Processor;
@@ -38,6 +54,7 @@ use crate::plan::Deed;
 use crate::seed::Draw;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
+use fixtures::trouble::Trouble;
 use std::time::Duration;
 
 /// Everything that can be done to a region. Each has its inverse: what is injected is healed.
@@ -71,6 +88,22 @@ pub enum Fault {
     Link(Link),
     /// A zone looks well and is not.
     GrayZone(GrayZone),
+    /// Name servers say that nobody is there.
+    NamesEmpty(NamesEmpty),
+    /// Name servers answer with what once was.
+    NamesStale(NamesStale),
+    /// Name servers answer with somebody else's addresses.
+    NamesWrong(NamesWrong),
+    /// Name servers answer late.
+    NamesSlow(NamesSlow),
+    /// Name servers do not answer.
+    NamesDead(NamesDead),
+    /// Certificates or credentials are not granted.
+    GrantsRefused(GrantsRefused),
+    /// Certificates or credentials that are granted have ended already.
+    GrantsExpired(GrantsExpired),
+    /// Clocks of hosts are wrong.
+    ClockWrong(ClockWrong),
 }
 
 /// What a kind of fault is, for people.
@@ -105,6 +138,14 @@ pub fn catalogue() -> &'static [Entry] {
         cut::ENTRY,
         link::ENTRY,
         gray_zone::ENTRY,
+        names_empty::ENTRY,
+        names_stale::ENTRY,
+        names_wrong::ENTRY,
+        names_slow::ENTRY,
+        names_dead::ENTRY,
+        grants_refused::ENTRY,
+        grants_expired::ENTRY,
+        clock_wrong::ENTRY,
     ]
 }
 
@@ -124,6 +165,39 @@ impl Aim {
     fn whole(selection: &Selection, placement: &Placement, draw: Draw<'_>, deed: Deed) -> Self {
         let hosts = selection.resolve(placement, draw);
         Self { zones: zones_of(&hosts, placement), hosts, deed }
+    }
+
+    /// Trouble of the name servers on the hosts that a selection means; nobody where the region has none.
+    fn of_names(
+        selection: &Selection,
+        placement: &Placement,
+        draw: Draw<'_>,
+        trouble: Trouble,
+        disturbs: bool,
+    ) -> Self {
+        let services: Vec<ServiceName> = placement.roles.names.iter().cloned().collect();
+        let aim = Self::of_services(selection, services, placement, draw, trouble);
+        if disturbs { Self { zones: zones_of(&aim.hosts, placement), ..aim } } else { aim }
+    }
+
+    /// Trouble of those who grant on the hosts that a selection means; nobody where nothing that is granted ends.
+    fn of_grants(selection: &Selection, placement: &Placement, draw: Draw<'_>, trouble: Trouble) -> Self {
+        let is_meant = |service: &&ServiceName| selection.services.is_empty() || selection.services.contains(service);
+        let services = placement.roles.granters.iter().filter(is_meant).cloned().collect();
+        let aim = Self::of_services(selection, services, placement, draw, trouble);
+        Self { zones: zones_of(&aim.hosts, placement), ..aim }
+    }
+
+    fn of_services(
+        selection: &Selection,
+        services: Vec<ServiceName>,
+        placement: &Placement,
+        draw: Draw<'_>,
+        trouble: Trouble,
+    ) -> Self {
+        let narrowed = Selection { services: services.clone(), ..selection.clone() };
+        let hosts = if services.is_empty() { Vec::new() } else { narrowed.resolve(placement, draw) };
+        Self { hosts, zones: Vec::new(), deed: Deed::Trouble { trouble, services } }
     }
 }
 
@@ -145,6 +219,14 @@ impl Fault {
             Self::Cut(_) => &cut::ENTRY,
             Self::Link(_) => &link::ENTRY,
             Self::GrayZone(_) => &gray_zone::ENTRY,
+            Self::NamesEmpty(_) => &names_empty::ENTRY,
+            Self::NamesStale(_) => &names_stale::ENTRY,
+            Self::NamesWrong(_) => &names_wrong::ENTRY,
+            Self::NamesSlow(_) => &names_slow::ENTRY,
+            Self::NamesDead(_) => &names_dead::ENTRY,
+            Self::GrantsRefused(_) => &grants_refused::ENTRY,
+            Self::GrantsExpired(_) => &grants_expired::ENTRY,
+            Self::ClockWrong(_) => &clock_wrong::ENTRY,
         }
     }
 
@@ -175,6 +257,14 @@ impl Fault {
             Self::Cut(fault) => fault.aim(placement, draw),
             Self::Link(fault) => fault.aim(placement, draw),
             Self::GrayZone(fault) => fault.aim(placement, draw),
+            Self::NamesEmpty(fault) => fault.aim(placement, draw),
+            Self::NamesStale(fault) => fault.aim(placement, draw),
+            Self::NamesWrong(fault) => fault.aim(placement, draw),
+            Self::NamesSlow(fault) => fault.aim(placement, draw),
+            Self::NamesDead(fault) => fault.aim(placement, draw),
+            Self::GrantsRefused(fault) => fault.aim(placement, draw),
+            Self::GrantsExpired(fault) => fault.aim(placement, draw),
+            Self::ClockWrong(fault) => fault.aim(placement, draw),
         }
     }
 }

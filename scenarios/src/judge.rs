@@ -2,6 +2,7 @@
 //! how findings of several invariants relate. Refuses to know how each invariant is decided; that is one file each.
 
 mod a1;
+mod commons;
 mod culprit;
 mod effect;
 mod excuse;

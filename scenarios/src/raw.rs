@@ -4,8 +4,8 @@
 mod faults;
 
 pub use faults::{
-    Named, RawAfter, RawBoot, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved, RawPowerOff,
-    RawProcessor, RawSelection, RawSet, RawSlowDisk, Written,
+    Named, RawAfter, RawBoot, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved,
+    RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, Written,
 };
 
 use fixtures::decode::Located;

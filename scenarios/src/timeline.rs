@@ -72,6 +72,8 @@ pub struct Spell {
     pub zones: Vec<ZoneName>,
     /// Whether it keeps its hosts from booting until it is healed.
     pub keeps_dark: bool,
+    /// Whether it misleads whoever is in the zones that it disturbs: by names, grants or clocks.
+    pub misleads: bool,
 }
 
 impl Spell {
@@ -98,6 +100,7 @@ fn spells(plan: &Plan, done: &BTreeMap<String, Done>) -> Vec<Spell> {
                         hosts: step.hosts.clone(),
                         zones: step.zones.clone(),
                         keeps_dark: step.deed == Deed::Boot { trouble: BootTrouble::Never },
+                        misleads: matches!(step.deed, Deed::Trouble { .. }),
                     };
                     open.entry(&step.fault).or_insert_with(spell);
                 }
@@ -283,6 +286,13 @@ impl Timeline {
     /// Whether a fault is aimed at a host at a moment.
     pub fn is_aimed_at(&self, host: &HostName, at_ns: u64) -> bool {
         self.spells.iter().any(|spell| spell.holds_at(at_ns) && spell.hosts.contains(host))
+    }
+
+    /// Whether a fault misleads a whole zone at a moment, the one at which it is healed included: nobody has seen it end
+    /// by then.
+    pub fn is_misled(&self, zone: &ZoneName, at_ns: u64) -> bool {
+        let holds = |spell: &Spell| spell.holds_at(at_ns) || spell.to_ns == Some(at_ns);
+        self.spells.iter().any(|spell| spell.misleads && holds(spell) && spell.zones.contains(zone))
     }
 
     /// Whether a fault keeps a host from booting at a moment.

@@ -7,7 +7,7 @@
 use super::ordered::Ordered;
 use super::timer::{TimerKind, Timers};
 use super::{AttemptId, ConnId, Nanos, Outcome, Output, RequestId};
-use crate::wire::{Ask, Reply};
+use crate::wire::{Ask, Reply, Text};
 use std::net::SocketAddr;
 
 /// Connections kept for one address at most.
@@ -18,6 +18,10 @@ const IDLE_CONNS_MAX: usize = 8;
 pub enum Purpose {
     /// To acquire the need with this index.
     Need(usize),
+    /// To ask what the name with this index stands for.
+    Lookup(usize),
+    /// To check the health of the instance with this index.
+    Health(usize),
     /// To make a call for a request.
     Call {
         /// The request.
@@ -30,8 +34,10 @@ pub enum Purpose {
 pub struct Ended {
     /// Why it was made.
     pub purpose: Purpose,
-    /// Index of the target in its picker.
+    /// Index of the target in its picker when it was asked.
     pub target: usize,
+    /// Its address.
+    pub to: SocketAddr,
     /// The answer, or why there was none.
     pub result: Result<Reply, Silence>,
 }
@@ -47,6 +53,8 @@ pub enum Silence {
     Unreachable,
     /// The connection ended before the answer.
     Broken,
+    /// One side did not trust the other's certificate.
+    Untrusted,
 }
 
 impl Silence {
@@ -57,6 +65,7 @@ impl Silence {
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::Broken => "broken",
+            Self::Untrusted => "untrusted",
         }
     }
 }
@@ -66,6 +75,7 @@ struct Attempt {
     purpose: Purpose,
     target: usize,
     to: SocketAddr,
+    secure: Option<Text>,
     ask: Ask,
     until: Nanos,
     reused: bool,
@@ -88,6 +98,8 @@ pub struct Sending {
     pub target: usize,
     /// Its address.
     pub to: SocketAddr,
+    /// The name that it must prove to have.
+    pub secure: Option<Text>,
     /// What is asked.
     pub ask: Ask,
     /// Bound of the attempt.
@@ -104,12 +116,12 @@ impl Exchange {
     pub fn send(&mut self, now: Nanos, sending: Sending, timers: &mut Timers, out: &mut Vec<Output>) {
         self.sent += 1;
         let attempt = AttemptId(self.sent);
-        let Sending { purpose, target, to, ask, timeout } = sending;
+        let Sending { purpose, target, to, secure, ask, timeout } = sending;
         let conn = self.idle.get_mut(&to).and_then(Vec::pop);
         let until = now.saturating_add(timeout);
         timers.set(until, TimerKind::Attempt(attempt));
-        out.push(Output::Send { attempt, to, conn, ask: ask.clone(), timeout });
-        self.open.insert(attempt, Attempt { purpose, target, to, ask, until, reused: conn.is_some() });
+        out.push(Output::Send { attempt, to, secure: secure.clone(), conn, ask: ask.clone(), timeout });
+        self.open.insert(attempt, Attempt { purpose, target, to, secure, ask, until, reused: conn.is_some() });
     }
 
     /// An attempt came to an end; `None` where nobody waits for it, or where it goes on over a new connection.
@@ -140,6 +152,7 @@ impl Exchange {
                     out.push(Output::Send {
                         attempt: id,
                         to: attempt.to,
+                        secure: attempt.secure.clone(),
                         conn: None,
                         ask: attempt.ask.clone(),
                         timeout,
@@ -152,8 +165,9 @@ impl Exchange {
             Outcome::Refused => Err(Silence::Refused),
             Outcome::Unreachable => Err(Silence::Unreachable),
             Outcome::Broken => Err(Silence::Broken),
+            Outcome::Untrusted => Err(Silence::Untrusted),
         };
-        Some(Ended { purpose: attempt.purpose, target: attempt.target, result })
+        Some(Ended { purpose: attempt.purpose, target: attempt.target, to: attempt.to, result })
     }
 
     /// An attempt's time is up.
@@ -162,7 +176,8 @@ impl Exchange {
         out.push(Output::Abandon { attempt: id });
         // Connections to a silent peer are not worth keeping.
         self.close_idle(attempt.to, out);
-        Some(Ended { purpose: attempt.purpose, target: attempt.target, result: Err(Silence::Timeout) })
+        let Attempt { purpose, target, to, .. } = attempt;
+        Some(Ended { purpose, target, to, result: Err(Silence::Timeout) })
     }
 
     fn keep(&mut self, to: SocketAddr, conn: ConnId, out: &mut Vec<Output>) {

@@ -2,9 +2,10 @@
 //! failed answers, and the write at its end. Refuses to know how bytes travel.
 
 use super::exchange::{Ended, Purpose, Sending, Silence};
+use super::lookup::{Lookups, Waiter};
 use super::need::pause;
 use super::role::Errand;
-use super::target::Picker;
+use super::route::{Ready, Route, Traveller};
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::CallConfig;
@@ -12,6 +13,7 @@ use crate::wire::{Ask, Failure, Note, Reply};
 use fixtures::graph::{Acknowledge, State, Strength};
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 /// How long a request may take whose caller did not say.
 const PATIENCE_NS: Nanos = 10_000_000_000;
@@ -24,16 +26,17 @@ const CALL_NOTES_EVERY_NS: Nanos = 2_000_000_000;
 /// One dependency of this instance: how its instances answer, and what was not told of it yet.
 #[derive(Debug)]
 pub struct Edge {
-    picker: Picker,
+    route: Route,
     untold_sent: u64,
     untold_failed: BTreeMap<String, u64>,
 }
 
 impl Edge {
     /// The edge of a caller in `zone`.
-    pub fn new(config: &CallConfig, zone: &ZoneName) -> Self {
-        let picker = Picker::new(&config.targets, config.breaker, config.routing, zone, 0);
-        Self { picker, untold_sent: 0, untold_failed: BTreeMap::new() }
+    pub fn new(config: &CallConfig, zone: &ZoneName, lookups: &mut Lookups) -> Self {
+        let name = lookups.place(&config.callee);
+        let route = Route::new(&config.targets, config.breaker, config.routing, zone, 0, name);
+        Self { route, untold_sent: 0, untold_failed: BTreeMap::new() }
     }
 }
 
@@ -46,7 +49,10 @@ pub struct Job {
     /// How many of them are done.
     done: usize,
     /// Attempts of the present call that failed, and where.
-    tried: Vec<usize>,
+    tried: Vec<SocketAddr>,
+    /// Until when the name of the present call is waited for, and whether that has ended.
+    name_until: Option<Nanos>,
+    waited: bool,
     write: Option<(String, String)>,
     degraded: BTreeSet<ServiceName>,
     stored_at: Vec<InstanceName>,
@@ -102,7 +108,9 @@ impl Machine {
         let given = remaining.unwrap_or(PATIENCE_NS);
         let deadline = now.saturating_add(given - given / WAY_BACK);
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
-        self.jobs.insert(id, Job { deadline, errand, done: 0, tried: Vec::new(), write, degraded, stored_at });
+        let (tried, name_until, waited) = (Vec::new(), None, false);
+        let job = Job { deadline, errand, done: 0, tried, name_until, waited, write, degraded, stored_at };
+        self.jobs.insert(id, job);
         deadline
     }
 
@@ -117,27 +125,53 @@ impl Machine {
             let config = &self.role.config.calls[call];
             let edge = &mut self.edges[call];
             // A soft call has something to lose (time), a hard one has nothing: only the soft one heeds the breakers.
-            let skip = config.strength == Strength::Soft && edge.picker.all_open(now);
-            let target = if skip { None } else { edge.picker.pick(now, &job.tried) };
+            let skip = config.strength == Strength::Soft && edge.route.all_open(now);
+            let late = job.name_until.is_some_and(|until| now >= until) && !job.waited;
+            let ready = if skip || late {
+                Ready::No
+            } else {
+                let zone = &self.role.config.zone;
+                let traveller = Traveller { who: Waiter::Job(id), waited: job.waited, callee: &config.callee, zone };
+                let wires = (&mut self.exchange, &mut self.timers);
+                edge.route.refresh(now, traveller, &mut self.lookups, wires, out)
+            };
+            if ready == Ready::Later {
+                // Less than what is left, so that there is time to say what is missing.
+                let left = self.role.asks[call].1.min((job.deadline - now) / WAY_BACK * (WAY_BACK - 1));
+                let until = *job.name_until.get_or_insert(now.saturating_add(left));
+                return self.timers.set(until, TimerKind::Job(id));
+            }
+            let target = if ready == Ready::Yes { edge.route.pick(now, &job.tried) } else { None };
             let Some(target) = target else {
                 if config.strength == Strength::Hard {
-                    return self.fail(id, Failure::DependencyMissing, vec![config.to.clone()], out);
+                    let names = edge.route.name().and_then(|_| self.lookups.service());
+                    let missing = std::iter::once(&config.to).chain(names).cloned().collect();
+                    return self.fail(id, Failure::DependencyMissing, missing, out);
                 }
                 job.degraded.insert(config.to.clone());
                 job.next_call();
                 continue;
             };
-            job.tried.push(target);
+            let to = edge.route.address(target);
+            job.tried.push(to);
             edge.untold_sent += 1;
             let write = if config.carries_writes { job.write.clone() } else { None };
             let (operation, timeout) = &self.role.asks[call];
             let ask = Ask::Work { operation: operation.clone(), write };
             let timeout = (*timeout).min(job.deadline - now);
-            let to = config.targets[target].address;
-            let sending = Sending { purpose: Purpose::Call { id }, target, to, ask, timeout };
+            let secure = edge.route.secure(target);
+            let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };
             self.timers.set_if_absent(now + CALL_NOTES_EVERY_NS, TimerKind::CallNotes);
             return self.exchange.send(now, sending, &mut self.timers, out);
         }
+    }
+
+    /// The name of a request's present call was asked for, and that has ended.
+    pub(super) fn name_was_asked(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.waited = true;
+        self.timers.cancel(TimerKind::Job(id));
+        self.advance(now, id, out);
     }
 
     /// One attempt of a request's present call came to an end.
@@ -147,7 +181,7 @@ impl Machine {
         let (config, edge) = (&self.role.config.calls[call], &mut self.edges[call]);
         let (cause, missing, again) = match ended.result {
             Ok(reply) if reply.error.is_none() => {
-                edge.picker.succeeded(ended.target);
+                edge.route.succeeded(ended.target, ended.to);
                 job.degraded.extend(reply.degraded);
                 job.stored_at.extend(reply.stored_at);
                 job.next_call();
@@ -155,12 +189,12 @@ impl Machine {
             }
             Ok(reply) => {
                 // It answers: that is no matter for its breaker. Another instance may have what this one lacks.
-                edge.picker.succeeded(ended.target);
+                edge.route.succeeded(ended.target, ended.to);
                 let again = matches!(reply.error, Some(Failure::DependencyMissing | Failure::Storage));
                 (reply.cause().unwrap_or_default(), reply.missing, again)
             }
             Err(silence) => {
-                edge.picker.failed(ended.target, now);
+                edge.route.failed(ended.target, ended.to, now);
                 (Silence::word(silence).to_owned(), Vec::new(), true)
             }
         };
@@ -251,5 +285,6 @@ impl Job {
     fn next_call(&mut self) {
         self.done += 1;
         self.tried.clear();
+        (self.name_until, self.waited) = (None, false);
     }
 }

@@ -70,6 +70,25 @@ impl Picker {
         Self { count: targets.len(), near, gates: Ordered::default(), breaker, next: first }
     }
 
+    /// A picker for newer targets. Breakers of those that stay are kept; `kept` says where an old one is now.
+    #[must_use]
+    pub fn carried_over(
+        &self,
+        targets: &[Target],
+        routing: Routing,
+        zone: &ZoneName,
+        kept: impl Fn(usize) -> Option<usize>,
+    ) -> Self {
+        let first = self.next % targets.len().max(1);
+        let mut picker = Self::new(targets, self.breaker, routing, zone, first);
+        for (old, gate) in self.gates.iter() {
+            if let Some(index) = kept(old) {
+                picker.gates.insert(index, *gate);
+            }
+        }
+        picker
+    }
+
     /// How many targets there are.
     pub fn count(&self) -> usize {
         self.count
@@ -165,6 +184,7 @@ mod tests {
             name: InstanceName((*zone).to_owned()),
             zone: ZoneName::new(*zone).expect("a name"),
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            secure: None,
         };
         zones.iter().map(target).collect()
     }

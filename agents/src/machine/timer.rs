@@ -9,6 +9,12 @@ pub enum TimerKind {
     Need(usize),
     /// This attempt's time is up.
     Attempt(AttemptId),
+    /// What this need granted has ended.
+    Expiry(usize),
+    /// A name server checks the health of instances.
+    Health,
+    /// A name server sends what it has held back.
+    Late,
     /// This request goes on: after its own work, or after a back-off.
     Job(RequestId),
     /// Tell the witness of calls made.

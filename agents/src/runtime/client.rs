@@ -1,8 +1,9 @@
 //! Owns connections to other instances: opens them, keeps them under a number, sends one attempt and reads its
 //! answer. Refuses to decide when to reuse, retry or give up.
 
+use super::tls::{self, Tls};
 use crate::machine::{ConnId, Nanos, Outcome};
-use crate::wire::{Ask, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use crate::wire::{Ask, Failure, HEADER_KEY, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Text};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// The longest answer that is read, in bytes.
@@ -23,16 +25,25 @@ type Sender = SendRequest<Empty<Bytes>>;
 /// Open connections.
 #[derive(Debug, Default)]
 pub struct Client {
+    tls: Option<Rc<Tls>>,
+    /// The names that its own certificate is to say.
+    names: Vec<String>,
     kept: RefCell<BTreeMap<ConnId, Sender>>,
     next: Cell<u64>,
 }
 
 impl Client {
+    /// A client that believes and shows certificates.
+    pub fn with_tls(tls: Option<Rc<Tls>>, names: Vec<String>) -> Self {
+        Self { tls, names, ..Self::default() }
+    }
+
     /// Sends one attempt, on a kept connection or a new one. The second part of the answer is the connection, where it
     /// can be used again; `closed` is called when a kept one ends.
     pub async fn ask(
         &self,
         to: SocketAddr,
+        secure: Option<Text>,
         conn: Option<ConnId>,
         ask: &Ask,
         remaining: Nanos,
@@ -43,12 +54,13 @@ impl Client {
             Some(kept) => kept,
             // The machine named a connection that has just gone: it treats that like any dead kept connection.
             None if conn.is_some() => return (Outcome::Broken, None),
-            None => match self.open(to, closed).await {
+            None => match self.open(to, secure, !matches!(ask, Ask::Need { .. }), closed).await {
                 Ok(opened) => opened,
                 Err(outcome) => return (outcome, None),
             },
         };
-        match exchange(&mut sender, to, ask, remaining).await {
+        let request = self.request(to, ask, remaining);
+        match exchange(&mut sender, request).await.map(|reply| self.installed(reply)) {
             Some(reply) if sender.ready().await.is_ok() => {
                 self.kept.borrow_mut().insert(id, sender);
                 (Outcome::Reply(reply), Some(id))
@@ -58,9 +70,31 @@ impl Client {
         }
     }
 
-    async fn open(&self, to: SocketAddr, closed: impl FnOnce(ConnId) + 'static) -> Result<(ConnId, Sender), Outcome> {
+    /// Opens a connection, over TLS where the other side must prove a name; `shows` a certificate of its own there.
+    async fn open(
+        &self,
+        to: SocketAddr,
+        secure: Option<Text>,
+        shows: bool,
+        closed: impl FnOnce(ConnId) + 'static,
+    ) -> Result<(ConnId, Sender), Outcome> {
         let stream = TcpStream::connect(to).await.map_err(|error| outcome_of(error.kind()))?;
         stream.set_nodelay(true).map_err(|_| Outcome::Broken)?;
+        let Some(name) = secure else { return self.speak(stream, closed).await };
+        // Without a root there is nobody whom it could believe.
+        let (tls, name) = self.tls.as_ref().zip(tls::server_name(&name)).ok_or(Outcome::Untrusted)?;
+        let stream =
+            tls.connector(shows).connect(name, stream).await.map_err(|error| {
+                if tls::is_distrust(&error) { Outcome::Untrusted } else { outcome_of(error.kind()) }
+            })?;
+        self.speak(stream, closed).await
+    }
+
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        closed: impl FnOnce(ConnId) + 'static,
+    ) -> Result<(ConnId, Sender), Outcome> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Outcome::Broken)?;
         let id = ConnId(self.next.get());
         self.next.set(id.0 + 1);
@@ -70,6 +104,40 @@ impl Client {
             closed(id);
         });
         Ok((id, sender))
+    }
+
+    /// An answer with its certificate taken out and shown from now on.
+    fn installed(&self, mut reply: Reply) -> Reply {
+        if let (Some(pem), Some(tls)) = (reply.certificate.take(), &self.tls)
+            && tls.install(&pem).is_err()
+        {
+            reply.error = Some(Failure::Denied);
+        }
+        reply
+    }
+
+    fn request(&self, to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<Bytes>>> {
+        let (method, path) = match ask {
+            Ask::Work { operation, .. } => (Method::POST, format!("/work/{operation}")),
+            Ask::Need { kind } => (Method::GET, format!("/need/{kind}")),
+            Ask::Read { key } => (Method::GET, format!("/state/{key}")),
+            Ask::Ready => (Method::GET, "/readyz".to_owned()),
+            Ask::Live => (Method::GET, "/livez".to_owned()),
+            // It travels as DNS.
+            Ask::Lookup { .. } => return None,
+        };
+        let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
+        let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
+        if let Ask::Work { write: Some((key, value)), .. } = ask {
+            builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+        }
+        if let (Ask::Need { .. }, Some(tls)) = (ask, &self.tls)
+            && !self.names.is_empty()
+        {
+            let key: String = tls.public_key().iter().map(|byte| format!("{byte:02x}")).collect();
+            builder = builder.header(HEADER_KEY, key).header(HEADER_NAMES, self.names.join(","));
+        }
+        builder.body(Empty::new()).ok()
     }
 
     /// Drops a connection that the machine will not use again.
@@ -88,26 +156,10 @@ fn outcome_of(kind: ErrorKind) -> Outcome {
     }
 }
 
-async fn exchange(sender: &mut Sender, to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Reply> {
-    let response = sender.send_request(request(to, ask, remaining)?).await.ok()?;
+async fn exchange(sender: &mut Sender, request: Option<Request<Empty<Bytes>>>) -> Option<Reply> {
+    let response = sender.send_request(request?).await.ok()?;
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?;
     serde_json::from_slice(&body.to_bytes()).ok()
-}
-
-fn request(to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<Bytes>>> {
-    let (method, path) = match ask {
-        Ask::Work { operation, .. } => (Method::POST, format!("/work/{operation}")),
-        Ask::Need { kind } => (Method::GET, format!("/need/{kind}")),
-        Ask::Read { key } => (Method::GET, format!("/state/{key}")),
-        Ask::Ready => (Method::GET, "/readyz".to_owned()),
-        Ask::Live => (Method::GET, "/livez".to_owned()),
-    };
-    let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
-    let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
-    if let Ask::Work { write: Some((key, value)), .. } = ask {
-        builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
-    }
-    builder.body(Empty::new()).ok()
 }
 
 /// A client shared by the tasks of one thread.

@@ -2,25 +2,31 @@
 //! Refuses to decide anything.
 
 use super::client::{Client, SharedClient};
-use super::clock::mono_ns;
+use super::clock::{self, mono_ns};
 use super::disk::{self, Append};
 use super::reporter::Reporter;
-use super::server;
+use super::tls::{self, Tls};
+use super::trouble::Troubles;
+use super::{name_server, resolve, server};
 use crate::canary::Canary;
+use crate::commons::Commons;
 use crate::config::{HostConfig, InstanceConfig, Process};
+use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, ConnId, Counters, Input, Machine, Nanos, Output, RequestId};
-use crate::wire::{Ask, Failure, Reply};
+use crate::wire::{Ask, Failure, Reply, Text};
 use fixtures::graph::State;
+use fixtures::name::ServiceName;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// How long a process that exits waits for its last notes to leave.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -32,6 +38,8 @@ pub(super) struct Driver<A> {
     waiting: RefCell<BTreeMap<RequestId, oneshot::Sender<Reply>>>,
     attempts: RefCell<BTreeMap<AttemptId, AbortHandle>>,
     client: SharedClient,
+    tls: Option<Rc<Tls>>,
+    around: Around,
     reporter: Option<Reporter>,
     disk: Option<Sender<Append>>,
     rearm: Notify,
@@ -39,19 +47,46 @@ pub(super) struct Driver<A> {
     next_request: Cell<u64>,
 }
 
+/// What surrounds a process of a region with names or identities.
+#[derive(Debug, Default)]
+struct Around {
+    troubles: RefCell<Troubles>,
+    service: Option<ServiceName>,
+    commons: Commons,
+    /// Until when an authority shows the certificate that it signed itself last.
+    signed_until: Cell<Nanos>,
+}
+
+impl Around {
+    fn new(trouble_dir: &str, service: Option<ServiceName>, commons: &Commons) -> Self {
+        let folder = (!trouble_dir.is_empty()).then(|| PathBuf::from(trouble_dir));
+        let troubles = RefCell::new(Troubles::new(folder));
+        Self { troubles, service, commons: commons.clone(), signed_until: Cell::default() }
+    }
+}
+
 impl<A: Actor + 'static> Driver<A> {
-    fn new(actor: A, reporter: Option<Reporter>, disk: Option<Sender<Append>>) -> Rc<Self> {
-        Rc::new(Self {
+    fn new(
+        actor: A,
+        around: Around,
+        reporter: Option<Reporter>,
+        disk: Option<Sender<Append>>,
+    ) -> std::io::Result<Rc<Self>> {
+        let tls = Tls::of(&around.commons).map_err(std::io::Error::other)?.map(Rc::new);
+        let client = Client::with_tls(tls.clone(), around.commons.proves.clone());
+        Ok(Rc::new(Self {
             actor: RefCell::new(actor),
             waiting: RefCell::default(),
             attempts: RefCell::default(),
-            client: Rc::new(Client::default()),
+            client: Rc::new(client),
+            tls,
+            around,
             reporter,
             disk,
             rearm: Notify::new(),
             listen: Notify::new(),
             next_request: Cell::new(1),
-        })
+        }))
     }
 
     fn feed(self: &Rc<Self>, input: Input) {
@@ -59,6 +94,10 @@ impl<A: Actor + 'static> Driver<A> {
         let (before, after) = {
             let mut actor = self.actor.borrow_mut();
             let before = actor.next_wake();
+            if let Some(in_force) = self.around.troubles.borrow_mut().changed() {
+                clock::set_ahead(Felt::of(&in_force, self.around.service.as_ref()).ahead_ns);
+                actor.handle(mono_ns(), Input::Troubled { in_force }, &mut outputs);
+            }
             actor.handle(mono_ns(), input, &mut outputs);
             (before, actor.next_wake())
         };
@@ -73,7 +112,9 @@ impl<A: Actor + 'static> Driver<A> {
     fn perform(self: &Rc<Self>, output: Output) {
         match output {
             Output::Listen => self.listen.notify_one(),
-            Output::Send { attempt, to, conn, ask, timeout } => self.send(attempt, to, conn, ask, timeout),
+            Output::Send { attempt, to, secure, conn, ask, timeout } => {
+                self.send(attempt, to, secure, conn, ask, timeout)
+            }
             Output::Abandon { attempt } => {
                 let task = self.attempts.borrow_mut().remove(&attempt);
                 if let Some(task) = task {
@@ -98,7 +139,15 @@ impl<A: Actor + 'static> Driver<A> {
         }
     }
 
-    fn send(self: &Rc<Self>, attempt: AttemptId, to: SocketAddr, conn: Option<ConnId>, ask: Ask, timeout: Nanos) {
+    fn send(
+        self: &Rc<Self>,
+        attempt: AttemptId,
+        to: SocketAddr,
+        secure: Option<Text>,
+        conn: Option<ConnId>,
+        ask: Ask,
+        timeout: Nanos,
+    ) {
         let driver = Rc::clone(self);
         let task = tokio::task::spawn_local(async move {
             let watcher = Rc::downgrade(&driver);
@@ -108,7 +157,10 @@ impl<A: Actor + 'static> Driver<A> {
                     driver.feed(Input::Closed { conn });
                 }
             };
-            let (outcome, conn) = driver.client.ask(to, conn, &ask, timeout, closed).await;
+            let (outcome, conn) = match &ask {
+                Ask::Lookup { name } => (resolve::lookup(to, name, fastrand::u16(..)).await, None),
+                _ => driver.client.ask(to, secure, conn, &ask, timeout, closed).await,
+            };
             driver.attempts.borrow_mut().remove(&attempt);
             driver.feed(Input::Answer { attempt, outcome, conn });
         });
@@ -144,6 +196,33 @@ impl<A: Actor + 'static> Driver<A> {
         // It holds a reference and a number: forgetting it leaks nothing, and keeps it from telling.
         std::mem::forget(gone);
         reply.unwrap_or_else(|_| Reply { error: Some(Failure::Deadline), ..Reply::default() })
+    }
+
+    /// Takes connections over TLS, where it is asked so; an authority sees to its own certificate first.
+    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
+        let (tls, commons) = (self.tls.as_ref()?, &self.around.commons);
+        let now = mono_ns();
+        if let (true, Some(keys)) = (commons.is_authority && now >= self.around.signed_until.get(), &commons.keys)
+            && let Some(grant) = self.actor.borrow().certificate(now)
+        {
+            let signed = tls::sign(keys, tls.public_key(), &commons.proves, grant).and_then(|pem| tls.install(&pem));
+            let lifetime = u64::try_from(grant.until_ns.saturating_sub(grant.from_ns)).unwrap_or_default();
+            if signed.is_ok() {
+                self.around.signed_until.set(now.saturating_add(lifetime / 2));
+            }
+        }
+        tls.acceptor()
+    }
+
+    /// What was granted, with the certificate where it is one and somebody's key came with the question.
+    pub(super) fn signed(&self, mut reply: Reply, key: &[u8], names: &[String]) -> Reply {
+        if let (Some(grant), Some(keys)) = (reply.grant, &self.around.commons.keys) {
+            match tls::sign(keys, key, names, grant) {
+                Ok(pem) => reply.certificate = Some(pem),
+                Err(_) => reply.error = Some(Failure::Denied),
+            }
+        }
+        reply
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -189,11 +268,12 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
     match process {
         Process::Instance(config) => {
             let reporter = Reporter::start(host.witness, config.from.clone())?;
-            local.block_on(&runtime, instance(config, Some(reporter), Path::new(&host.state_dir)))
+            local.block_on(&runtime, instance(config, Some(reporter), Path::new(&host.state_dir), &host.trouble_dir))
         }
         Process::Canary(config) => {
             let reporter = Reporter::start(host.witness, config.from.clone())?;
-            let driver = Driver::new(Canary::new(config.clone()), Some(reporter), None);
+            let around = Around::new(&host.trouble_dir, None, &config.commons);
+            let driver = Driver::new(Canary::new(config.clone()), around, Some(reporter), None)?;
             local.block_on(&runtime, async {
                 driver.feed(Input::Start { entries: Vec::new() });
                 driver.wake().await;
@@ -203,11 +283,16 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
     }
 }
 
-/// Runs one instance for ever; `state_dir` holds its state file.
+/// Runs one instance for ever; `state_dir` holds its state file, `trouble_dir` what is the matter on its host.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn instance(config: &InstanceConfig, reporter: Option<Reporter>, state_dir: &Path) -> std::io::Result<()> {
+pub async fn instance(
+    config: &InstanceConfig,
+    reporter: Option<Reporter>,
+    state_dir: &Path,
+    trouble_dir: &str,
+) -> std::io::Result<()> {
     let (done, mut appended) = mpsc::unbounded_channel();
     let (disk, entries) = if config.state == State::Disk {
         let (file, entries) = disk::open(&state_dir.join(format!("{}.log", config.name)))?;
@@ -217,12 +302,17 @@ pub async fn instance(config: &InstanceConfig, reporter: Option<Reporter>, state
     } else {
         (None, Vec::new())
     };
-    let driver = Driver::new(Machine::new(config.clone()), reporter, disk);
+    let around = Around::new(trouble_dir, config.from.service.clone(), &config.commons);
+    let driver = Driver::new(Machine::new(config.clone()), around, reporter, disk)?;
     driver.feed(Input::Start { entries });
     let listening = async {
         driver.listen.notified().await;
         // The one fixed address that all others were told.
         let listener = TcpListener::bind(config.listen).await?;
+        if let Some(directory) = config.commons.directory.clone() {
+            let names = name_server::serve(directory, Rc::clone(&driver));
+            return tokio::select! { ended = names => ended, () = server::accept(listener, Rc::clone(&driver)) => Ok(()) };
+        }
         server::accept(listener, Rc::clone(&driver)).await;
         Ok(())
     };

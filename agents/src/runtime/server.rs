@@ -3,7 +3,8 @@
 
 use super::drive::Driver;
 use crate::machine::Actor;
-use crate::wire::{Ask, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use crate::wire::{Ask, HEADER_KEY, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use fixtures::graph::identity::CERTIFICATE;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -12,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::convert::Infallible;
 use std::rc::Rc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Accepts for ever.
@@ -31,12 +33,23 @@ async fn serve<A: Actor + 'static>(stream: TcpStream, driver: Rc<Driver<A>>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let Some(acceptor) = driver.acceptor() else { return speak(stream, driver).await };
+    // Whoever does not get through the handshake learns it there.
+    if let Ok(stream) = acceptor.accept(stream).await {
+        speak(stream, driver).await;
+    }
+}
+
+async fn speak<A: Actor + 'static>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: Rc<Driver<A>>) {
     let service = service_fn(move |request| {
         let driver = Rc::clone(&driver);
         async move { Ok::<_, Infallible>(answer(request, driver).await) }
     });
     // An error here is a caller who went away; the machine was told when its request was dropped.
-    let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let mut http = hyper::server::conn::http1::Builder::new();
+    // The library would look at a clock that is not this host's.
+    http.auto_date_header(false);
+    let _ended = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer<A: Actor + 'static>(request: Request<Incoming>, driver: Rc<Driver<A>>) -> Response<Full<Bytes>> {
@@ -47,13 +60,26 @@ async fn answer<A: Actor + 'static>(request: Request<Incoming>, driver: Rc<Drive
         return respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec());
     };
     let remaining = header(&request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
-    let reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await;
+    let wants_certificate = matches!(&ask, Ask::Need { kind } if **kind == *CERTIFICATE);
+    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await;
+    if let (true, Some((key, names))) = (wants_certificate, identity_of(&request)) {
+        reply = driver.signed(reply, &key, &names);
+    }
     // A reply is a plain tree of strings: it always serialises.
     respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default())
 }
 
 fn header<'a>(request: &'a Request<Incoming>, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
+}
+
+/// The key and the names of whoever asks for a certificate.
+fn identity_of(request: &Request<Incoming>) -> Option<(Vec<u8>, Vec<String>)> {
+    let digits = header(request, HEADER_KEY)?.as_bytes().chunks_exact(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let key = digits.map(byte).collect::<Option<Vec<u8>>>()?;
+    let names = header(request, HEADER_NAMES)?.split(',').map(str::to_owned).collect();
+    Some((key, names))
 }
 
 fn ask_of(request: &Request<Incoming>) -> Option<Ask> {

@@ -2,6 +2,7 @@
 
 use crate::world::{MS, Peer, World, fails, ok, target};
 use agents::canary::Canary;
+use agents::commons::{Callee, Commons};
 use agents::config::CanaryConfig;
 use agents::machine::{Input, Outcome, Output};
 use agents::wire::{Failure, From, Note};
@@ -20,6 +21,8 @@ fn canary() -> World<Canary> {
         operation: "serve".to_owned(),
         entry: vec![target("az1", 1), target("az2", 2)].into(),
         echo: target("az1", 9).address,
+        callee: Callee::default(),
+        commons: Commons::default(),
     };
     World::new(Canary::new(config))
 }

@@ -9,25 +9,28 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 /// An address that is free now, and is likely to stay so for the moment that it takes to listen there.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
 }
 
 /// Runs an instance on a thread of its own until `stop` is dropped.
-fn start(config: InstanceConfig, folder: &Path) -> (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
+pub(crate) fn start(
+    config: InstanceConfig,
+    folder: &Path,
+) -> (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let folder = folder.to_path_buf();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            tokio::select! { _ = stopped => {} _ = drive::instance(&config, None, &folder) => {} }
+            tokio::select! { _ = stopped => {} _ = drive::instance(&config, None, &folder, "") => {} }
         });
     });
     (stop, thread)
 }
 
 /// Asks until somebody listens: status line and body.
-fn http(to: SocketAddr, request: &str) -> String {
+pub(crate) fn http(to: SocketAddr, request: &str) -> String {
     loop {
         let answer = TcpStream::connect(to).and_then(|mut stream| {
             write!(stream, "{request}\r\nhost: x\r\nconnection: close\r\n\r\n")?;

@@ -1,8 +1,10 @@
 //! Owns a scripted world in virtual time around one actor: peers that answer, refuse or stay silent. Refuses to judge.
 
+use agents::commons::{Callee, Commons};
 use agents::config::{CallConfig, InstanceConfig, NeedConfig, Target};
 use agents::machine::{Actor, Input, Machine, Nanos, Outcome, Output, RequestId};
 use agents::wire::{Ask, Failure, From, Note, Reply};
+use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{Acknowledge, Attempts, Backoff, Breaker, Health, Routing, State, Strength, WhenMissing};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use std::collections::BTreeMap;
@@ -97,6 +99,14 @@ impl<A: Actor> World<A> {
         replies[0].clone()
     }
 
+    /// Asks, waits for so long, and returns the one answer.
+    #[track_caller]
+    pub(crate) fn answer_within(&mut self, ask: Ask, length: Nanos) -> Reply {
+        let id = self.ask(ask, None);
+        self.pass(length);
+        self.replies.get(&id).and_then(|replies| replies.first()).cloned().expect("it is answered")
+    }
+
     pub(crate) fn listens(&self) -> bool {
         self.others.contains(&Output::Listen)
     }
@@ -117,7 +127,7 @@ pub(crate) fn service(name: &str) -> ServiceName {
 pub(crate) fn target(zone: &str, port: u16) -> Target {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let name = InstanceName(format!("peer-{zone}-{port}"));
-    Target { name, zone: ZoneName::new(zone).expect("a name"), address }
+    Target { name, zone: ZoneName::new(zone).expect("a name"), address, secure: None }
 }
 
 pub(crate) fn ok() -> Peer {
@@ -142,6 +152,9 @@ pub(crate) fn need(targets: Vec<Target>) -> NeedConfig {
         timeout: Duration::from_millis(200),
         backoff: backoff(),
         targets: targets.into(),
+        callee: Callee::default(),
+        renew: Renew::BeforeExpiry,
+        when_expired: WhenExpired::Keep,
     }
 }
 
@@ -158,6 +171,7 @@ pub(crate) fn call(to: &str, strength: Strength, targets: Vec<Target>) -> CallCo
         routing: Routing::ZoneFirst,
         carries_writes: false,
         targets: targets.into(),
+        callee: Callee::default(),
     }
 }
 
@@ -179,6 +193,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        commons: Commons::default(),
     }
 }
 

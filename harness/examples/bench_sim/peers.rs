@@ -6,6 +6,7 @@
 //! whole workload there, and all requests but the witness's.
 
 use super::{Log, now};
+use fixtures::graph::names::Lookups;
 use fixtures::graph::{
     Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Routing, Scope, Service, State, Strength,
 };
@@ -117,9 +118,11 @@ fn graph() -> anyhow::Result<Graph> {
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        lookups: Lookups::default(),
     };
     let entry = Entry { service: name, operation: serve };
-    Ok(Graph { name: GraphName::new("peers")?, title: "Peers".to_owned(), entry, services: vec![service] })
+    let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
+    Ok(Graph { name, title, entry, names: None, identity: None, services: vec![service] })
 }
 
 /// A zone for each host, because each zone has one customer.

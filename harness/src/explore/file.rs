@@ -95,6 +95,18 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
             let all = [from].into_iter().chain(to).chain([format!("latency = \"{latency}\"")]).chain(way);
             ("link", all.collect::<Vec<_>>().join(", "))
         }
+        Fault::NamesEmpty(fault) => ("names-empty", keys(&fault.hosts, [])),
+        Fault::NamesStale(fault) => ("names-stale", keys(&fault.hosts, [])),
+        Fault::NamesWrong(fault) => ("names-wrong", keys(&fault.hosts, [])),
+        Fault::NamesDead(fault) => ("names-dead", keys(&fault.hosts, [])),
+        Fault::NamesSlow(fault) => ("names-slow", keys(&fault.hosts, [format!("delay = \"{}\"", Span(fault.delay))])),
+        Fault::GrantsRefused(fault) => ("grants-refused", keys(&fault.hosts, [])),
+        Fault::GrantsExpired(fault) => ("grants-expired", keys(&fault.hosts, [])),
+        Fault::ClockWrong(fault) => {
+            let way = if fault.ahead_ms < 0 { "behind" } else { "ahead" };
+            let off = Span(Duration::from_millis(fault.ahead_ms.unsigned_abs()));
+            ("clock-wrong", keys(&fault.hosts, [format!("{way} = \"{off}\"")]))
+        }
         _ => bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name),
     };
     writeln!(text, "\n[[faults]]\nname = \"{}\"\n{kind} = {{ {keys} }}", fault.name)?;

@@ -4,6 +4,8 @@
 use crate::load::Loaded;
 use crate::twin;
 use anyhow::Result;
+use fixtures::graph::identity::Renew;
+use fixtures::graph::names::{Cache, Empty};
 use fixtures::graph::{Acknowledge, Attempts, Graph, State, Strength};
 use fixtures::name::ServiceName;
 use scenarios::judgement::Finding;
@@ -40,8 +42,15 @@ pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let mut graph = graph.clone();
     let service = graph.services.iter_mut().find(|service| service.name == name)?;
     match (words.next()?, words.next()) {
+        ("lookups", Some("cache")) => service.lookups.cache = Cache::Ttl,
+        ("lookups", Some("stale")) => service.lookups.stale = true,
+        ("lookups", Some("empty")) => service.lookups.empty = Empty::Keep,
         ("needs", Some(kind)) => {
             let position = service.needs.iter().position(|need| need.kind.as_str() == kind)?;
+            if words.next() == Some("renew") {
+                service.needs[position].renew = Renew::BeforeExpiry;
+                return Some(graph);
+            }
             match &mut service.needs[position].attempts {
                 limited @ Attempts::AtMost(_) => *limited = Attempts::Unlimited,
                 Attempts::Unlimited => {

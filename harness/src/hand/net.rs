@@ -22,6 +22,7 @@ pub use fault::NetworkFault;
 pub use machine::enter;
 pub(super) use machine::run;
 pub use paths::Pids;
+pub(super) use paths::{from_host, is_up};
 pub use table::Counted;
 
 use super::protocol::{LinkAct, LinkRule};

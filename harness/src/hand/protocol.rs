@@ -1,6 +1,7 @@
 //! Owns what the controller and the hand say to each other: one JSON line each, over the hand's attached standard
 //! input and output. Refuses to know how anything is done.
 
+use fixtures::trouble::InForce;
 pub use scenarios::plan::{BootTrouble, LinkAct, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -198,6 +199,34 @@ pub enum Deed {
         /// Paths on which the effect is measured.
         probes: Vec<PathProbe>,
     },
+    /// Let processes misbehave in what the region shares.
+    Trouble {
+        /// Their hosts.
+        hosts: Vec<String>,
+        /// How, and whose processes.
+        in_force: InForce,
+        /// Where it is looked at.
+        probes: Vec<TroubleProbe>,
+    },
+}
+
+/// A question from outside that shows whether somebody misbehaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubleProbe {
+    /// The host from which is asked.
+    pub from: Target,
+    /// The host that is asked.
+    pub host: Target,
+    /// Where it listens, as `a.b.c.d:port`.
+    pub at: String,
+    /// The name that is looked up, or the kind of need that is asked for.
+    pub name: String,
+    /// Addresses that are right, as `a.b.c.d:port`.
+    pub expected: Vec<String>,
+    /// The name that it must prove to have, where it is asked over TLS.
+    pub secure: Option<String>,
+    /// The root's certificate, as PEM.
+    pub root: Option<String>,
 }
 
 /// What happens to packets of one direction between two sets of addresses.

@@ -20,6 +20,9 @@ const READ_TRIES: u32 = 3;
 /// The witness's own breaker, as a customer's.
 const BREAKER: Breaker = Breaker { failures: 2, open_for: Duration::from_secs(1) };
 
+/// Where each instance is, and the name that it must prove to have.
+pub(super) type Addresses = BTreeMap<InstanceName, (SocketAddr, Option<Text>)>;
+
 /// Writes that were acknowledged, and those under way.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -59,7 +62,7 @@ struct Acknowledged {
 /// Where the reading back has got to.
 #[derive(Debug)]
 struct Reading {
-    addresses: BTreeMap<InstanceName, SocketAddr>,
+    addresses: Addresses,
     entry: usize,
     store: usize,
     tries: u32,
@@ -104,9 +107,9 @@ impl Ledger {
         let (key, value) = (format!("{}-{}", writer.zone, writer.number), format!("v{}-{now}", writer.number));
         writer.number += 1;
         let ask = Ask::Work { operation: self.operation.clone(), write: Some((key.clone(), value.clone())) };
-        let to = writer.targets[target].address;
+        let (to, secure) = (writer.targets[target].address, writer.targets[target].secure.clone());
         writer.under_way = Some(UnderWay { target, key, value });
-        out.push(Out::Ask { errand: Errand::Write(zone), to, ask, timeout_ns: self.timeout_ns });
+        out.push(Out::Ask { errand: Errand::Write(zone), to, secure, ask, timeout_ns: self.timeout_ns });
     }
 
     /// A write has come to its end.
@@ -133,7 +136,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn read_back(&mut self, now: Nanos, addresses: BTreeMap<InstanceName, SocketAddr>, out: &mut Vec<Out>) {
+    pub(super) fn read_back(&mut self, now: Nanos, addresses: Addresses, out: &mut Vec<Out>) {
         self.reading = Some(Reading { addresses, entry: 0, store: 0, tries: 0, begun: false });
         self.read_on(now, out);
     }
@@ -155,9 +158,9 @@ impl Ledger {
                 (reading.entry, reading.store) = (reading.entry + 1, 0);
                 continue;
             };
-            if let Some(&to) = reading.addresses.get(name) {
+            if let Some((to, secure)) = reading.addresses.get(name).cloned() {
                 let ask = Ask::Read { key: entry.key.clone() };
-                return out.push(Out::Ask { errand: Errand::Read, to, ask, timeout_ns: READ_TIMEOUT_NS });
+                return out.push(Out::Ask { errand: Errand::Read, to, secure, ask, timeout_ns: READ_TIMEOUT_NS });
             }
             let (key, from) = (entry.key.clone(), name.to_string());
             out.push(Out::Seen(Seen::ReadBack { key, from, there: None, mono_ns: now }));

@@ -34,6 +34,9 @@ pub struct Watch {
     pub calm_ns: u64,
     /// Nanoseconds between two probes of one that is not.
     pub keen_ns: u64,
+    /// The certificate of the run's root, as PEM, where instances are asked over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// One instance to probe.

@@ -34,6 +34,8 @@ pub enum Out {
         errand: Errand,
         /// Whom.
         to: SocketAddr,
+        /// The name that it must prove to have; `None` asks in the clear.
+        secure: Option<Text>,
         /// What.
         ask: Ask,
         /// Bound in nanoseconds.
@@ -102,8 +104,9 @@ impl Watcher {
             Errand::Probe(index) => {
                 self.probes[index].began = now;
                 let ask = Ask::Work { operation: self.operations[index].clone(), write: None };
-                let to = self.watch.probes[index].target.address;
-                out.push(Out::Ask { errand, to, ask, timeout_ns: PROBE_TIMEOUT_NS });
+                let target = &self.watch.probes[index].target;
+                let (to, secure) = (target.address, target.secure.clone());
+                out.push(Out::Ask { errand, to, secure, ask, timeout_ns: PROBE_TIMEOUT_NS });
             }
             Errand::Write(zone) => self.ledger.write(now, zone, out),
             Errand::Read => {}
@@ -122,7 +125,11 @@ impl Watcher {
     /// Stops writing, waits for what is under way, and reads every acknowledged write from everyone who stored it.
     pub fn read_back(&mut self, now: Nanos, out: &mut Vec<Out>) {
         let probes = &self.watch.probes;
-        let by_name = probes.iter().map(|probed| (probed.target.name.clone(), probed.target.address)).collect();
+        let place = |probed: &super::protocol::Probed| {
+            let target = &probed.target;
+            (target.name.clone(), (target.address, target.secure.clone()))
+        };
+        let by_name = probes.iter().map(place).collect();
         self.ledger.read_back(now, by_name, out);
     }
 

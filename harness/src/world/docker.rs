@@ -20,6 +20,7 @@ pub mod region;
 pub mod spec;
 pub mod subnet;
 pub mod sweep;
+mod trouble;
 
 use super::World;
 use crate::clock::Clock;

@@ -1,6 +1,7 @@
 //! Owns what a run's seed decides before anything is made, for every world alike: each host's boot time, the seed of
 //! each process, the host of each zone's canary, and what that canary is told. Refuses to know addresses.
 
+use agents::commons::{Callee, Commons};
 use agents::config::{CanaryConfig, InstanceConfig, Targets, nanos};
 use agents::wire::From;
 use fixtures::graph::{Acknowledge, Graph, Health, State};
@@ -73,13 +74,19 @@ pub struct Corner<'a> {
     pub echo: SocketAddr,
     /// The region's API, seen from there.
     pub entry: Targets,
+    /// How it is found and recognised from there.
+    pub callee: Callee,
+    /// Its part in names and identities.
+    pub commons: Commons,
     /// Its seed.
     pub seed: u64,
 }
 
 /// A zone's canary, and the echo for its control.
 pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (InstanceConfig, CanaryConfig) {
-    let Corner { zone, host, echo, entry, seed } = corner;
+    let Corner { zone, host, echo, entry, callee, commons, seed } = corner;
+    // Where the name is looked up, nobody is told addresses.
+    let entry = if callee.name.is_some() { Vec::new().into() } else { entry };
     let from = From { zone: zone.clone(), host: host.clone(), service: None, instance: None };
     let echo_instance = InstanceConfig {
         from: from.clone(),
@@ -96,6 +103,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        commons: Commons::default(),
     };
     let canary = CanaryConfig {
         from,
@@ -107,6 +115,8 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         operation: graph.entry.operation.to_string(),
         entry,
         echo,
+        callee,
+        commons,
     };
     (echo_instance, canary)
 }

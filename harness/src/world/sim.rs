@@ -2,6 +2,7 @@
 //! witness are the same machines that run in containers.
 //!
 //! - [`region`](self): hosts, processes and addresses; `engine`: what happens, one thing after the other
+//! - `commons`: names, grants and clocks in trouble
 //! - `queue`, `calls`, `network`, `disk`, `process`, `power`: what it is made of
 //! - [`costs`]: what things cost, calibrated from one recorded run
 //! - [`course`]: the loop of a run in virtual time
@@ -9,6 +10,7 @@
 //! One seed decides everything, in whole numbers: the same seed gives the same events, byte for byte.
 
 mod calls;
+mod commons;
 pub mod costs;
 pub mod course;
 mod disk;

@@ -34,6 +34,7 @@ fn config() -> HostConfig {
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        commons: agents::commons::Commons::default(),
     };
     HostConfig {
         host,
@@ -42,6 +43,7 @@ fn config() -> HostConfig {
         witness: "127.0.0.1:9".parse().expect("an address"),
         gate: "/host.json".to_owned(),
         boot_gate: "/no-trouble".to_owned(),
+        trouble_dir: String::new(),
         state_dir: "/tmp".to_owned(),
         boot: Duration::from_millis(10),
         processes: vec![Process::Instance(instance)],

@@ -39,6 +39,29 @@ fn every_kind_of_fault_has_its_effect_and_is_healed() {
     assert_eq!(left_of(&record.run), Vec::<String>::new());
 }
 
+/// Every kind of trouble with what a region shares, in one run over real DNS and TLS: seen from outside in every look, and
+/// healed.
+#[test]
+fn every_kind_of_shared_trouble_has_its_effect_and_is_healed() {
+    let Some(_machine) = machine() else { return };
+    let ended = Running::start(&["every-shared-fault", "--seed", "11"]).end();
+    let record = ended.record();
+    let (mut looks, mut failed) = (BTreeMap::<String, usize>::new(), Vec::new());
+    for event in events(&ended) {
+        match event.detail {
+            Detail::FaultEffect { fault, holds: true, .. } => *looks.entry(fault).or_default() += 1,
+            Detail::FaultEffect { fault, holds: false, text, .. } => failed.push((fault, text)),
+            _ => {}
+        }
+    }
+    assert_eq!(failed, [], "a look did not find its fault in force");
+    assert_eq!(looks.len(), 9, "each was looked at: {looks:?}");
+    assert!(looks.values().all(|count| *count > 3), "again and again: {looks:?}");
+    assert_eq!(record.residue, []);
+    assert_eq!(record.verdict, Verdict::Held, "{:?} {:?}", record.inconclusive, record.findings);
+    assert_eq!(left_of(&record.run), Vec::<String>::new());
+}
+
 /// A store that acknowledges before it syncs is found, with the setting named; its twin, which differs in nothing else,
 /// is held.
 #[test]

@@ -115,6 +115,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        commons: agents::commons::Commons::default(),
     };
     let text = |path: PathBuf| path.display().to_string();
     HostConfig {
@@ -123,6 +124,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         witness: "127.0.0.1:9".parse().expect("an address"),
         gate: text(folder.join("gate")),
         boot_gate: text(boot_gates.join(name)),
+        trouble_dir: String::new(),
         state_dir: text(folder.to_path_buf()),
         boot: Duration::from_millis(1),
         processes: vec![Process::Instance(instance)],

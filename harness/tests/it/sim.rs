@@ -1,6 +1,7 @@
 //! Owns the claims about game days in virtual time: one seed decides every byte, and what is found is what is there.
 //! Refuses to start containers.
 
+use fixtures::graph::names::{Empty, Lookups};
 use harness::explore::repair::{self, Confirmation};
 use harness::explore::{Bounds, Culprit, file, search, shrink, vary};
 use harness::twin::Played;
@@ -9,7 +10,7 @@ use scenarios::verdict::Verdict;
 use std::sync::atomic::AtomicBool;
 
 /// What the file of each built-in scenario says it expects: the culprits of a violated one, nothing of a held one.
-const EXPECTED: [(&str, &[[&str; 3]]); 8] = [
+const EXPECTED: [(&str, &[[&str; 3]]); 21] = [
     ("minimal", &[]),
     ("az-power-loss", &[]),
     ("each-zone-in-turn", &[]),
@@ -18,6 +19,19 @@ const EXPECTED: [(&str, &[[&str; 3]]); 8] = [
     ("az-power-loss-300", &[]),
     ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
     ("github-2016-repaired", &[]),
+    ("every-shared-fault", &[]),
+    ("names-empty", &[]),
+    ("names-stale", &[]),
+    ("names-wrong", &[]),
+    ("names-slow", &[]),
+    ("names-dead", &[]),
+    ("grants-refused", &[]),
+    ("grants-expired", &[]),
+    ("clock-wrong", &[]),
+    ("dns-forever-cache", &[["S5", "api", "services.api.lookups.cache"]]),
+    ("dns-forever-cache-repaired", &[]),
+    ("certificate-expiry", &[["S5", "store", "services.store.needs.certificate.renew"], ["A1", "store", ""]]),
+    ("certificate-expiry-repaired", &[]),
 ];
 
 fn play(name: &str, seed: u64) -> Played {
@@ -77,6 +91,36 @@ fn a_culprit_is_confirmed_by_repairing_only_it() {
     assert_eq!(repair::confirm(&loaded, 7, &other).expect("it plays"), Confirmation::Refuted);
     other.setting = None;
     assert_eq!(repair::confirm(&loaded, 7, &other).expect("it plays"), Confirmation::NotRepairable);
+}
+
+/// A need that is never renewed and a cache without end are convicted as well: with only that repaired the day is held.
+#[test]
+fn culprits_in_names_and_identities_are_confirmed_by_repair() {
+    for name in ["dns-forever-cache", "certificate-expiry"] {
+        let mut loaded = load::scenario(name, false).expect("it loads");
+        let finding = twin::play(&mut loaded, 7).expect("it plays").judgement.findings.remove(0);
+        let confirmed = repair::confirm(&loaded, 7, &finding).expect("it plays");
+        assert_eq!(confirmed, Confirmation::Confirmed, "{name}: {:?}", finding.setting);
+    }
+}
+
+/// The same faults that well-behaved clients do not notice are outages to others, with the setting named.
+#[test]
+fn settings_of_lookups_decide_whether_names_are_missed() {
+    let believe = Lookups { empty: Empty::Believe, ..Lookups::default() };
+    let no_stale = Lookups { stale: false, ..Lookups::default() };
+    for (day, lookups, setting) in
+        [("names-dead", no_stale, "services.api.lookups.stale"), ("names-empty", believe, "services.api.lookups.empty")]
+    {
+        let mut loaded = load::scenario(day, false).expect("it loads");
+        let api = loaded.graph.services.iter_mut().find(|service| service.name.as_str() == "api");
+        api.expect("it has an API").lookups = lookups;
+        let judgement = twin::play(&mut loaded, 7).expect("it plays").judgement;
+        assert_eq!(judgement.verdict, Verdict::Violated, "{day}: {:?}", judgement.inconclusive);
+        let settings: Vec<_> =
+            judgement.findings.iter().map(|one| (one.invariant.as_str(), one.setting.as_deref())).collect();
+        assert!(settings.contains(&("Z1", Some(setting))), "{day}: {settings:?}");
+    }
 }
 
 /// The search finds the seeded defect, makes the case smaller, and the files it writes show the same culprit again.

@@ -6,7 +6,7 @@
 //! or where nothing further was seen. The root is the last link before the power: whoever leans on what a fault may
 //! take away, not the victim of the fault.
 
-use super::Run;
+use super::{Run, commons};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
 use fixtures::graph::Strength;
@@ -174,13 +174,17 @@ fn need_hop(
     let instance = &run.case.placement.instances[here];
     let setting = format!("services.{}.needs.{need}", instance.service);
     let granted = granting(run, &instance.zone, from, at_ns).is_some();
-    let (setting, cause) = if gave_up {
-        (format!("{setting}.attempts"), Cause::GaveUp(need.to_owned()))
-    } else if granted {
-        (setting, Cause::WaitsInVain(need.to_owned()))
-    } else {
-        (setting, Cause::Waits(need.to_owned()))
-    };
+    let (setting, cause) =
+        if let Some(poisoned) = commons::poisoned_lookups(run, &instance.service, at_ns).filter(|_| granted) {
+            (poisoned, Cause::WaitsInVain(need.to_owned()))
+        } else if gave_up {
+            let what = if commons::never_renews(run, &instance.service, need) { "renew" } else { "attempts" };
+            (format!("{setting}.{what}"), Cause::GaveUp(need.to_owned()))
+        } else if granted {
+            (setting, Cause::WaitsInVain(need.to_owned()))
+        } else {
+            (setting, Cause::Waits(need.to_owned()))
+        };
     // What it gave up on may be dark or not: it would not come back either way, so the walk ends with it.
     let next = (!gave_up && !granted).then(|| inactive(run, &instance.zone, from, at_ns, true)).flatten();
     let root =
@@ -199,6 +203,9 @@ fn inactive(run: &Run<'_>, zone: &ZoneName, service: &ServiceName, at_ns: u64, d
 fn lacking(run: &Run<'_>, here: usize, at_ns: u64, missing: &[ServiceName]) -> Hop {
     let instance = &run.case.placement.instances[here];
     let (service, zone) = (&instance.service, &instance.zone);
+    if let Some(need) = commons::lost_need(run, service, missing) {
+        return need_hop(run, here, at_ns, need.kind.as_str(), &need.from, false, None);
+    }
     let wanted = missing.iter().find(|missing| !run.is_dark_for(zone, missing, at_ns)).or(missing.first());
     let Some(wanted) = wanted else { return unobserved(run, here, at_ns) };
     let path = call_path(run, service, wanted);
@@ -211,10 +218,12 @@ fn lacking(run: &Run<'_>, here: usize, at_ns: u64, missing: &[ServiceName]) -> H
         None => "call",
     };
     let granted = granting(run, zone, called, at_ns).is_some();
+    let poisoned = commons::poisoned_lookups(run, service, at_ns).filter(|_| granted);
+    let unknown = commons::unknown_name(run, service, missing);
     let root = Root {
         service: service.clone(),
         dependency: Some(called.clone()),
-        setting: call.map(|_| format!("services.{service}.calls.{called}")),
+        setting: poisoned.or(unknown).or(call.map(|_| format!("services.{service}.calls.{called}"))),
         cause: if granted { Cause::LacksInVain } else { Cause::Lacks },
     };
     // Where somebody else could answer, a dark instance is no reason to fail.

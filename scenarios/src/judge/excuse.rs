@@ -32,9 +32,10 @@ impl Run<'_> {
         self.timeline.dark_at(host, at_ns).is_some() || self.timeline.is_kept_dark(host, at_ns)
     }
 
-    /// Whether a fault in force is aimed at the host of an instance.
+    /// Whether a fault in force is aimed at the host of an instance, or misleads everybody in its zone.
     pub(super) fn is_aimed_at(&self, instance: usize, at_ns: u64) -> bool {
-        self.timeline.is_aimed_at(self.host_of(instance), at_ns)
+        let zone = &self.case.placement.instances[instance].zone;
+        self.timeline.is_aimed_at(self.host_of(instance), at_ns) || self.timeline.is_misled(zone, at_ns)
     }
 
     fn host_of(&self, instance: usize) -> &HostName {

@@ -1,6 +1,8 @@
 //! Owns what is done by a fault of a game-day file: from the one key that says it to the fault. Refuses to know when it
 //! happens, and whether the hosts exist.
 
+mod commons;
+
 use super::{NAME_HELP, Problems};
 use crate::fault::{
     Boot, Cut, CutShape, DELAY_MIN, DiskErrors, DiskFull, DiskSlow, Exit, Fault, GrayZone, Kill, Link, Memory, Pause,
@@ -49,7 +51,10 @@ pub(super) fn resolve(located: &Located<RawFault>, problems: &mut Problems<'_>) 
         }
         return None;
     }
-    hosts(raw, problems).or_else(|| disks(raw, problems)).or_else(|| network(raw, problems))
+    hosts(raw, problems)
+        .or_else(|| disks(raw, problems))
+        .or_else(|| network(raw, problems))
+        .or_else(|| commons::resolve(raw, problems))
 }
 
 fn hosts(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {

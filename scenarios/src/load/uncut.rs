@@ -51,10 +51,20 @@ fn moments(fault: &TimedFault) -> Vec<Moment> {
 }
 
 /// Whether a step may harm those who are recovering. The heal of what happened in one instant does nothing; that of a
-/// late boot or a bottleneck lets hosts boot that would have booted anyway.
+/// late boot or a bottleneck lets hosts boot that would have booted anyway; whom the heal lets see right again is judged
+/// from then on.
 fn disturbs(fault: &TimedFault, step: &Moment) -> bool {
     let gentle = match &fault.fault {
         Fault::Kill(_) | Fault::Exit(_) => true,
+        // Names, grants and clocks that are right again mislead nobody.
+        Fault::NamesEmpty(_)
+        | Fault::NamesStale(_)
+        | Fault::NamesWrong(_)
+        | Fault::NamesSlow(_)
+        | Fault::NamesDead(_)
+        | Fault::GrantsRefused(_)
+        | Fault::GrantsExpired(_)
+        | Fault::ClockWrong(_) => true,
         Fault::Boot(boot) => boot.trouble != BootTrouble::Never,
         _ => false,
     };

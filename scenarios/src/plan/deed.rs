@@ -2,6 +2,7 @@
 //! how a world does it.
 
 use fixtures::name::{HostName, ServiceName};
+use fixtures::trouble::Trouble;
 use serde::{Deserialize, Serialize};
 
 /// What a fault does to the hosts of its step. A heal has the deed of its inject: it undoes that.
@@ -53,6 +54,13 @@ pub enum Deed {
         /// One direction each; the first rule that fits a packet counts.
         rules: Vec<LinkRule>,
     },
+    /// Processes on the hosts misbehave in what the region shares.
+    Trouble {
+        /// How.
+        trouble: Trouble,
+        /// The services whose processes; empty is every process of the hosts.
+        services: Vec<ServiceName>,
+    },
 }
 
 impl Deed {
@@ -70,6 +78,7 @@ impl Deed {
             Self::DiskSlow { .. } => "disk-slow",
             Self::DiskErrors => "disk-errors",
             Self::Network { .. } => "network",
+            Self::Trouble { trouble, .. } => trouble.word(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Owns the shape of a fault as people write it, with its defaults in the documentation of each key. Refuses to judge
 //! what is in it.
 
+mod commons;
+
 use crate::event::Life;
 use crate::fault::CutShape;
 use crate::plan::Unsynced;
@@ -49,6 +51,22 @@ pub struct RawFault {
     pub link: Option<Located<RawLink>>,
     /// A zone answers its health checks and serves badly.
     pub gray_zone: Option<Located<RawGrayZone>>,
+    /// Name servers say that nobody is there.
+    pub names_empty: Option<Located<RawServers>>,
+    /// Name servers answer with what once was.
+    pub names_stale: Option<Located<RawServers>>,
+    /// Name servers answer with somebody else's addresses.
+    pub names_wrong: Option<Located<RawServers>>,
+    /// Name servers answer late.
+    pub names_slow: Option<Located<RawSlowServers>>,
+    /// Name servers do not answer.
+    pub names_dead: Option<Located<RawServers>>,
+    /// Certificates or credentials are not granted: by the services named, else by all whose grants end.
+    pub grants_refused: Option<Located<RawSelection>>,
+    /// Certificates or credentials that are granted have ended already: of the services named, else of all whose grants end.
+    pub grants_expired: Option<Located<RawSelection>>,
+    /// Clocks of hosts are wrong.
+    pub clock_wrong: Option<Located<RawClock>>,
     /// What it waits for: another fault, after whose round (healed, recovered, quiet) this one's begins; or something
     /// observed in the first round. Default: the beginning of the first round.
     pub after: Option<Located<RawAfter>>,
@@ -234,6 +252,9 @@ pub struct RawGrayZone {
     pub loss: Option<Located<Percent>>,
 }
 
+pub use commons::RawClock;
+use commons::{RawServers, RawSlowServers};
+
 /// What a fault waits for.
 #[derive(Debug, Clone)]
 pub enum RawAfter {
@@ -392,6 +413,14 @@ impl RawFault {
             place("cut", &self.cut),
             place("link", &self.link),
             place("gray-zone", &self.gray_zone),
+            place("names-empty", &self.names_empty),
+            place("names-stale", &self.names_stale),
+            place("names-wrong", &self.names_wrong),
+            place("names-slow", &self.names_slow),
+            place("names-dead", &self.names_dead),
+            place("grants-refused", &self.grants_refused),
+            place("grants-expired", &self.grants_expired),
+            place("clock-wrong", &self.clock_wrong),
         ];
         all.into_iter().flatten().collect()
     }
@@ -438,6 +467,14 @@ impl RawFault {
             cut.and_then(|cut| of(&cut.to, RawSet::written)),
             link.and_then(|link| of(&link.from, RawSet::written)),
             link.and_then(|link| of(&link.to, RawSet::written)),
+            of(&self.names_empty, RawServers::written),
+            of(&self.names_stale, RawServers::written),
+            of(&self.names_wrong, RawServers::written),
+            of(&self.names_slow, RawSlowServers::written),
+            of(&self.names_dead, RawServers::written),
+            of(&self.grants_refused, RawSelection::written),
+            of(&self.grants_expired, RawSelection::written),
+            of(&self.clock_wrong, RawClock::written),
         ];
         all.into_iter().flatten().collect()
     }

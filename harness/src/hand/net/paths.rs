@@ -199,6 +199,21 @@ impl Prober {
     }
 }
 
+/// Whether a host has any process.
+pub(in crate::hand) fn is_up(target: &Target) -> bool {
+    by_cgroup()(target).is_some()
+}
+
+/// Does something from where a host stands, on a thread of its own; `None` where it has no process.
+pub(in crate::hand) fn from_host<R: Send>(target: &Target, act: impl FnOnce() -> R + Send) -> Option<R> {
+    let file = namespace(by_cgroup()(target)?)?;
+    let inside = || {
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).ok()?;
+        Some(act())
+    };
+    std::thread::scope(|scope| scope.spawn(inside).join().ok().flatten())
+}
+
 fn namespace(pid: i32) -> Option<File> {
     File::open(format!("/proc/{pid}/ns/net")).ok()
 }

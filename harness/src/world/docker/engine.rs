@@ -508,6 +508,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
         cpu_shares: Some(spec.cpu_shares).filter(|&shares| shares > 0),
         device_cgroup_rules: Some(spec.devices.iter().map(ToString::to_string).collect()),
+        sysctls: spec.low_ports.then(|| [("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())].into()),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
         // From a namespace of its own it could move no process into a group outside of that (v2, `nsdelegate`).
         cgroupns_mode: spec.privileged.then_some(HostConfigCgroupnsModeEnum::HOST),

@@ -3,12 +3,14 @@
 //! when.
 
 use super::region::Layout;
+use super::trouble::trouble_probes;
 use super::{Built, Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task};
 use agents::config::{Process, nanos};
 use anyhow::{Result, bail};
 use fixtures::name::{HostName, ServiceName, ZoneName};
+use fixtures::trouble::InForce;
 use scenarios::plan::{self, Deed};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -167,6 +169,13 @@ impl Region<'_> {
                 words::Deed::DiskSlow { zones: disks()?, hosts: self.targets(hosts), delay_ms: *delay_ms }
             }
             Deed::DiskErrors => words::Deed::DiskErrors { zones: disks()? },
+            Deed::Trouble { trouble, services } => words::Deed::Trouble {
+                hosts: hosts.iter().map(ToString::to_string).collect(),
+                in_force: InForce { trouble: *trouble, services: services.clone() },
+                probes: trouble_probes(self.layout(), *trouble, services, hosts, &|host| {
+                    self.targets(std::slice::from_ref(host)).pop()
+                }),
+            },
             Deed::Network { rules } => {
                 let shaped = rules.iter().any(|rule| matches!(rule.act, plan::LinkAct::Shape(_)));
                 match (&rights.links, &self.built.shapes) {

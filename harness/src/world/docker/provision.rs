@@ -109,6 +109,10 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
     let subnets = shared.topology.zones().count() + 1;
     let most = shared.topology.zones().map(|(_, zone)| hosts_in(shared, zone.name.as_str())).max().unwrap_or(0);
     let routed = rights.links.is_ok();
+    let keys = match &shared.graph.identity {
+        Some(_) => Some(agents::runtime::tls::new_root().context("the run's root cannot be made")?),
+        None => None,
+    };
     // The run's short id is random: runs that start together begin at different blocks.
     let first = u64::from_str_radix(&shared.names.short, 16).unwrap_or_default();
     for number in first..first + BLOCKS_TRIED {
@@ -130,6 +134,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     traffic: shared.traffic,
                     seed: shared.seed,
                     block,
+                    keys: keys.clone(),
                 };
                 match &shapes {
                     Ok(_) => drop(hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?),
@@ -267,6 +272,8 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
             cgroup_parent: if built.rights.host_view { shared.names.cgroup_parent(zone) } else { String::new() },
             memory_bytes: HOST_MEMORY_BYTES,
             pids: HOST_PIDS,
+            // Name servers listen on the port of DNS, and have no capability for that.
+            low_ports: shared.graph.names.is_some(),
             ..ContainerSpec::default()
         };
         let id = shared.engine.create(&spec).await?;

@@ -3,10 +3,12 @@
 
 use super::subnet::Block;
 use crate::hand::boot::BOOT_DIR;
+use crate::hand::trouble::TROUBLE_DIR;
 use crate::hand::{GATES_DIR, SHARED_DIR, STATE_DIR};
 use crate::witness::NOTES_PORT;
 use crate::witness::protocol::{Entry, Probed, Watch};
 use crate::world::draw::{self, Corner, Drawn};
+use agents::commons::Keys;
 use agents::config::{HostConfig, Process, Region, nanos};
 use fixtures::graph::Graph;
 use fixtures::name::ZoneName;
@@ -34,6 +36,8 @@ pub struct Layout {
     pub seed: u64,
     /// Subnets: the witness's first, then the zones'.
     pub block: Block,
+    /// The run's root, where its graph has identities.
+    pub keys: Option<Keys>,
 }
 
 impl Layout {
@@ -71,7 +75,7 @@ impl Layout {
     /// What each host is told, in placement order.
     pub fn host_configs(&self) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
-        let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses);
+        let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses).with_keys(self.keys.clone());
         let drawn = draw::hosts(self.seed, &self.topology, &self.graph, &self.placement);
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);
@@ -80,7 +84,9 @@ impl Layout {
             if let Some(seed) = drawn.customers {
                 let echo = SocketAddr::new(self.address(host), ECHO_PORT);
                 let entry = region.targets(&host.zone, &self.graph.entry.service);
-                let corner = Corner { zone: &host.zone, host: &host.name, echo, entry, seed };
+                let (callee, commons) =
+                    (region.callee(&host.zone, &self.graph.entry.service), region.customer(&host.zone));
+                let corner = Corner { zone: &host.zone, host: &host.name, echo, entry, callee, commons, seed };
                 let (echo, canary) = draw::customers(corner, &self.graph, &self.traffic);
                 processes.extend([Process::Instance(echo), Process::Canary(canary)]);
             }
@@ -90,12 +96,19 @@ impl Layout {
                 witness: SocketAddr::new(self.witness(), NOTES_PORT),
                 gate: format!("{SHARED_DIR}/{GATES_DIR}/{}", host.name),
                 boot_gate: format!("{SHARED_DIR}/{BOOT_DIR}/{}", host.name),
+                trouble_dir: self.trouble_dir(host),
                 state_dir: format!("{STATE_DIR}/{}", host.name),
                 boot: drawn.boot,
                 processes,
             }
         };
         self.placement.hosts.iter().zip(drawn).map(config).collect()
+    }
+
+    /// Where a host learns what is the matter with it, in a region that shares something that can be in trouble.
+    fn trouble_dir(&self, host: &Host) -> String {
+        let shares = self.graph.names.is_some() || self.graph.identity.is_some();
+        if shares { format!("{SHARED_DIR}/{TROUBLE_DIR}/{}", host.name) } else { String::new() }
     }
 
     /// What the witness is told.
@@ -108,6 +121,7 @@ impl Layout {
                 name: instance.name.clone(),
                 zone: instance.zone.clone(),
                 address: addresses[index],
+                secure: region.callee(&instance.zone, &instance.service).secure,
             };
             Probed { target, operation: draw::probed_operation(&self.graph, &instance.service) }
         };
@@ -123,6 +137,7 @@ impl Layout {
             timeout: self.traffic.timeout,
             calm_ns: nanos(draw::CALM),
             keen_ns: nanos(draw::KEEN),
+            root: self.keys.as_ref().map(|keys| keys.root.clone()),
         }
     }
 }

@@ -52,6 +52,8 @@ pub struct ContainerSpec {
     pub attach: bool,
     /// Devices of the machine that it may use, as the engine's rules have them: `b 7:* rwm`.
     pub devices: &'static [&'static str],
+    /// Whether its processes may listen on ports below 1024, in a network of its own.
+    pub low_ports: bool,
     /// Whether the engine starts it again when it ends with an error.
     pub restart: bool,
 }

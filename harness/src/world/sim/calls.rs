@@ -27,6 +27,10 @@ pub(super) struct Call {
     pub(super) taken_in: Option<u32>,
     /// The kept connection that it uses; `None` opens one.
     pub(super) conn: Option<ConnId>,
+    /// Whether a new connection needs certificates that both ends accept.
+    pub(super) secure: bool,
+    /// Whether question and answer are one packet each.
+    pub(super) datagram: bool,
     /// What is asked, until it arrives.
     pub(super) ask: Option<Ask>,
     pub(super) remaining: Nanos,

@@ -2,6 +2,7 @@
 //! that puts out turned into later happenings. Refuses to decide anything; the machines do.
 
 use super::calls::{Call, Caller, Calls, Key};
+use super::commons::Troubles;
 use super::costs::{Costs, Processors};
 use super::faults::{Faults, WHOLE_MILLI};
 use super::network::{End, Network, Way};
@@ -58,6 +59,17 @@ pub(super) enum Happening {
     ActDone(Box<Done>),
 }
 
+/// One question on its way to somebody.
+#[derive(Debug)]
+struct Asked {
+    to: SocketAddr,
+    /// Whether they must trust each other's certificates first.
+    secure: bool,
+    conn: Option<ConnId>,
+    ask: Ask,
+    timeout: Nanos,
+}
+
 /// Everything that is, in simulated time.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -72,6 +84,7 @@ pub(super) struct Engine {
     pub(super) processors: Processors,
     pub(super) costs: Costs,
     pub(super) faults: Faults,
+    pub(super) troubles: Troubles,
     /// Latencies, skews and pauses.
     pub(super) seeds: Seeds,
     pub(super) watcher: Watcher,
@@ -103,6 +116,7 @@ impl Engine {
             calls: Calls::default(),
             costs,
             faults: Faults::default(),
+            troubles: Troubles::default(),
             // Apart from the stream that decides boots and jitter of instances, which Docker has too.
             seeds: Seeds::new(parts.seed ^ 0x51_4D_57_4F_52_4C_44),
             watcher: Watcher::new(watch),
@@ -197,8 +211,9 @@ impl Engine {
     fn perform(&mut self, index: u32, output: Output, delay: Nanos) {
         match output {
             Output::Listen => self.processes[index as usize].listens = true,
-            Output::Send { attempt, to, conn, ask, timeout } => {
-                self.send(index, attempt, to, conn, ask, timeout, delay)
+            Output::Send { attempt, to, secure, conn, ask, timeout } => {
+                let asked = Asked { to, secure: secure.is_some(), conn, ask, timeout };
+                self.send(index, attempt, asked, delay)
             }
             Output::Abandon { attempt } => {
                 if let Some(key) = self.processes[index as usize].outgoing.remove(&attempt) {
@@ -214,44 +229,31 @@ impl Engine {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of one output")]
-    fn send(
-        &mut self,
-        index: u32,
-        attempt: AttemptId,
-        to: SocketAddr,
-        conn: Option<ConnId>,
-        ask: Ask,
-        timeout: Nanos,
-        delay: Nanos,
-    ) {
+    fn send(&mut self, index: u32, attempt: AttemptId, asked: Asked, delay: Nanos) {
         let process = &self.processes[index as usize];
         let caller = Caller::Process { process: index, life: process.life, attempt };
         let here = self.end_of(process.host);
-        if let Some(key) = self.call(caller, here, to, conn, ask, timeout, delay) {
+        if let Some(key) = self.call(caller, here, asked, delay) {
             self.processes[index as usize].outgoing.insert(attempt, key);
         }
     }
 
     /// Sends a request on its way. Nobody ever answers from an address that no host has.
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of one call")]
-    fn call(
-        &mut self,
-        caller: Caller,
-        here: End,
-        to: SocketAddr,
-        conn: Option<ConnId>,
-        ask: Ask,
-        timeout: Nanos,
-        delay: Nanos,
-    ) -> Option<Key> {
+    fn call(&mut self, caller: Caller, here: End, asked: Asked, delay: Nanos) -> Option<Key> {
+        let Asked { to, secure, conn, ask, timeout } = asked;
         let to = region::locate(&self.hosts, to)?;
         // The header that carries it counts milliseconds.
         let remaining = timeout / 1_000_000 * 1_000_000;
+        let datagram = matches!(ask, Ask::Lookup { .. });
         let (ask, taken_in, outcome) = (Some(ask), None, None);
-        let key = self.calls.insert(Call { caller, to, taken_in, conn, ask, remaining, outcome });
+        let key = self.calls.insert(Call { caller, to, taken_in, conn, secure, datagram, ask, remaining, outcome });
         let there = self.end_of(self.processes[to as usize].host);
-        match self.network.request(here, there, conn.is_none(), &mut self.seeds) {
+        let way = if datagram {
+            self.network.datagram(here, there, &mut self.seeds)
+        } else {
+            self.network.request(here, there, conn.is_none(), secure, &mut self.seeds)
+        };
+        match way {
             Way::Arrives(takes) => self.queue.push(self.now + delay + takes, Happening::Arrive(key)),
             Way::Vanishes => {}
             Way::Refused(takes) => {
@@ -283,12 +285,14 @@ impl Engine {
             Some(conn) if conn != connection(to, process.life) || process.mind.is_none() => Some(Outcome::Broken),
             Some(_) => None,
             None if !process.listens => Some(Outcome::Refused),
-            None => None,
+            None => self.distrust(key),
         };
+        let Some(call) = self.calls.get_mut(key) else { return };
         if let Some(outcome) = failure {
             call.outcome = Some(outcome);
             return self.queue.push(self.now, Happening::Return(key));
         }
+        let process = &self.processes[to as usize];
         call.taken_in = Some(process.life);
         let Some(ask) = call.ask.take() else { return };
         let (id, remaining) = (RequestId(key.number()), Some(call.remaining));
@@ -301,14 +305,21 @@ impl Engine {
     fn respond(&mut self, index: u32, key: Key, outcome: Outcome, delay: Nanos) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let process = &self.processes[index as usize];
-        call.conn = matches!(outcome, Outcome::Reply(_)).then(|| connection(index, process.life));
+        // A datagram leaves no connection behind.
+        call.conn = (matches!(outcome, Outcome::Reply(_)) && !call.datagram).then(|| connection(index, process.life));
         call.outcome = Some(outcome);
+        let datagram = call.datagram;
         let (caller, here) = (call.caller, self.end_of(process.host));
         let there = match caller {
             Caller::Process { process, .. } => self.end_of(self.processes[process as usize].host),
             Caller::Witness(_) => self.network.outside(),
         };
-        match self.network.answer(here, there, &mut self.seeds) {
+        let way = if datagram {
+            self.network.datagram(here, there, &mut self.seeds)
+        } else {
+            self.network.answer(here, there, &mut self.seeds)
+        };
+        match way {
             Way::Arrives(takes) => self.queue.push(self.now + delay + takes, Happening::Return(key)),
             Way::Vanishes => {}
             Way::Refused(takes) => {
@@ -408,10 +419,11 @@ impl Engine {
         for out in outs.drain(..) {
             match out {
                 Out::Later { at, errand } => self.queue.push(at, Happening::Turn(errand)),
-                Out::Ask { errand, to, ask, timeout_ns } => {
+                Out::Ask { errand, to, secure, ask, timeout_ns } => {
                     let outside = self.network.outside();
                     let caller = Caller::Witness(errand);
-                    if let Some(key) = self.call(caller, outside, to, None, ask, timeout_ns, 0) {
+                    let asked = Asked { to, secure: secure.is_some(), conn: None, ask, timeout: timeout_ns };
+                    if let Some(key) = self.call(caller, outside, asked, 0) {
                         self.queue.push(self.now + timeout_ns, Happening::Overdue(key));
                     }
                 }

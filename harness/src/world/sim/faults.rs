@@ -7,6 +7,7 @@ use super::network::Rule;
 use super::process::Program;
 use crate::controller::{Done, Effect, Input};
 use agents::machine::Nanos;
+use fixtures::trouble::InForce;
 use scenarios::plan::{BootTrouble, Deed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,6 +128,11 @@ impl Engine {
                 self.faults.slow_ns.extend(hosts.iter().map(|&host| (host, delay_ms * 1_000_000)));
                 format!("every write to the disks of {count} hosts takes {delay_ms} ms longer")
             }
+            Deed::Trouble { trouble, services } => {
+                let in_force = InForce { trouble: *trouble, services: services.clone() };
+                self.begin_trouble(fault, hosts, &in_force);
+                format!("{} processes are in trouble: {}", self.feeling(hosts, services), trouble.word())
+            }
             Deed::Network { rules } => {
                 let number = |names: &[fixtures::name::HostName]| {
                     names.iter().filter_map(|name| by_name.get(name).copied()).collect::<Vec<u32>>()
@@ -165,6 +171,7 @@ impl Engine {
             Deed::Network { .. } => {
                 self.network.rules.remove(fault);
             }
+            Deed::Trouble { .. } => self.end_trouble(fault, hosts),
         }
     }
 

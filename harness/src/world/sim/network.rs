@@ -15,6 +15,8 @@ const RESOLVING_NS: Nanos = 3_060_000_000;
 /// and of one that is being opened.
 const RESEND_NS: Nanos = 200_000_000;
 const RESEND_OPENING_NS: Nanos = 1_000_000_000;
+/// In place of a time after which a lost packet is sent again.
+const NEVER: Nanos = 0;
 /// Losses in a row after which nobody here waits any more.
 const RESENDS_MAX: u32 = 6;
 /// Bytes of one message, where a link is held to a rate.
@@ -89,25 +91,33 @@ impl Network {
         End { zone: u16::try_from(self.zones - 1).unwrap_or(u16::MAX), host: None }
     }
 
-    /// A request's way. A new connection goes there and back once before the request leaves.
-    pub(super) fn request(&self, from: End, to: End, fresh: bool, seeds: &mut Seeds) -> Way {
+    /// A request's way. A new connection goes there and back once before the request leaves, and, where both ends show
+    /// certificates, once more.
+    pub(super) fn request(&self, from: End, to: End, fresh: bool, secure: bool, seeds: &mut Seeds) -> Way {
         if !fresh {
             return self.message(from, to, RESEND_NS, seeds);
         }
         let mut total = 0;
-        for (from, to, resend) in [(from, to, RESEND_OPENING_NS), (to, from, RESEND_OPENING_NS), (from, to, RESEND_NS)]
-        {
+        let open = [(from, to, RESEND_OPENING_NS), (to, from, RESEND_OPENING_NS), (from, to, RESEND_NS)];
+        let shake = [(to, from, RESEND_NS), (from, to, RESEND_NS)];
+        let ways = if secure { 5 } else { 3 };
+        for (from, to, resend) in open.into_iter().chain(shake).take(ways) {
             match self.message(from, to, resend, seeds) {
                 Way::Arrives(takes) => total += takes,
                 Way::Refused(takes) => return Way::Refused(total + takes),
                 Way::Vanishes => return Way::Vanishes,
             }
             if self.rules.is_empty() {
-                // The three ways of a healthy link are alike: one draw will do.
-                return Way::Arrives(3 * total);
+                // The ways of a healthy link are alike: one draw will do.
+                return Way::Arrives(ways as Nanos * total);
             }
         }
         Way::Arrives(total)
+    }
+
+    /// The way of a question or an answer that is one packet: lost once, it is lost.
+    pub(super) fn datagram(&self, from: End, to: End, seeds: &mut Seeds) -> Way {
+        self.message(from, to, NEVER, seeds)
     }
 
     /// An answer's way, on the connection of its request.
@@ -157,6 +167,9 @@ fn shaped(plain: Nanos, shape: Shape, resend: Nanos, seeds: &mut Seeds) -> Way {
     for _ in 0..RESENDS_MAX {
         if seeds.below(1_000_000) >= u64::from(shape.loss_ppm) {
             return Way::Arrives(takes);
+        }
+        if again == NEVER {
+            return Way::Vanishes;
         }
         takes += again;
         again *= 2;

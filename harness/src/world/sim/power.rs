@@ -91,6 +91,9 @@ impl Engine {
         let process = &mut self.processes[index as usize];
         process.begin(self.now);
         let entries = process.disk.as_ref().map(|disk| disk.entries()).unwrap_or_default();
+        if self.is_troubled(host) {
+            self.feel_trouble(index, host);
+        }
         self.give(index, Given::Start { entries }, 0);
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Host {
     pub(super) count: u32,
     /// Its echo, where it carries one.
     pub(super) echo: Option<u32>,
+    /// Its name server, where it carries one.
+    pub(super) names: Option<u32>,
 }
 
 /// What a process runs.

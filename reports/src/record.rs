@@ -184,11 +184,13 @@ pub struct TrialRow {
     pub changed: Vec<String>,
 }
 
-/// A parameter that was not tried.
+/// A parameter that was not tried, or not with every value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UntriedRow {
     /// The parameter.
     pub parameter: String,
+    /// Its values that were not tried.
+    pub instead: Vec<String>,
     /// Why not.
     pub reason: String,
 }

@@ -67,8 +67,14 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
     let text = match detail {
         Detail::Phase { phase, round: 0 } => scenarios::measure::word(*phase).to_owned(),
         Detail::Phase { phase, round } => format!("{} (round {})", scenarios::measure::word(*phase), round + 1),
-        Detail::StepIntent { step, act, hosts, .. } => {
-            format!("{} of {} is next ({})", act_word(*act), count(hosts.len(), "host"), clean(step))
+        Detail::StepIntent { fault, act, hosts, .. } => {
+            let (hosts, fault) = (count(hosts.len(), "host"), clean(fault));
+            // What kind of fault it is only the plan says; a power-on without one is the region's first.
+            match act {
+                _ if fault.is_empty() => format!("next: the region's first power-on, {hosts}"),
+                Act::Inject => format!("next: {fault} begins on {hosts}"),
+                Act::Heal => format!("next: {fault} is healed on {hosts}"),
+            }
         }
         Detail::StepDone { fault, act, what, method, hosts, .. } if !what.is_empty() => {
             let verb = match act {

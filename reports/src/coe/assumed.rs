@@ -44,8 +44,13 @@ fn trials(tried: &Assumptions) -> String {
     if !undecided.is_empty() {
         out.push_str(&format!("- Nothing could have been judged: {}.\n", undecided.join("; ")));
     }
-    for row in &tried.untried {
-        out.push_str(&format!("- Not tried: {}: {}.\n", code(&row.parameter), markdown(&row.reason)));
+    let mut reasons: Vec<&str> = tried.untried.iter().map(|row| row.reason.as_str()).collect();
+    reasons.dedup();
+    for reason in reasons {
+        let own = tried.untried.iter().filter(|row| row.reason == reason);
+        let own: Vec<String> =
+            own.map(|row| format!("{} {}", code(&row.parameter), markdown(&row.instead.join(" or ")))).collect();
+        out.push_str(&format!("- Not tried, {}: {}.\n", markdown(reason), own.join("; ")));
     }
     out
 }

@@ -38,7 +38,8 @@ pub(super) fn section(sight: &Sight<'_>) -> String {
     }
     if !tried.untried.is_empty() {
         let each = |row: &crate::record::UntriedRow| {
-            format!("<li><code>{}</code>: {}</li>\n", html_to(&row.parameter, 80), html_to(&row.reason, 200))
+            let (name, values) = (html_to(&row.parameter, 80), html_to(&row.instead.join(" or "), 120));
+            format!("<li><code>{name}</code> {values}: {}</li>\n", html_to(&row.reason, 200))
         };
         let rows: String = tried.untried.iter().map(each).collect();
         out.push_str(&format!(

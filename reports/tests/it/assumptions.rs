@@ -26,7 +26,8 @@ fn trials(verdict: Verdict) -> Assumptions {
         trial("d", Inconclusive, &["S5"]),
         trial("e", NotJudged, &[]),
     ];
-    let untried = UntriedRow { parameter: "boot".to_owned(), reason: "no time".to_owned() };
+    let untried =
+        UntriedRow { parameter: "boot".to_owned(), instead: vec!["1s".to_owned()], reason: "no time".to_owned() };
     Assumptions { verdict, trials, untried: vec![untried] }
 }
 
@@ -52,7 +53,8 @@ fn pages(assumptions: Option<Assumptions>) -> (String, String) {
 fn both_pages_say_which_assumption_decides() {
     let (page, browser) = pages(Some(trials(Violated)));
     assert!(page.contains("| `windows.recovery` | 30s | b | held |"), "{page}");
-    assert!(page.contains("- Not tried: `boot`: no time."));
+    assert!(page.contains("- Not tried, no time: `boot` 1s."));
+    assert!(browser.contains("<li><code>boot</code> 1s: no time</li>"));
     assert!(!page.contains("| `windows.recovery` | 30s | c |"));
     let warning = browser.find("An assumption decides").unwrap();
     assert!(warning < browser.find("id=\"invariants\"").unwrap(), "it stands at the head");

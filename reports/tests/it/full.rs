@@ -62,7 +62,7 @@ pub(crate) fn record(text: &str) -> Record {
     record.assumptions = Some(Assumptions {
         verdict: Verdict::Violated,
         trials: [Verdict::Held, Verdict::Violated, Verdict::Inconclusive, Verdict::NotJudged].map(trial).to_vec(),
-        untried: vec![UntriedRow { parameter: free(), reason: free() }],
+        untried: vec![UntriedRow { parameter: free(), instead: vec![free(); 12], reason: free() }],
     });
     let parameter = Parameter { value: free(), origin: Origin::Assumed };
     record.parameters.insert(free(), parameter);

@@ -344,7 +344,7 @@ impl Sight<'_> {
             ));
         }
         let row = |run: &&Entry| {
-            let met = run.hits.iter().filter(|hit| hit.services.contains(name));
+            let met = run.hits.iter().filter(|hit| hit.met(name));
             let met: BTreeSet<String> = met.map(|hit| format!("{} in {}", hit.fault, hit.zone)).collect();
             if met.is_empty() {
                 return None;

@@ -203,7 +203,7 @@ impl Review<'_> {
     /// What the newest run says that judged one of the invariants while such a fault met the service.
     fn answer(&self, service: &ServiceName, invariants: &[&str], is_meant: impl Fn(&Hit) -> bool) -> Answer {
         for run in &self.runs {
-            let met = run.hits.iter().filter(|hit| is_meant(hit) && hit.services.contains(service));
+            let met = run.hits.iter().filter(|hit| is_meant(hit) && hit.met(service));
             let zones: BTreeSet<&str> = met.map(|hit| hit.zone.as_str()).collect();
             if zones.is_empty() {
                 continue;

@@ -138,7 +138,9 @@ impl Ended {
 
     /// A file of the run's folder.
     pub(crate) fn file(&self, name: &str) -> Option<String> {
-        let folder = std::fs::read_dir(self.out.path()).expect("it is there").next()?.expect("it can be read");
+        // Beside the run's folder lies the history.
+        let mut entries = std::fs::read_dir(self.out.path()).expect("it is there").flatten();
+        let folder = entries.find(|entry| entry.path().is_dir())?;
         std::fs::read_to_string(folder.path().join(name)).ok()
     }
 

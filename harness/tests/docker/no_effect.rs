@@ -110,7 +110,8 @@ fn faults_that_somebody_undoes_have_ended_early() {
 
 /// Whether a look has found a fault in force.
 fn was_seen(running: &Running, fault: &str) -> bool {
-    let folder = std::fs::read_dir(running.out.path()).ok().and_then(|mut entries| entries.next()?.ok());
+    let mut entries = std::fs::read_dir(running.out.path()).into_iter().flatten().flatten();
+    let folder = entries.find(|entry| entry.path().is_dir());
     let text = folder.and_then(|folder| std::fs::read_to_string(folder.path().join("events.jsonl")).ok());
     let (name, holds) = (format!("\"fault\":\"{fault}\""), "\"holds\":true");
     text.unwrap_or_default().lines().any(|line| line.contains(&name) && line.contains(holds))

@@ -104,7 +104,8 @@ fn a_run_tells_it_in_its_record_and_its_pages() {
     command.args(["run", "--quiet", "--world", "sim", "--seed", &SEED.to_string(), "--out"]).arg(&out);
     let output = command.arg(folder.path().join("late-cache.toml")).output().expect("it can be started");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    let run = std::fs::read_dir(&out).expect("it was made").flatten().next().expect("it left a run").path();
+    let mut entries = std::fs::read_dir(&out).expect("it was made").flatten().map(|entry| entry.path());
+    let run = entries.find(|entry| entry.is_dir()).expect("it left a run");
     let read = |name: &str| std::fs::read_to_string(run.join(name)).expect("it was written");
     let record = reports::record::from_json(&read("record.json")).expect("it is a record");
     assert!(record.parameters["needs.backoff"].origin == reports::record::Origin::Assumed);

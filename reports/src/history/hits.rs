@@ -15,8 +15,15 @@ pub struct Hit {
     pub fault: String,
     /// The zone.
     pub zone: ZoneName,
-    /// Services with an instance there that it met.
+    /// Services with an instance there that it met, sorted.
     pub services: Vec<ServiceName>,
+}
+
+impl Hit {
+    /// Whether it met a service.
+    pub fn met(&self, service: &ServiceName) -> bool {
+        self.services.binary_search(service).is_ok()
+    }
 }
 
 /// A service that an invariant's violation is about, in one zone: as the culprit, or held back by it.

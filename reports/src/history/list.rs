@@ -93,7 +93,9 @@ pub(crate) fn draw(page: &mut Page, trends: &[Trend<'_>]) {
     }
     for trend in trends.iter().filter(|trend| trend.runs.len() > 1) {
         page.subheading(Text::new().code(trend.scenario).plain(" in ").code(trend.world));
-        for (position, metric) in DRAWN.into_iter().enumerate() {
+        // What never changed is told by the list.
+        let drawn = DRAWN.into_iter().enumerate().filter(|(position, metric)| *position == 0 || trend.varies(*metric));
+        for (position, metric) in drawn {
             let line = format!("{}  {} ({})", trend.line(metric), metric.title(), trend.told(metric));
             let verdicts = format!("{}  verdicts: held, violated, ?", trend.verdicts());
             let text = if position == 0 { format!("{verdicts}\n{line}") } else { line };
@@ -259,6 +261,10 @@ fn effect(row: &Row) -> (String, String) {
         Metric::Violated => format!("{:+.0} points", value * 100.0),
         Metric::LostWrites => format!("{value:+.1}"),
     };
+    // So few runs bound nothing.
+    if row.change == Change::TooFew {
+        return (shown(effect.estimate), "–".to_owned());
+    }
     (shown(effect.estimate), format!("{} to {}", shown(effect.low), shown(effect.high)))
 }
 
@@ -268,7 +274,11 @@ fn of_row(row: &Row) -> Vec<String> {
         Change::Constant => ("–".to_owned(), "–".to_owned()),
         _ => effect(row),
     };
-    let p = if row.change == Change::Constant { "–".to_owned() } else { format!("{:.4}", row.p) };
+    let p = match row.change {
+        Change::Constant => "–".to_owned(),
+        _ if row.p < 0.0001 => "< 0.0001".to_owned(),
+        _ => format!("{:.4}", row.p),
+    };
     let change = row.change.words().to_owned();
     vec![row.metric.title().to_owned(), middle(row.before), middle(row.after), effect, interval, p, change]
 }

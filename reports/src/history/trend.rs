@@ -68,6 +68,12 @@ impl Trend<'_> {
         Some((finite().reduce(f64::min)?, finite().reduce(f64::max)?))
     }
 
+    /// Whether the figure is another in some run.
+    pub fn varies(&self, metric: Metric) -> bool {
+        let values = || self.runs.iter().map(|run| metric.of(run));
+        values().any(|value| Some(value) != values().next())
+    }
+
     /// A character a run: the higher the worse; `·` has no figure, `∞` never came back.
     pub fn line(&self, metric: Metric) -> String {
         let range = self.range(metric);

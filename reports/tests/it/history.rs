@@ -104,7 +104,7 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 }
 
 /// Ten runs whose figures are the sample's with this slowest return and these lost requests.
-fn ten(name: &str, ms: impl Fn(u64) -> f64, lost: u64) -> Vec<Entry> {
+pub(crate) fn ten(name: &str, ms: impl Fn(u64) -> f64, lost: u64) -> Vec<Entry> {
     let entry = Entry::of(&from_json(full::RECORD).unwrap(), &[]);
     let run = |at: u64| {
         let figures = Figures {

@@ -2,7 +2,7 @@
 //! harm in them, neither as Markdown nor in a browser. Refuses to hold runs.
 
 use crate::full::RECORD;
-use crate::history::sample;
+use crate::history::{sample, ten};
 use crate::hostile::{ATTACKS, is_harmful, well_formed};
 use crate::reviews::{graph, zones};
 use crate::samples::check;
@@ -36,8 +36,8 @@ fn lists_and_comparisons_are_the_committed_samples() {
     let listing = Listing { runs: &runs, left_off: 0 };
     check("history.txt", &listing.text());
     both("history", &listing.page());
-    let (old, new): (Vec<Entry>, Vec<Entry>) =
-        runs.into_iter().filter(|run| run.scenario == "az-power-loss").partition(|run| run.run.as_str() < "20261117");
+    let ms = |times: f64| move |at: u64| (1000.0 + (at * at) as f64) * times;
+    let (old, new) = (ten("20261109T090000Z", ms(1.0), 4), ten("20261116T090000Z", ms(1.3), 4));
     check("comparison.txt", &Comparison::new(&old, &new, &Limits::default()).text());
 }
 

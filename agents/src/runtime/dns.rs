@@ -114,14 +114,15 @@ pub(super) fn asked(bytes: &[u8]) -> Result<Asked, Option<Vec<u8>>> {
         let refused = id.and_then(|id| refusal(u16::from_be_bytes([id[0], id[1]]), ResponseCode::FormErr));
         return Err(refused);
     };
-    let (id, op_code) = (message.metadata.id, message.metadata.op_code);
     if message.metadata.message_type == MessageType::Response {
         return Err(None);
     }
-    if op_code != OpCode::Query {
-        return Err(refusal(id, ResponseCode::NotImp));
+    if message.metadata.op_code != OpCode::Query {
+        return Err(answer_with(&message, ResponseCode::NotImp, |_| {}).to_vec().ok());
     }
-    let [query] = message.queries.as_slice() else { return Err(refusal(id, ResponseCode::FormErr)) };
+    let [query] = message.queries.as_slice() else {
+        return Err(refusal(message.metadata.id, ResponseCode::FormErr));
+    };
     if query.query_class != DNSClass::IN {
         return Err(answer_with(&message, ResponseCode::Refused, |_| {}).to_vec().ok());
     }
@@ -156,7 +157,8 @@ pub(super) fn answer(asked: &Asked, reply: &Reply, config: &DirectoryConfig, dat
 }
 
 fn answer_with(question: &Message, code: ResponseCode, fill: impl FnOnce(&mut Message)) -> Message {
-    let mut message = Message::response(question.metadata.id, OpCode::Query);
+    // Whoever asked for something else than a lookup is told so in its own words.
+    let mut message = Message::response(question.metadata.id, question.metadata.op_code);
     message.metadata.response_code = code;
     message.metadata.authoritative = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
     message.metadata.recursion_desired = question.metadata.recursion_desired;

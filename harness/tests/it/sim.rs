@@ -30,7 +30,7 @@ const EXPECTED: [(&str, &[[&str; 3]]); 21] = [
     ("clock-wrong", &[]),
     ("dns-forever-cache", &[["S5", "api", "services.api.lookups.cache"]]),
     ("dns-forever-cache-repaired", &[]),
-    ("certificate-expiry", &[["S5", "store", "services.store.needs.certificate.renew"], ["A1", "store", ""]]),
+    ("certificate-expiry", &[["S5", "store", "services.store.needs.certificate.renew"]]),
     ("certificate-expiry-repaired", &[]),
 ];
 

@@ -2,12 +2,14 @@
 //! reason, given what was done to the region and what was seen; only a run with that one thing repaired confirms it.
 
 use super::Run;
+use super::culprit::{Cause, Root, Trace};
 use crate::event::Act;
+use crate::judgement::Link;
 use crate::plan::Deed;
 use fixtures::graph::Need;
 use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty};
-use fixtures::name::ServiceName;
+use fixtures::name::{ServiceName, ZoneName};
 
 /// The setting with which a service may keep an answer that was wrong when it was given: name servers were in trouble before.
 pub(super) fn poisoned_lookups(run: &Run<'_>, service: &ServiceName, at_ns: u64) -> Option<String> {
@@ -32,6 +34,31 @@ pub(super) fn unknown_name(run: &Run<'_>, service: &ServiceName, missing: &[Serv
         return Some(format!("services.{}.lookups.stale", service.name));
     }
     (service.lookups.empty == Empty::Believe).then(|| format!("services.{}.lookups.empty", service.name))
+}
+
+/// The walk to somebody in a zone who did not know whom to ask, where what is missing is who answers names.
+pub(super) fn blind(run: &Run<'_>, zone: &ZoneName, missing: &ServiceName, at_ns: u64) -> Option<Trace> {
+    let names = run.case.graph.names.as_ref().filter(|names| names.service == *missing)?;
+    let mut here = run.case.placement.instances.iter().filter(|instance| instance.zone == *zone);
+    let (instance, span) = here.find_map(|instance| {
+        let span = run.timeline.life_at(&instance.name, at_ns)?;
+        // It says so of itself: whoever called it says one name more.
+        (span.missing.len() == 2 && span.missing.last() == Some(&names.service)).then_some((instance, span))
+    })?;
+    let link = Link {
+        who: instance.name.to_string(),
+        waits_for: names.service.to_string(),
+        how: "lookup".to_owned(),
+        since_ns: span.from_ns,
+        evidence: vec![span.event],
+    };
+    let root = Root {
+        service: instance.service.clone(),
+        dependency: Some(names.service.clone()),
+        setting: unknown_name(run, &instance.service, &span.missing),
+        cause: Cause::Lacks,
+    };
+    Some(Trace { links: vec![link], root: Some(root) })
 }
 
 /// Whether a service never renews what it needs.

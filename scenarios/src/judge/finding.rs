@@ -1,9 +1,9 @@
 //! Owns the way from walks to findings: one for each root, with everybody it holds back and the sentence for people.
 //! Refuses to walk.
 
-use super::Run;
 use super::culprit::{Cause, Root, Trace, call_path, trace};
 use super::slo::{State, Zone};
+use super::{Run, commons};
 use crate::event::EventId;
 use crate::judgement::{Finding, Link};
 use fixtures::name::{InstanceName, ServiceName, TeamName, ZoneName};
@@ -110,6 +110,9 @@ impl Run<'_> {
     /// Along the calls from the entry to what is missing, and from there as far as lives lead. Where the missing one
     /// is dark, or was up all the time, its caller is the root: it leans on what it cannot have or does not reach.
     fn blame_missing(&self, zone: &ZoneName, missing: &ServiceName, at_ns: u64) -> Trace {
+        if let Some(trace) = commons::blind(self, zone, missing, at_ns) {
+            return trace;
+        }
         let entry = &self.case.graph.entry.service;
         let path = call_path(self, entry, missing);
         let mut links: Vec<Link> =
@@ -129,7 +132,9 @@ impl Run<'_> {
         let root = Root {
             service: caller.clone(),
             dependency: Some(missing.clone()),
-            setting: (!path.is_empty()).then(|| format!("services.{caller}.calls.{missing}")),
+            setting: commons::poisoned_lookups(self, caller, at_ns)
+                .filter(|_| granted)
+                .or((!path.is_empty()).then(|| format!("services.{caller}.calls.{missing}"))),
             cause: if granted { Cause::LacksInVain } else { Cause::Lacks },
         };
         Trace { links, root: Some(root) }

@@ -3,7 +3,7 @@
 
 use crate::wire::From;
 use fixtures::graph::{
-    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Routing, Service, State, Strength, WhenMissing,
+    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Service, State, Strength, WhenMissing,
 };
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
@@ -77,6 +77,8 @@ pub struct InstanceConfig {
     pub acknowledge: Acknowledge,
     /// How deep `/readyz` looks.
     pub health: Health,
+    /// What makes it end, so that it is started again.
+    pub liveness: Health,
 }
 
 /// One need, with the instances that can grant it.
@@ -197,7 +199,7 @@ pub struct Region<'a> {
     /// Instances of each service, in placement order.
     copies: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Lists made so far.
-    lists: RefCell<BTreeMap<(ZoneName, ServiceName), Targets>>,
+    lists: RefCell<BTreeMap<(ZoneName, ServiceName, bool), Targets>>,
 }
 
 impl<'a> Region<'a> {
@@ -217,12 +219,16 @@ impl<'a> Region<'a> {
 
     /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
     pub fn targets(&self, zone: &ZoneName, callee: &ServiceName) -> Targets {
-        let key = (zone.clone(), callee.clone());
+        self.targets_within(zone, callee, Reach::Zone)
+    }
+
+    fn targets_within(&self, zone: &ZoneName, callee: &ServiceName, reach: Reach) -> Targets {
+        let key = (zone.clone(), callee.clone(), reach == Reach::Region);
         if let Some(known) = self.lists.borrow().get(&key) {
             return known.clone();
         }
         let copies = self.copies.get(callee).map(Vec::as_slice).unwrap_or_default();
-        let indices = self.placement.targets_among(self.topology, self.graph, zone, callee, copies);
+        let indices = self.placement.targets_within(self.topology, self.graph, zone, callee, copies, reach);
         let target = |index: usize| {
             let instance = &self.placement.instances[index];
             Target { name: instance.name.clone(), zone: instance.zone.clone(), address: self.addresses[index] }
@@ -260,6 +266,7 @@ impl<'a> Region<'a> {
             state: service.state,
             acknowledge: service.acknowledge,
             health: service.health,
+            liveness: service.liveness,
         }
     }
 
@@ -287,7 +294,7 @@ impl<'a> Region<'a> {
             breaker: call.breaker,
             routing: call.routing,
             carries_writes: call.carries_writes,
-            targets: self.targets(zone, &call.to),
+            targets: self.targets_within(zone, &call.to, call.reach),
         };
         service.calls.iter().map(config).collect()
     }

@@ -37,14 +37,18 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Hold scenarios in both worlds and print where verdicts, culprits or recovery times disagree.
     Parity(ParityArgs),
-    /// Validate scenarios, topologies and graphs: every problem at once, with file, line and column.
+    /// Validate scenarios, topologies and graphs, and check graphs without running them (G1 to G8): every problem and
+    /// finding at once, with file, line and column.
     Check {
         /// Files, or names of built-in ones; without any, everything that is built in.
         files: Vec<String>,
         /// Print in which order the services of this graph (a file, or the name of a built-in one) could be brought up:
         /// start-up cycles, the smallest set that must exist first, and the buckets that would do.
-        #[arg(long, value_name = "GRAPH", conflicts_with_all = ["files", "format"])]
+        #[arg(long, value_name = "GRAPH", conflicts_with_all = ["files", "format", "known_gaps"])]
         order: Option<String>,
+        /// A ledger of findings that are accepted until a day, by the name of their graph: they are told and do not fail.
+        #[arg(long, value_name = "FILE")]
+        known_gaps: Option<PathBuf>,
         /// How to tell what was found: for people, for code scanning, for programs.
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
         format: CheckFormat,

@@ -41,7 +41,9 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Generate(args) => generate::run(&args),
         Command::Parity(args) => parity::run(&args, cli.quiet, err),
         Command::Check { order: Some(graph), .. } => check::order(&graph, err),
-        Command::Check { files, order: None, format } => check::run(&files, format, err),
+        Command::Check { files, order: None, known_gaps, format } => {
+            check::run(&files, known_gaps.as_deref(), format, out)
+        }
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
         Command::Coe { command } => coe::run(&command, err),

@@ -3,6 +3,8 @@
 
 #[path = "it/bring_up.rs"]
 mod bring_up;
+#[path = "it/check.rs"]
+mod check;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/controller.rs"]

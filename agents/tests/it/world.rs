@@ -179,6 +179,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        liveness: Health::Shallow,
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::{Log, now};
 use fixtures::graph::{
-    Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Routing, Scope, Service, State, Strength,
+    Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Reach, Routing, Scope, Service, State, Strength,
 };
 use fixtures::name::{
     GraphName, OperationName, PartitionName, RegionName, ServiceName, TeamName, TopologyName, ZoneName,
@@ -100,6 +100,7 @@ fn graph() -> anyhow::Result<Graph> {
         backoff: Backoff { base: Duration::from_millis(10), cap: Duration::from_millis(100), jitter: true },
         breaker: None,
         routing: Routing::Spread,
+        reach: Reach::Zone,
         carries_writes: false,
     };
     let service = Service {
@@ -107,6 +108,9 @@ fn graph() -> anyhow::Result<Graph> {
         team: TeamName::new("peers")?,
         scope: Scope::Regional,
         plane: Plane::Data,
+        zones: None,
+        tier: None,
+        tools: Vec::new(),
         instances_per_zone: 1,
         capacity: None,
         queue: 64,
@@ -117,8 +121,9 @@ fn graph() -> anyhow::Result<Graph> {
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        liveness: Health::Shallow,
     };
-    let entry = Entry { service: name, operation: serve };
+    let entry = Entry { service: name, operation: serve, peak: None };
     Ok(Graph { name: GraphName::new("peers")?, title: "Peers".to_owned(), entry, services: vec![service] })
 }
 

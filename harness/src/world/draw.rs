@@ -96,6 +96,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        liveness: Health::Shallow,
     };
     let canary = CanaryConfig {
         from,

@@ -34,6 +34,7 @@ fn config() -> HostConfig {
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        liveness: Health::Shallow,
     };
     HostConfig {
         host,

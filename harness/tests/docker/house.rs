@@ -115,6 +115,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
+        liveness: Health::Shallow,
     };
     let text = |path: PathBuf| path.display().to_string();
     HostConfig {

@@ -53,6 +53,11 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
         format: CheckFormat,
     },
+    /// Hold every defect and its repaired twin and print whether each was found, with the right culprit, and confirmed;
+    /// fails where a cell is wrong.
+    Matrix(MatrixArgs),
+    /// Measure a graph in virtual time: each service started alone, power back in many orders, each edge cut.
+    Measure(MeasureArgs),
     /// Print what a run would do, to which hosts, and what it would not touch; changes nothing.
     Plan {
         /// A file, or the name of a built-in scenario.
@@ -168,6 +173,47 @@ pub struct GenerateArgs {
     /// Put a start-up cycle in, the defect that makes a black start impossible; `check` finds it.
     #[arg(long)]
     pub startup_cycle: bool,
+}
+
+/// Arguments of `matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Scenarios with a defect; without any, all that have a twin, and healthy scenarios judged by every invariant.
+    pub scenarios: Vec<String>,
+    /// Seeds of each in virtual time.
+    #[arg(long, default_value_t = 100)]
+    pub seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The world to hold them in; on an engine each is held once.
+    #[arg(long, value_enum, default_value_t = MatrixWorld::Sim)]
+    pub world: MatrixWorld,
+    /// Write the table to this file too, as `harness/figures/` keeps it.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// Arguments of `measure`.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// A graph: a file, or the name of a built-in one.
+    pub graph: String,
+    /// Random orders, besides all at once, along the needs and against them.
+    #[arg(long, default_value_t = 20)]
+    pub orders: usize,
+    /// Decides everything.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Worlds of the matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MatrixWorld {
+    /// Virtual time.
+    Sim,
+    /// Real containers.
+    Docker,
 }
 
 /// Arguments of `parity`.

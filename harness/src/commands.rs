@@ -7,6 +7,8 @@ pub mod explore;
 pub mod generate;
 pub mod inside;
 pub mod list;
+pub mod matrix;
+pub mod measure;
 pub mod parity;
 pub mod plan;
 pub mod report;
@@ -48,6 +50,8 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
         Command::Coe { command } => coe::run(&command, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
+        Command::Matrix(args) => matrix::run(&args, cli.quiet),
+        Command::Measure(args) => measure::run(&args, err),
         Command::Image => image(),
         Command::List => list::run(),
         Command::Completions { shell } => list::completions(shell),

@@ -3,6 +3,8 @@
 //! - [`controller`]: the course of a run, a synchronous state machine; start reading here
 //! - [`world`]: what a run happens in; [`world::docker`] is real containers
 //! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them
+//! - [`matrix`]: every invariant with a defect and its twin
+//! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
@@ -16,6 +18,8 @@ pub mod explore;
 pub mod hand;
 pub mod journal;
 pub mod load;
+pub mod matrix;
+pub mod measure;
 pub mod run;
 pub mod terminal;
 pub mod twin;

@@ -13,6 +13,8 @@ mod controller;
 mod controller_faults;
 #[path = "it/documents.rs"]
 mod documents;
+#[path = "it/matrix.rs"]
+mod matrix;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/sim.rs"]

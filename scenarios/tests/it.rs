@@ -10,5 +10,6 @@ mod it {
     mod loading_together;
     mod measuring;
     mod planning;
+    mod standard;
     mod world;
 }

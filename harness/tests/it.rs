@@ -15,6 +15,8 @@ mod controller_faults;
 mod documents;
 #[path = "it/matrix.rs"]
 mod matrix;
+#[path = "it/measure.rs"]
+mod measure;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/sim.rs"]

@@ -4,6 +4,7 @@ mod it {
     mod events;
     mod faults;
     mod faults_page;
+    mod invariants_page;
     mod judging;
     mod judging_data;
     mod loading;

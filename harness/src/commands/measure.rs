@@ -48,7 +48,7 @@ fn told_alone(alone: &[Alone]) -> Result<String> {
         let with: Vec<&str> = one.with.iter().map(ServiceName::as_str).collect();
         let with = if with.is_empty() { "nobody".to_owned() } else { with.join(", ") };
         let setting = one.setting.as_ref().map(|setting| format!("; change {setting}")).unwrap_or_default();
-        writeln!(text, "  {:<24} {:<12} with {with}{setting}", one.service, one.verdict.word())?;
+        writeln!(text, "  {:<24} {:<12} with {with}{setting}", one.service.as_str(), one.verdict.word())?;
     }
     Ok(text)
 }
@@ -101,8 +101,8 @@ fn told_edges(edges: &[Edge]) -> Result<String> {
         writeln!(
             text,
             "  {:<24} {:<24} {declared:<16} {:<8} {:<8}{mark}",
-            edge.from,
-            edge.to,
+            edge.from.as_str(),
+            edge.to.as_str(),
             edge.at_call.word(),
             edge.at_start.word()
         )?;

@@ -60,7 +60,7 @@ const LINES: &[Line] = &[
     ("facebook-2021", "D8", "names", "backbone", "services.names.calls.backbone"),
     ("roblox-2021", "D8", "games", "cluster", "services.games.calls.cluster"),
     ("telemetry-blocks", "D9", "web", "telemetry", "services.web.calls.telemetry.timeout"),
-    ("retry-storm", "R1", "api", "store", "services.api.calls.store.attempts"),
+    ("retry-storm", "R1", "api", "basket", "services.api.calls.basket.attempts"),
     ("acks-before-sync", "A1", "store", "", "services.store.acknowledge"),
 ];
 

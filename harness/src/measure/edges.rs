@@ -138,11 +138,12 @@ fn moment(played: &Played, wanted: &str, way: Act) -> u64 {
     played.events.iter().find(done).map_or(0, |event| event.t_ns)
 }
 
-/// What the witness saw of an instance, by time: what it was, and whether that was without something soft.
+/// What an instance was, by time, as the witness saw it or as follows from an act on its power; and whether it answered
+/// without something soft.
 fn states<'p>(played: &'p Played, instance: &'p InstanceName) -> impl Iterator<Item = (u64, Life, bool)> + 'p {
     played.events.iter().filter_map(move |event| match &event.detail {
         Detail::State { to, degraded, .. }
-            if event.by == By::Witness && event.place.instance.as_ref() == Some(instance) =>
+            if event.by != By::Own && event.place.instance.as_ref() == Some(instance) =>
         {
             Some((event.t_ns, *to, *degraded))
         }

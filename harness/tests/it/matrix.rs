@@ -125,7 +125,7 @@ fn a_run_too_short_is_not_judged_and_says_what_would_do() {
         ("one-attempt", "Z4", "az1-dark", 2),
         ("soft-in-name", "D1", "profiles-dark", 2),
         ("slack-2021", "D6", "backend-dark", 2),
-        ("google-2020", "D8", "quota-dark", 2),
+        ("google-2020", "D8", "quota-dark", 1),
     ];
     for (scenario, invariant, fault, seconds) in short {
         let mut loaded = load::scenario(scenario, false).expect("it loads");

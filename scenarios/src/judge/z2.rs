@@ -10,16 +10,16 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root, Trace, call_path};
 use super::finding::{Victim, sorted};
 use super::starting::named;
 use super::{Entry, Outcome, Run};
 use crate::event::{EventId, Phase};
 use crate::judgement::{InvariantResult, Link};
-use crate::timeline::{LifeSpan, Segment, ns};
+use crate::timeline::{Segment, ns};
 use crate::verdict::Verdict;
 use fixtures::graph::{Reach, Scope};
-use fixtures::name::ServiceName;
+use fixtures::name::{ServiceName, ZoneName};
 use fixtures::unit::Span;
 use std::collections::BTreeMap;
 
@@ -45,6 +45,7 @@ fn judge(run: &Run<'_>) -> Outcome {
                 && lit.contains(&&run.case.placement.instances[instance].zone)
         });
         victims.extend(zonal.filter_map(|instance| crossing(run, instance, segment)));
+        victims.extend(lit.into_iter().filter_map(|zone| customers(run, zone, segment)));
     }
     let name = |victim: &Victim| victim.instance.as_ref().map(ToString::to_string).unwrap_or_default();
     let names: Vec<String> = victims.iter().map(name).collect();
@@ -67,45 +68,67 @@ fn judge(run: &Run<'_>) -> Outcome {
     Outcome { results: vec![result], findings: run.findings(ENTRY.id, victims) }
 }
 
+/// The same, seen by customers of a zone: a probe now and then may miss what one request in three meets.
+fn customers(run: &Run<'_>, zone: &ZoneName, segment: &Segment) -> Option<Victim> {
+    let own =
+        run.canaries.iter().filter(|window| window.zone == zone && window.inside(segment.start_ns, segment.end_ns));
+    own.flat_map(|window| window.failed.keys().map(move |cause| (window, cause))).find_map(|(window, cause)| {
+        let missing = ServiceName::new(cause.strip_prefix("missing:")?).ok()?;
+        let path = call_path(run, &run.case.graph.entry.service, &missing);
+        let caller = run.case.graph.service(path.get(path.len().checked_sub(2)?)?)?;
+        let reach = run.reach(zone, &caller.name);
+        let &instance = reach.first().filter(|_| caller.scope == Scope::Zonal)?;
+        leads_out(run, instance, &missing, window.start_ns)
+            .then(|| victim(run, instance, &missing, (window.start_ns, window.event), segment))
+    })
+}
+
 /// An answer that lacks what is dark elsewhere and there at home.
 fn crossing(run: &Run<'_>, instance: usize, segment: &Segment) -> Option<Victim> {
     let placed = &run.case.placement.instances[instance];
     let (span, called) = run.spans_in(instance, segment.start_ns, segment.end_ns).into_iter().find_map(|span| {
         let called = span.missing.iter().find_map(|missing| {
             let call = run.call_towards(&placed.service, missing)?;
-            leads_out(run, instance, &call.to, span).then_some(&call.to)
+            leads_out(run, instance, &call.to, span.from_ns).then_some(&call.to)
         })?;
         Some((span, called))
     })?;
-    let reach = run.case.graph.service(&placed.service)?.calls.iter().find(|call| &call.to == called)?.reach;
+    Some(victim(run, instance, called, (span.from_ns, span.event), segment))
+}
+
+/// An instance that asked elsewhere, with the moment and the event that show it.
+fn victim(run: &Run<'_>, instance: usize, called: &ServiceName, seen: (u64, EventId), segment: &Segment) -> Victim {
+    let placed = &run.case.placement.instances[instance];
+    let calls = run.case.graph.service(&placed.service).into_iter().flat_map(|service| &service.calls);
+    let wide = calls.filter(|call| &call.to == called).any(|call| call.reach == Reach::Region);
     let setting = format!("services.{}.calls.{called}", placed.service);
     let root = Root {
         service: placed.service.clone(),
         dependency: Some(called.clone()),
-        setting: Some(if reach == Reach::Region { format!("{setting}.reach") } else { setting }),
+        setting: Some(if wide { format!("{setting}.reach") } else { setting }),
         cause: Cause::CrossesZones,
     };
     let link = Link {
         who: placed.name.to_string(),
         waits_for: called.to_string(),
         how: "call to another zone".to_owned(),
-        since_ns: span.from_ns,
-        evidence: vec![span.event, segment.begin_event],
+        since_ns: seen.0,
+        evidence: vec![segment.begin_event, seen.1],
     };
-    Some(Victim {
+    Victim {
         instance: Some(placed.name.clone()),
         zone: placed.zone.clone(),
         from_ns: segment.start_ns,
         to_ns: segment.end_ns,
         trace: Trace { links: vec![link], root: Some(root) },
-    })
+    }
 }
 
-fn leads_out(run: &Run<'_>, instance: usize, called: &ServiceName, span: &LifeSpan) -> bool {
+fn leads_out(run: &Run<'_>, instance: usize, called: &ServiceName, at_ns: u64) -> bool {
     let zonal = run.case.graph.service(called).is_some_and(|service| service.scope == Scope::Zonal);
     let own = run.reach(&run.case.placement.instances[instance].zone, called);
-    let well = !own.is_empty() && own.iter().all(|&target| run.is_active(target, span.from_ns));
+    let well = !own.is_empty() && own.iter().all(|&target| run.is_active(target, at_ns));
     let copies = run.case.placement.instances.iter().enumerate();
     let mut elsewhere = copies.filter(|(index, copy)| &copy.service == called && !own.contains(index));
-    zonal && well && elsewhere.any(|(index, _)| run.is_dark(index, span.from_ns))
+    zonal && well && elsewhere.any(|(index, _)| run.is_dark(index, at_ns))
 }

@@ -92,10 +92,10 @@ fn load_average() -> String {
 }
 
 /// From darkness to everything seen active, with the event log written to a file.
-fn black_start(instances: usize) -> anyhow::Result<(f64, f64)> {
-    let copies = u32::try_from(instances / 900)?.max(1);
-    let spec =
-        Spec { name: "bench".to_owned(), services: 300, zones: 3, copies, per_host: 20, startup_cycle: false, seed: 7 };
+fn black_start(instances: usize, regions: usize) -> anyhow::Result<(f64, f64)> {
+    let copies = u32::try_from(instances / 900 / regions)?.max(1);
+    let (name, services, zones, per_host) = ("bench".to_owned(), 300, 3, 20);
+    let spec = Spec { name, services, regions, zones, copies, per_host, startup_cycle: false, seed: 7 };
     let made = generate(&spec)?;
     let begun = now();
     let placement = Placement::new(&made.topology, &made.graph);
@@ -131,7 +131,7 @@ fn black_start(instances: usize) -> anyhow::Result<(f64, f64)> {
     let took = begun.elapsed().as_secs_f64();
     let count = placement.instances.len();
     say(&format!(
-        "black start of {count:>7} instances on {:>5} hosts: {took:6.2} s ({built:.2} s to build), {:.1} s of virtual time, {:.0} inputs a second, {} events, at most {} MB resident",
+        "black start of {count:>7} instances on {:>5} hosts of {regions} region(s): {took:6.2} s ({built:.2} s to build), {:.1} s of virtual time, {:.0} inputs a second, {} events, at most {} MB resident",
         placement.hosts.len(),
         (world.now() - lit_at) as f64 / 1e9,
         world.handed() as f64 / (took - built),
@@ -192,8 +192,9 @@ fn main() -> anyhow::Result<()> {
     }
     let mut points = Vec::new();
     for size in sizes {
-        points.push(black_start(size)?);
+        points.push(black_start(size, 1)?);
     }
+    black_start(100_000, 4)?;
     say(&format!("load after: {}", load_average()));
     if let (Some((few, quick)), Some((many, slow))) = (points.first(), points.last())
         && many > few

@@ -152,7 +152,10 @@ pub struct GenerateArgs {
     /// Services.
     #[arg(long)]
     pub services: usize,
-    /// Availability zones.
+    /// Regions of the partition: each service is in all of them, global ones in the first.
+    #[arg(long, default_value_t = 1)]
+    pub regions: usize,
+    /// Availability zones of each region.
     #[arg(long, default_value_t = 3)]
     pub zones: usize,
     /// Decides everything.

@@ -67,33 +67,35 @@ const LEASE_AGAIN: Duration = Duration::from_secs(3);
 
 struct Hand {
     journal: Journal,
-    standing: Option<Standing>,
+    standing: Standing,
     gates: Gates,
     faults: BTreeMap<String, Box<dyn Fault>>,
     net: Option<Arc<Net>>,
     disks: Option<Disks>,
     hold_until_ns: Option<u64>,
-    finished: bool,
     ground: Ground,
     /// What was on the machine before the run.
     before: Option<Snapshot>,
 }
 
-/// Runs the hand until its orders end; then, unless it was told to finish, it does by itself what its lease says.
+/// Runs the hand until its orders end; then it does by itself what its lease says.
+///
+/// `standing` is a [`Standing`] as JSON. It is an argument and not the first order: a controller that dies while the
+/// engine starts its hand gives no orders.
 ///
 /// # Errors
-/// Where standard output, or the shared folder, is gone.
-pub fn run() -> std::io::Result<()> {
-    let (journal, past) = Journal::open(Path::new(SHARED_DIR))?;
-    let mut lease = if past.standing.is_some() { LEASE_AGAIN } else { LEASE_BEFORE_HELLO };
-    let mut hand = Hand::new(journal, past);
+/// Where `standing` cannot be read, or standard output, or the shared folder, is gone.
+pub fn run(standing: &str) -> std::io::Result<()> {
+    let standing: Standing = serde_json::from_str(standing)?;
+    let (mut journal, past) = Journal::open(Path::new(SHARED_DIR))?;
+    let mut lease = if past.again { LEASE_AGAIN } else { LEASE_BEFORE_HELLO };
+    journal.write(&Entry::Up).map_err(std::io::Error::other)?;
+    let mut hand = Hand::new(standing, journal, past);
     let orders = read_orders();
     loop {
         match orders.recv_timeout(lease) {
             Ok(order) => {
-                if let Task::Hello(standing) = &order.task {
-                    lease = Duration::from_millis(standing.lease.silence_ms);
-                }
+                lease = Duration::from_millis(hand.standing.lease.silence_ms);
                 let word = Word { id: order.id, result: hand.perform(order.task) };
                 let mut line = serde_json::to_string(&word).map_err(std::io::Error::other)?;
                 line.push('\n');
@@ -128,9 +130,9 @@ fn read_orders() -> Receiver<Order> {
 
 impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
-    fn new(journal: Journal, past: Past) -> Self {
+    fn new(standing: Standing, journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { standing, faults, hold_until_ns, before, links, disks } = past;
+        let Past { again: _, faults, hold_until_ns, before, links, disks } = past;
         let mut hand = Self {
             journal,
             standing,
@@ -139,7 +141,6 @@ impl Hand {
             net: None,
             disks: None,
             hold_until_ns,
-            finished: false,
             ground: Ground::of_hand(),
             before,
         };
@@ -168,7 +169,7 @@ impl Hand {
 
     fn perform(&mut self, task: Task) -> Result<Answer, String> {
         match task {
-            Task::Hello(standing) => self.greeted(standing),
+            Task::Hello => self.greeted(),
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, gates } => self.prepare(&files, &gates),
             Task::Disks { zones } => self.make_disks(zones),
@@ -187,16 +188,11 @@ impl Hand {
             },
             Task::Heal { fault } => self.heal(&fault).map(|()| Answer::Done),
             Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
-            Task::Finish => {
-                self.finished = true;
-                Ok(Answer::Left(self.finish()))
-            }
+            Task::Finish => Ok(Answer::Left(self.finish())),
         }
     }
 
-    fn greeted(&mut self, standing: Standing) -> Result<Answer, String> {
-        self.journal.write(&Entry::Standing(standing.clone()))?;
-        self.standing = Some(standing);
+    fn greeted(&mut self) -> Result<Answer, String> {
         if self.before.is_none() && cgroup::listing_root().is_some() {
             let before = machine::snapshot_from_hand();
             self.journal.write(&Entry::Before(before.clone()))?;
@@ -218,7 +214,7 @@ impl Hand {
     }
 
     fn place(&self) -> Place {
-        Place::in_hand(&self.short())
+        Place::in_hand(&self.standing.short)
     }
 
     fn make_disks(&mut self, zones: Vec<String>) -> Result<Answer, String> {
@@ -228,8 +224,7 @@ impl Hand {
     }
 
     fn power_off(&mut self, whole: &[String], hosts: &[Target], disks: &[DiskCut]) -> Result<Answer, String> {
-        let of_run = self.standing.as_ref().map(|standing| standing.cgroups.clone()).unwrap_or_default();
-        let mut dark = power::power_off(&of_run, whole, hosts)?;
+        let mut dark = power::power_off(&self.standing.cgroups, whole, hosts)?;
         for DiskCut { zone, torn } in disks {
             let held = self.disks.as_mut().ok_or("zones have no disks of their own")?;
             dark.disks.push((zone.clone(), held.cut(zone, *torn)?.to_string()));
@@ -242,14 +237,10 @@ impl Hand {
     }
 
     fn link(&mut self, bridges: &[String], seed: u64) -> Result<Answer, String> {
-        let net = Net::start(&self.short(), bridges, seed)?;
+        let net = Net::start(&self.standing.short, bridges, seed)?;
         let (shapes, caveats) = (net.shaping(), net.caveats().to_vec());
         self.net = Some(Arc::new(net));
         Ok(Answer::Linked { shapes, caveats })
-    }
-
-    fn short(&self) -> String {
-        self.standing.as_ref().map(|standing| standing.short.clone()).unwrap_or_default()
     }
 
     fn inject(&mut self, name: &str, deed: Deed) -> Result<Answer, String> {
@@ -328,7 +319,7 @@ impl Hand {
     /// Heals and removes everything but what the hand stands on.
     fn finish(&mut self) -> Left {
         let mut residue = self.heal_all();
-        let Some(standing) = &self.standing else { return Left { residue, others: Vec::new() } };
+        let standing = &self.standing;
         // Its queue ends with it.
         self.faults.clear();
         self.net = None;
@@ -351,9 +342,10 @@ impl Hand {
         Left { residue, others }
     }
 
-    /// The lease has ended without a `Finish`: nobody else will heal this run.
+    /// The lease has ended: nobody else will heal this run. After a `Finish` it is the controller that removes the hand,
+    /// and what it stands on; one that dies over that leaves them to the hand as well.
     fn controller_is_gone(&mut self) {
-        let Some(standing) = self.standing.clone().filter(|_| !self.finished) else { return };
+        let standing = self.standing.clone();
         for (kind, name) in self.heal_all() {
             eprintln!("the hand could not heal: {kind} {name}");
         }

@@ -28,3 +28,5 @@ mod no_effect;
 mod residue;
 #[path = "docker/rights.rs"]
 mod rights;
+#[path = "docker/rootless.rs"]
+mod rootless;

@@ -1,7 +1,8 @@
 //! Owns the hidden commands with which this executable is a host, an agent, the witness and the hand inside a
-//! container. They bypass the command line's parser: sixty agents should not each carry it in memory.
+//! container, and the guard beside the controller. They bypass the command line's parser: sixty agents should not each carry it in memory.
 
 use crate::hand::helper;
+use crate::world::docker::guard;
 use std::path::{Path, PathBuf};
 
 /// Runs a hidden command, if the arguments are one; returns its exit status.
@@ -11,7 +12,9 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         ["host", config] => agents::supervisor::run(Path::new(config), &executable()),
         ["agent", config, index] => agent(config, index),
         ["witness"] => crate::witness::run(),
-        ["hand"] => crate::hand::run(),
+        ["hand", standing] => crate::hand::run(standing),
+        [guard::COMMAND, run] => guard::run(run, false),
+        [guard::COMMAND, run, "no-rights"] => guard::run(run, true),
         ["undertaker", run] => crate::hand::undertaker::run(run),
         [helper::BURN] => helper::burn(),
         [helper::HOG, usage, bytes] => helper::hog(usage, bytes),

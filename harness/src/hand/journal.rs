@@ -5,7 +5,7 @@
 //! is synced first.
 
 use super::machine::Snapshot;
-use super::protocol::{Deed, Standing};
+use super::protocol::Deed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -16,8 +16,8 @@ use std::path::Path;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Entry {
-    /// Which run it is, and under which lease.
-    Standing(Standing),
+    /// A hand has come up.
+    Up,
     /// What was on the machine before.
     Before(Snapshot),
     /// Bridges between which packets are forwarded.
@@ -51,7 +51,8 @@ pub(super) enum Entry {
 /// What the lines of an earlier hand add up to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Past {
-    pub(super) standing: Option<Standing>,
+    /// Whether there was an earlier hand.
+    pub(super) again: bool,
     pub(super) links: Option<(Vec<String>, u64)>,
     pub(super) disks: Vec<String>,
     /// Faults that were begun and not healed.
@@ -65,7 +66,7 @@ impl Past {
         let mut past = Self::default();
         for entry in entries {
             match entry {
-                Entry::Standing(standing) => past.standing = Some(standing),
+                Entry::Up => past.again = true,
                 Entry::Before(before) => past.before = Some(before),
                 Entry::Links { bridges, seed } => past.links = Some((bridges, seed)),
                 Entry::Disks(zones) => past.disks = zones,

@@ -52,7 +52,7 @@ pub enum LeaseEnd {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Task {
     /// The first order.
-    Hello(Standing),
+    Hello,
     /// The controller is alive.
     Beat,
     /// Write files into the shared folder and close the gates of these hosts.

@@ -4,7 +4,7 @@
 //! The instants come from a seed. How long it takes until nothing is left is the soak's matter (`examples/residue.rs`);
 //! here it only must come to that.
 
-use crate::lab::{Running, kill_hand, left_of, machine};
+use crate::lab::{Running, guards, kill_hand, left_of, machine};
 use agents::runtime::clock::mono_ns;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const INSTANTS: usize = 40;
 const AT_ONCE: usize = 4;
 /// The run is over after about this.
 const RUN_MS: u64 = 24_000;
+/// Every fifth instant lies within this: the controller has made objects, and no hand stands yet.
+const EARLY_MS: u64 = 1_500;
 /// Far above the 15 s that the soak shows: a machine under four runs at once may take longer, a leak takes for ever.
 const GONE: Duration = Duration::from_secs(90);
 
@@ -46,13 +48,20 @@ fn killed(after: Duration, hand_too: bool) {
 fn a_controller_killed_at_any_instant_leaves_nothing() {
     let Some(_machine) = machine() else { return };
     let mut chance = fastrand::Rng::with_seed(SEED);
-    let instants: Vec<Duration> = (0..INSTANTS).map(|_| Duration::from_millis(chance.u64(0..RUN_MS))).collect();
+    let within = |number: usize| if number % 5 == 0 { EARLY_MS } else { RUN_MS };
+    let instants: Vec<Duration> =
+        (0..INSTANTS).map(|number| Duration::from_millis(chance.u64(0..within(number)))).collect();
     std::thread::scope(|scope| {
         for lane in 0..AT_ONCE {
             let mine = instants.iter().skip(lane).step_by(AT_ONCE);
             scope.spawn(move || mine.for_each(|after| killed(*after, false)));
         }
     });
+    let began = mono_ns();
+    while guards() > 0 {
+        assert!(Duration::from_nanos(mono_ns() - began) < GONE, "a guard does not end");
+        std::thread::sleep(Duration::from_millis(300));
+    }
 }
 
 /// The engine starts a hand again that was killed; it reads its journal and finishes the work.

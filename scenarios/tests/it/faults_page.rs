@@ -41,13 +41,16 @@ never `--privileged`. It probes what it can do, and every run records which way 
 | no rights granted (`--no-rights`) | yes, by the tests on an engine | power by the engine's kill, boots held up, hosts paused by the engine; every other fault ends the run inconclusive, with the reason |
 | member of the engine's group, no root | yes, by a test on an engine | everything: the engine grants the hand its rights, whoever asks |
 | cgroup v2 alone, systemd slices | the paths and files in unit tests on made-up trees only | expected: everything |
-| rootless engine | no: none can be had on the machine this was built on | expected: as with no rights |
+| rootless engine (no control groups) | yes, by a test that brings one up | as with no rights |
 | engine in a virtual machine | no | expected: everything, inside that machine |
 
 A disk is slow by the kernel's control groups, which hold writes back in slices of a tenth of a second: 200 ms is the
 shortest delay. A full disk refuses every new block; what fits into the last block of a file that is there still fits.
 A majority ring needs no two members that hear the same majority: of three members each pair then hears only one way, so
 no TCP connection crosses, as in the tool that the shape is known from; four or more leave connections open.
+
+Docker before 23.0 can lock itself up when many containers end at once (moby/moby#42545): a run then ends with exit 2
+after a minute, and says so. Restart the engine, then `blackstart clean`.
 
 What is not here: `netem`. Where a kernel has it, packets still wait in the hand's own queue, which was measured (see
 `harness/figures/bench-net.txt`); a second way that nobody could try would be believed all the same.

@@ -20,7 +20,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, InspectContainerOptions,
     KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
-    RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
+    LogsOptions, RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -265,6 +265,19 @@ impl Engine {
     pub async fn is_paused(&self, name: &str) -> Result<bool> {
         let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
         Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
+    }
+
+    /// The exit status and the last line of a container that has ended; nothing of one that runs.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or has no such container.
+    pub async fn ended(&self, name: &str) -> Result<Option<(i64, String)>> {
+        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
+        let Some(state) = seen.state.filter(|state| state.running != Some(true)) else { return Ok(None) };
+        let options = LogsOptions { stdout: true, stderr: true, tail: "1".to_owned(), ..LogsOptions::default() };
+        let lines: Vec<LogOutput> = self.docker.logs(name, Some(options)).try_collect().await.map_err(explain)?;
+        let last = lines.last().map(ToString::to_string).unwrap_or_default();
+        Ok(Some((state.exit_code.unwrap_or_default(), last.trim().to_owned())))
     }
 
     /// Waits until the engine does nothing with a container any more; one that is not there is settled.
@@ -536,9 +549,16 @@ fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<(
     }
 }
 
-/// Bollard's errors in words that help: a full disk says so.
+/// moby/moby#42545: seen here once in some hundreds of game days under load, with the engine's own stack traces.
+const HUNG: &str = "the engine took a call and did not answer it. Docker before 23.0 can lock itself up when many \
+     containers end at once; restart it (`sudo systemctl restart docker`), then `blackstart clean`";
+
+/// Bollard's errors in words that help: a full disk says so, and so does an engine that has locked itself up.
 fn explain(error: Error) -> anyhow::Error {
     let text = error.to_string();
+    if matches!(error, Error::RequestTimeoutError) {
+        return anyhow!("{text}\n{HUNG}");
+    }
     if text.contains("no space left on device") {
         return anyhow!("{text}\nthe engine's disk is full: `docker system df` tells what takes the room");
     }
@@ -549,6 +569,9 @@ fn no_engine(address: &str, error: &Error) -> anyhow::Error {
     // Bollard tells the cause only through its sources.
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    if matches!(error, Error::RequestTimeoutError) {
+        return anyhow!("no answer from the container engine at {address}: {HUNG}");
+    }
     if text.to_lowercase().contains("permission denied") || text.contains("os error 13") {
         return anyhow!(
             "no permission to use the container engine at {address}. Join its group (`sudo usermod -aG docker $USER`, \

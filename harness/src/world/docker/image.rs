@@ -13,7 +13,10 @@ const LIBRARIES: &str = "lib";
 /// Where hosts keep their state; it is theirs, and so is a volume that is first mounted there.
 const STATE: &str = "state";
 /// Folders that mounts need, since the root is read-only.
-const FOLDERS: [&str; 8] = ["proc", "sys", "dev", "etc", "tmp", "run/blackstart", STATE, LIBRARIES];
+///
+/// A folder comes before what is in it: one that the engine has to make up is closed to the hosts' user where the engine
+/// runs without root.
+const FOLDERS: [&str; 9] = ["proc", "sys", "dev", "etc", "tmp", "run", "run/blackstart", STATE, LIBRARIES];
 
 /// Builds the image's root folder as a tar.
 ///
@@ -53,7 +56,11 @@ pub fn build(agent: Option<&Path>, engine_architecture: &str) -> Result<Vec<u8>>
 
 fn append_libraries(archive: &mut tar::Builder<Vec<u8>>, interpreter: &str) -> Result<()> {
     let loader = std::fs::read(interpreter).with_context(|| format!("the loader {interpreter} cannot be read"))?;
-    append(archive, tar::EntryType::Regular, interpreter.trim_start_matches('/'), &loader)?;
+    let path = interpreter.trim_start_matches('/');
+    if let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| *folder != LIBRARIES) {
+        append(archive, tar::EntryType::Directory, folder, &[])?;
+    }
+    append(archive, tar::EntryType::Regular, path, &loader)?;
     for library in mapped_libraries()? {
         let bytes = std::fs::read(&library).with_context(|| format!("{} cannot be read", library.display()))?;
         let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

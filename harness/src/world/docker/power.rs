@@ -1,8 +1,7 @@
 //! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
 
 use super::faults::disk_cuts;
-use super::provision::STARTS_AT_ONCE;
-use super::{Built, Shared, at_once};
+use super::{Built, Shared, at_once, start_hosts};
 use crate::controller::Done;
 use crate::hand::protocol::{Answer, Dark, DiskCut, Target, Task};
 use anyhow::{Result, bail};
@@ -117,11 +116,7 @@ async fn await_known_dead(shared: &Shared, built: &Built, hosts: &[HostName]) ->
 pub(super) async fn power_on(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[HostName]) -> Result<Done> {
     if built.was_lit() {
         await_known_dead(shared, built, hosts).await?;
-        at_once(STARTS_AT_ONCE, hosts.to_vec(), |host| async move {
-            shared.going_on()?;
-            shared.engine.start(&shared.names.object(&format!("host-{host}"))).await
-        })
-        .await?;
+        start_hosts(shared, built, hosts, || ()).await?;
     }
     built.forget_powered();
     let gates = hosts.iter().map(ToString::to_string).collect();

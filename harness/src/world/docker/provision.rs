@@ -2,27 +2,28 @@
 
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
 use super::faults::base_latencies;
+use super::guard::Guard;
 use super::hand_link::{Hand, LEASE_MS};
 use super::link::converse;
 use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::{Built, Shared, at_once, image};
+use super::{Built, Shared, at_once, image, start_hosts};
 use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use anyhow::{Context, Result, bail};
+use fixtures::name::HostName;
 use scenarios::event::{By, Detail, Place};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Creations and starts under way at once. The engine does about ten starts a second on two cores, and no more with
-/// more of them under way.
-pub(super) const STARTS_AT_ONCE: usize = 8;
+/// Calls under way at once. The engine does no more with more of them.
+const CALLS_AT_ONCE: usize = 8;
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
 /// A host carries a supervisor and a few agents of some MB.
@@ -30,6 +31,7 @@ const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
+    shared.guard_with(Guard::set_up(&shared.names.run, shared.options.no_rights)?);
     import(shared).await?;
     shared_volume(shared).await?;
     let (hand, rights) = raise_hand(shared).await?;
@@ -237,7 +239,7 @@ async fn listen(shared: Arc<Shared>, built: Arc<Built>, mut seen: mpsc::Receiver
 
 async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     let all = built.layout.placement.hosts.clone();
-    at_once(STARTS_AT_ONCE, all, |host| async move {
+    at_once(CALLS_AT_ONCE, all, |host| async move {
         shared.going_on()?;
         let zone = built.layout.zone_number(&host.zone);
         let name = shared.names.object(&format!("host-{}", host.name));
@@ -269,11 +271,25 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
         };
         let id = shared.engine.create(&spec).await?;
         built.created(&host.name, zone, id);
-        shared.engine.start(&name).await?;
-        shared.progress("hosts", built.layout.placement.hosts.len());
         Ok(())
     })
     .await?;
+    let names: Vec<HostName> = built.layout.placement.hosts.iter().map(|host| host.name.clone()).collect();
+    start_hosts(shared, built, &names, || shared.progress("hosts", names.len())).await?;
+    all_wait(shared, built).await
+}
+
+/// A host that does not live long enough to wait for power would look like one that waits for ever.
+async fn all_wait(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
+    let ended = at_once(CALLS_AT_ONCE, built.layout.placement.hosts.clone(), |host| async move {
+        let ended = shared.engine.ended(&shared.names.object(&format!("host-{}", host.name))).await?;
+        Ok(ended.map(|(status, line)| (host.name, status, line)))
+    });
+    let ended: Vec<_> = ended.await?.into_iter().flatten().collect();
+    if let Some((host, status, line)) = ended.first() {
+        let (many, all) = (ended.len(), built.layout.placement.hosts.len());
+        bail!("{many} of {all} hosts ended before they had power; the first, {host}, with status {status}: {line}")
+    }
     Ok(())
 }
 

@@ -57,11 +57,17 @@ impl Raise<'_> {
 
     async fn start(&self, rights: bool, gone: impl FnOnce() + Send + 'static) -> Result<(Hand, Rights)> {
         let shared = self.names.object("shared");
+        let standing = Standing {
+            run: self.names.run.clone(),
+            short: self.names.short.clone(),
+            cgroups: vec![self.names.cgroup_root()],
+            lease: self.lease,
+        };
         let spec = ContainerSpec {
             name: self.names.object("hand"),
             hostname: "hand".to_owned(),
             image: self.image.clone(),
-            command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned()],
+            command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned(), serde_json::to_string(&standing)?],
             labels: self.names.labels(&[(LABEL_ROLE, ROLE_HAND)]),
             user: "0:0".to_owned(),
             volumes: vec![VolumeMount { volume: shared, target: SHARED_DIR.to_owned(), read_only: false, copy: false }],
@@ -79,13 +85,7 @@ impl Raise<'_> {
         let attached = self.engine.attach(&spec.name).await?;
         self.engine.start(&spec.name).await?;
         let hand = Hand::new(attached, gone);
-        let standing = Standing {
-            run: self.names.run.clone(),
-            short: self.names.short.clone(),
-            cgroups: vec![self.names.cgroup_root()],
-            lease: self.lease,
-        };
-        match hand.ask(Task::Hello(standing)).await? {
+        match hand.ask(Task::Hello).await? {
             Answer::Hello(rights) => {
                 hand.keep_lease();
                 Ok((hand, *rights))
@@ -121,14 +121,17 @@ pub async fn finish_dead_run(
         return sweep::remove_run(engine, run, &BTreeSet::new()).await;
     }
     let mut spare = BTreeSet::from([names.object("shared")]);
-    let images = engine.find(ObjectKind::Image, &label).await?;
-    let image = match images.first() {
-        Some(found) => found.name.clone(),
-        None => {
-            let tar = image::build(None, &info.architecture)?;
-            engine.import_image(&names.image(), &names.labels(&[]), tar).await?;
-            names.image()
+    // This version's own: the dead run's hand may speak another version's words.
+    let image = match image::build(None, &info.architecture) {
+        Ok(tar) => {
+            let name = format!("{}-clean", names.image());
+            engine.import_image(&name, &names.labels(&[]), tar).await?;
+            name
         }
+        Err(why) => match engine.find(ObjectKind::Image, &label).await?.into_iter().next() {
+            Some(found) => found.name,
+            None => return Err(why),
+        },
     };
     spare.insert(image.clone());
     sweep::remove_run(engine, run, &spare).await?;

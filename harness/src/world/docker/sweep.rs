@@ -16,6 +16,12 @@ const TRIES: u32 = 5;
 /// The most times that a run's objects are listed.
 const LOOKS: usize = 5;
 
+/// An engine goes on with what a dead controller had asked for, and lists it only when it is made: seen here, a network
+/// that came to be seconds after its run was swept, on a machine with nineteen processes for each processor.
+const LATE_LOOKS: usize = 30;
+/// Between two of them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// What is there of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Remains {
@@ -47,7 +53,7 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
         for found in engine.find(kind, LABEL_RUN).await? {
             let Some(run) = found.labels.get(LABEL_RUN) else { continue };
             let remains = runs.entry(run.clone()).or_default();
-            if found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND) {
+            if is_hand_that_runs(&found) {
                 let holding = found.name.ends_with(HOLDING);
                 remains.lease = remains.lease.max(if holding { LeaseState::Holding } else { LeaseState::Alive });
             }
@@ -167,6 +173,35 @@ pub fn last(run: &str) -> Result<()> {
         let (engine, _) = Engine::connect().await?;
         all_gone(remove_run(&engine, run, &BTreeSet::new()).await?)
     })
+}
+
+/// Lets `remove` loose on what is there of a run, again and again, until nothing has come to light for [`LATE_LOOKS`].
+///
+/// # Errors
+/// Where the engine does not answer, or something could not be removed.
+pub async fn until_calm(
+    engine: &Engine,
+    run: &str,
+    remove: impl AsyncFn(&[Found]) -> Result<Vec<(String, String)>>,
+) -> Result<()> {
+    let label = format!("{LABEL_RUN}={run}");
+    let (mut calm, mut left) = (0, Vec::new());
+    while calm < LATE_LOOKS {
+        let mut there = Vec::new();
+        for kind in ObjectKind::ALL {
+            there.extend(engine.find(kind, &label).await?);
+        }
+        left = if there.is_empty() { Vec::new() } else { remove(&there).await? };
+        // What does not go, however often it is asked, is not waited for.
+        calm = if there.is_empty() || !left.is_empty() { calm + 1 } else { 0 };
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    all_gone(left)
+}
+
+/// Whether it is a hand, and runs.
+pub fn is_hand_that_runs(found: &Found) -> bool {
+    found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND)
 }
 
 fn all_gone(left: Vec<(String, String)>) -> Result<()> {

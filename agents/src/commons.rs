@@ -3,6 +3,7 @@
 
 use crate::config::{Region, Target, Targets, nanos};
 use crate::wire::Text;
+use fixtures::graph::Reach;
 use fixtures::graph::names::{Lookups, NoneHealthy};
 use fixtures::name::{ServiceName, ZoneName};
 use fixtures::placement::{Instance, endpoint};
@@ -125,9 +126,14 @@ impl Region<'_> {
     }
 
     /// Addresses of a service for callers in a zone, as far as the configuration says them, and how the rest is found.
-    pub(crate) fn known_targets(&self, zone: &ZoneName, service: &ServiceName) -> (Targets, Callee) {
-        let callee = self.callee(zone, service);
-        let targets = if callee.name.is_some() { Vec::new().into() } else { self.targets(zone, service) };
+    ///
+    /// No name stands for a zonal service's copies in all zones: who reaches beyond its zone goes by addresses.
+    pub(crate) fn known_targets(&self, zone: &ZoneName, service: &ServiceName, reach: Reach) -> (Targets, Callee) {
+        let mut callee = self.callee(zone, service);
+        if reach == Reach::Region {
+            callee.name = None;
+        }
+        let targets = if callee.name.is_some() { Vec::new().into() } else { self.targets_within(zone, service, reach) };
         (targets, callee)
     }
 

@@ -5,7 +5,7 @@ use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{
-    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Routing, Service, State, Strength, WhenMissing,
+    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Service, State, Strength, WhenMissing,
 };
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
@@ -85,6 +85,8 @@ pub struct InstanceConfig {
     /// Its part in names and identities.
     #[serde(default)]
     pub commons: Commons,
+    /// What makes it end, so that it is started again.
+    pub liveness: Health,
 }
 
 /// One need, with the instances that can grant it.
@@ -226,7 +228,7 @@ pub struct Region<'a> {
     /// Instances of each service, in placement order.
     copies: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Lists made so far.
-    lists: RefCell<BTreeMap<(ZoneName, ServiceName), Targets>>,
+    lists: RefCell<BTreeMap<(ZoneName, ServiceName, bool), Targets>>,
 }
 
 impl<'a> Region<'a> {
@@ -252,17 +254,22 @@ impl<'a> Region<'a> {
 
     /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
     pub fn targets(&self, zone: &ZoneName, callee: &ServiceName) -> Targets {
-        let key = (zone.clone(), callee.clone());
+        self.targets_within(zone, callee, Reach::Zone)
+    }
+
+    pub(crate) fn targets_within(&self, zone: &ZoneName, callee: &ServiceName, reach: Reach) -> Targets {
+        let key = (zone.clone(), callee.clone(), reach == Reach::Region);
         if let Some(known) = self.lists.borrow().get(&key) {
             return known.clone();
         }
         let copies = self.copies.get(callee).map(Vec::as_slice).unwrap_or_default();
-        let indices = self.placement.targets_among(self.topology, self.graph, zone, callee, copies);
-        let secure = self.callee(zone, callee).secure;
+        let indices = self.placement.targets_within(self.topology, self.graph, zone, callee, copies, reach);
         let target = |index: usize| {
             let instance = &self.placement.instances[index];
-            let (name, zone) = (instance.name.clone(), instance.zone.clone());
-            Target { name, zone, address: self.addresses[index], secure: secure.clone() }
+            // The name in its certificate is that of its own zone, whoever calls.
+            let secure = if reach == Reach::Zone { zone } else { &instance.zone };
+            let secure = self.callee(secure, callee).secure;
+            Target { name: instance.name.clone(), zone: instance.zone.clone(), address: self.addresses[index], secure }
         };
         let list = Targets::from(indices.into_iter().map(target).collect::<Vec<Target>>());
         self.lists.borrow_mut().insert(key, list.clone());
@@ -298,11 +305,12 @@ impl<'a> Region<'a> {
             acknowledge: service.acknowledge,
             health: service.health,
             commons: self.commons(index),
+            liveness: service.liveness,
         }
     }
 
     fn need(&self, zone: &ZoneName, need: &Need) -> NeedConfig {
-        let (targets, callee) = self.known_targets(zone, &need.from);
+        let (targets, callee) = self.known_targets(zone, &need.from, Reach::Zone);
         NeedConfig {
             kind: need.kind.to_string(),
             from: need.from.clone(),
@@ -319,7 +327,7 @@ impl<'a> Region<'a> {
 
     fn calls(&self, zone: &ZoneName, service: &Service) -> Vec<CallConfig> {
         let config = |call: &fixtures::graph::Call| {
-            let (targets, callee) = self.known_targets(zone, &call.to);
+            let (targets, callee) = self.known_targets(zone, &call.to, call.reach);
             CallConfig {
                 to: call.to.clone(),
                 operation: call.operation.to_string(),

@@ -229,6 +229,8 @@ pub struct Machine {
     /// When the next request may begin, where capacity is limited.
     next_free: Nanos,
     counters: Counters,
+    /// Requests in a row that failed for want of a hard dependency.
+    unwell: u32,
 }
 
 impl Machine {
@@ -263,6 +265,7 @@ impl Machine {
             listening: false,
             next_free: 0,
             counters: Counters::default(),
+            unwell: 0,
             rng,
             role,
         }

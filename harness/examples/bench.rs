@@ -102,6 +102,7 @@ fn idle_host() -> Result<HostConfig> {
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
+        liveness: Health::Shallow,
     };
     let processes = (0..IDLE_AGENTS).map(|index| Process::Instance(instance(index))).collect();
     let (gate, state_dir) = (String::new(), std::env::temp_dir().display().to_string());

@@ -45,18 +45,27 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Hold scenarios in both worlds and print where verdicts, culprits or recovery times disagree.
     Parity(ParityArgs),
-    /// Validate scenarios, topologies and graphs: every problem at once, with file, line and column.
+    /// Validate scenarios, topologies and graphs, and check graphs without running them (G1 to G8): every problem and
+    /// finding at once, with file, line and column.
     Check {
         /// Files, or names of built-in ones; without any, everything that is built in.
         files: Vec<String>,
         /// Print in which order the services of this graph (a file, or the name of a built-in one) could be brought up:
         /// start-up cycles, the smallest set that must exist first, and the buckets that would do.
-        #[arg(long, value_name = "GRAPH", conflicts_with_all = ["files", "format"])]
+        #[arg(long, value_name = "GRAPH", conflicts_with_all = ["files", "format", "known_gaps"])]
         order: Option<String>,
+        /// A ledger of findings that are accepted until a day, by the name of their graph: they are told and do not fail.
+        #[arg(long, value_name = "FILE")]
+        known_gaps: Option<PathBuf>,
         /// How to tell what was found: for people, for code scanning, for programs.
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
         format: CheckFormat,
     },
+    /// Hold every defect and its repaired twin and print whether each was found, with the right culprit, and confirmed;
+    /// fails where a cell is wrong.
+    Matrix(MatrixArgs),
+    /// Measure a graph in virtual time: each service started alone, power back in many orders, each edge cut.
+    Measure(MeasureArgs),
     /// Print what a run would do, to which hosts, and what it would not touch; changes nothing.
     Plan {
         /// A file, or the name of a built-in scenario.
@@ -190,6 +199,47 @@ pub struct GenerateArgs {
     /// Put a start-up cycle in, the defect that makes a black start impossible; `check` finds it.
     #[arg(long)]
     pub startup_cycle: bool,
+}
+
+/// Arguments of `matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Scenarios with a defect; without any, all that have a twin, and healthy scenarios judged by every invariant.
+    pub scenarios: Vec<String>,
+    /// Seeds of each in virtual time.
+    #[arg(long, default_value_t = 100)]
+    pub seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The world to hold them in; on an engine each is held once.
+    #[arg(long, value_enum, default_value_t = MatrixWorld::Sim)]
+    pub world: MatrixWorld,
+    /// Write the table to this file too, as `harness/figures/` keeps it.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// Arguments of `measure`.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// A graph: a file, or the name of a built-in one.
+    pub graph: String,
+    /// Random orders, besides all at once, along the needs and against them.
+    #[arg(long, default_value_t = 20)]
+    pub orders: usize,
+    /// Decides everything.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Worlds of the matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MatrixWorld {
+    /// Virtual time.
+    Sim,
+    /// Real containers.
+    Docker,
 }
 
 /// Arguments of `parity`.

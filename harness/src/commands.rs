@@ -10,6 +10,8 @@ pub mod generate;
 pub mod history;
 pub mod inside;
 pub mod list;
+pub mod matrix;
+pub mod measure;
 pub mod ops_review;
 pub mod orr;
 pub mod parity;
@@ -46,7 +48,9 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Generate(args) => generate::run(&args),
         Command::Parity(args) => parity::run(&args, cli.quiet, err),
         Command::Check { order: Some(graph), .. } => check::order(&graph, err),
-        Command::Check { files, order: None, format } => check::run(&files, format, err),
+        Command::Check { files, order: None, known_gaps, format } => {
+            check::run(&files, known_gaps.as_deref(), format, out)
+        }
         Command::Plan { scenario, format } => plan::run(&scenario, format, err),
         Command::Report { run, format, policy } => report::run(&run, format, policy.as_deref(), out),
         Command::Coe { command } => coe::run(&command, err),
@@ -55,6 +59,8 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Orr(args) => orr::run(&args, err),
         Command::Docs(args) => docs::run(&args, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
+        Command::Matrix(args) => matrix::run(&args, cli.quiet),
+        Command::Measure(args) => measure::run(&args, err),
         Command::Image => image(),
         Command::List => list::run(),
         Command::Completions { shell } => list::completions(shell),

@@ -4,6 +4,8 @@
 //! - [`world`]: what a run happens in; [`world::docker`] is real containers
 //! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them;
 //!   [`assumptions`]: the same one with what it takes for granted changed
+//! - [`matrix`]: every invariant with a defect and its twin
+//! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`history`]: the database of past runs
@@ -20,6 +22,8 @@ pub mod hand;
 pub mod history;
 pub mod journal;
 pub mod load;
+pub mod matrix;
+pub mod measure;
 pub mod run;
 pub mod terminal;
 pub mod twin;

@@ -4,9 +4,11 @@
 use fixtures::decode::source_from_bytes;
 use fixtures::diagnostic::{Diagnostic, Severity, Source, render};
 use fixtures::graph::Graph;
-use fixtures::load::{load_graph, load_graph_with_cycles, load_topology};
+use fixtures::load::{load_graph_placed, load_graph_with_cycles, load_topology};
 use fixtures::placement::Placement;
-use fixtures::topology::Topology;
+use fixtures::statics::{self, Places, Setting};
+use fixtures::topology::{Topology, ZoneKind};
+use fixtures::unit::Rate;
 use reports::gaps::Gap;
 use reports::policy::Policy;
 use scenarios::assumed::{Assumed, Files, Resolved};
@@ -38,8 +40,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// What a reader should know, ready to print; empty mostly.
     pub warnings: String,
-    /// The texts of it all.
-    pub sources: Arc<Sources>,
+    /// The texts of it all, where it was read and not made.
+    pub sources: Option<Arc<Sources>>,
 }
 
 /// The texts that a game day was read from.
@@ -51,9 +53,10 @@ pub struct Sources {
 }
 
 impl Loaded {
-    /// What no text says, so that a default stands for it.
+    /// What no text says, so that a default stands for it; nothing where there is no text.
     pub fn assumed(&self) -> Vec<Assumed> {
-        let Sources { scenario, topology, graph } = &*self.sources;
+        let Some(sources) = &self.sources else { return Vec::new() };
+        let Sources { scenario, topology, graph } = &**sources;
         scenarios::assumed::assumed(Files { scenario, topology, graph }, self.resolved())
     }
 
@@ -105,6 +108,21 @@ struct Problems {
     /// Files that are not there or cannot be read, ready to print.
     unread: String,
     color: bool,
+    /// Whether the static checks are asked for.
+    checking: bool,
+    /// What they found, with the name of the graph.
+    findings: Vec<StaticFinding>,
+    /// The graphs that they looked at.
+    graphs: Vec<String>,
+}
+
+/// What a static check found in a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticFinding {
+    /// The graph's name: a known gap names it as its scenario.
+    pub graph: String,
+    /// What was found.
+    pub finding: statics::Finding,
 }
 
 impl Problems {
@@ -133,6 +151,18 @@ impl Problems {
 
     fn text(&self) -> String {
         render(&self.diagnostics, &self.sources, self.color)
+    }
+
+    /// Runs the static checks on a graph that is fine otherwise.
+    fn look_at(&mut self, graph: &Graph, places: &Places, setting: &Setting) {
+        if !self.checking {
+            return;
+        }
+        let Some(source) = self.sources.last() else { return };
+        let name = graph.name.to_string();
+        let found = statics::check(graph, places, source, setting).into_iter();
+        self.graphs.push(name.clone());
+        self.findings.extend(found.map(|finding| StaticFinding { graph: name.clone(), finding }));
     }
 
     fn bad(self) -> BadInput {
@@ -167,8 +197,14 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     let topology = problems.found(find(Kind::Topology, &topology, beside.as_deref()));
     let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
     let topology = topology.and_then(|source| Some((problems.take(&source, load_topology(&source))?, source)));
-    let graph = graph.and_then(|source| Some((problems.take(&source, load_graph(&source))?, source)));
-    let (Some((topology, topology_source)), Some((graph, graph_source))) = (topology, graph) else { return Ok(None) };
+    let graph = graph.and_then(|source| Some((problems.take(&source, load_graph_placed(&source))?, source)));
+    if let Some(((graph, places), _)) = &graph {
+        let setting = setting(graph, scenario.as_ref(), topology.as_ref().map(|(topology, _)| topology));
+        problems.look_at(graph, places, &setting);
+    }
+    let (Some((topology, topology_source)), Some(((graph, _), graph_source))) = (topology, graph) else {
+        return Ok(None);
+    };
     let Some(scenario) = scenario else {
         problems.diagnostics.extend(scenarios::bind::unknown_names(&source, &topology, &graph));
         return Ok(None);
@@ -184,8 +220,27 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     }
     // For show: a run draws its own seed and plans again.
     let plan = scenarios::plan::plan(&scenario, &placement, 0);
-    let sources = Arc::new(Sources { scenario: source, topology: topology_source, graph: graph_source });
+    let sources = Some(Arc::new(Sources { scenario: source, topology: topology_source, graph: graph_source }));
     Ok(Some(Loaded { scenario, topology, graph, placement, plan, warnings: String::new(), sources }))
+}
+
+/// What static checks are told besides the graph: the traffic of a scenario is less than or as much as its peak.
+fn setting(graph: &Graph, scenario: Option<&Scenario>, topology: Option<&Topology>) -> Setting {
+    let mut setting = Setting::of(graph);
+    let availability = |region: &fixtures::topology::Region| {
+        region.zones.iter().filter(|zone| zone.kind == ZoneKind::Availability).count()
+    };
+    let fewest = topology.and_then(|topology| topology.regions.iter().map(availability).min());
+    if let Some(zones) = fewest.and_then(|zones| u32::try_from(zones).ok()) {
+        setting.zones = zones;
+    }
+    if let Some(scenario) = scenario {
+        setting.patience = scenario.traffic.timeout;
+        let sent = scenario.traffic.rate.milli_per_s.saturating_mul(u64::from(setting.zones));
+        let said = setting.peak.map_or(0, |peak| peak.milli_per_s);
+        setting.peak = Some(Rate { milli_per_s: sent.max(said) });
+    }
+    setting
 }
 
 /// The scenarios that an argument of `run` stands for: of a folder all that lie in it, by name.
@@ -217,25 +272,32 @@ pub fn scenarios_of(argument: &str) -> Result<Vec<String>, BadInput> {
     Ok(found)
 }
 
-/// Everything found in a file and in what it names, for programs.
+/// Everything found in a file and in what it names.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What was found.
+    /// Problems and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// What static checks found.
+    pub findings: Vec<StaticFinding>,
+    /// The graphs that they looked at.
+    pub graphs: Vec<String>,
+    /// Whether it can be used.
+    pub usable: bool,
+    /// What cannot be read, ready to print.
+    pub unread: String,
     /// The texts in which it was found.
     pub sources: Vec<Source>,
 }
 
-/// As [`check`], but with what was found as values.
+/// Checks one file, whatever kind it is, and what it names.
 pub fn diagnose(argument: &str) -> Found {
-    let mut problems = Problems::default();
-    let unreadable = judge(argument, &mut problems).err().map(|bad| bad.text).unwrap_or_default();
-    let Problems { sources, mut diagnostics, unread, .. } = problems;
-    let nothing = Source { name: argument.to_owned(), text: String::new() };
-    for message in unread.lines().chain(unreadable.lines()).filter_map(|line| line.strip_prefix("error: ")) {
-        diagnostics.push(Diagnostic::error("unreadable", &nothing, None, message));
-    }
-    Found { diagnostics, sources }
+    let mut problems = Problems { checking: true, ..Problems::default() };
+    let (usable, unreadable) = match judge(argument, &mut problems) {
+        Ok(usable) => (usable, String::new()),
+        Err(bad) => (false, bad.text),
+    };
+    let Problems { sources, diagnostics, findings, graphs, unread, .. } = problems;
+    Found { diagnostics, findings, graphs, usable, unread: unread + &unreadable, sources }
 }
 
 /// Reads a file of whatever kind and collects its problems; whether it can be used.
@@ -252,7 +314,13 @@ fn judge(argument: &str, problems: &mut Problems) -> Result<bool, BadInput> {
     let source = find(kind, argument, None)?;
     Ok(match kind {
         Kind::Topology => problems.take(&source, load_topology(&source)).is_some(),
-        _ => problems.take(&source, load_graph(&source)).is_some(),
+        _ => match problems.take(&source, load_graph_placed(&source)) {
+            Some((graph, places)) => {
+                problems.look_at(&graph, &places, &Setting::of(&graph));
+                true
+            }
+            None => false,
+        },
     })
 }
 
@@ -262,6 +330,14 @@ fn judge(argument: &str, problems: &mut Problems) -> Result<bool, BadInput> {
 /// Everything that is wrong with it.
 pub fn policy(path: Option<&Path>, color: bool) -> Result<Policy, BadInput> {
     path.map_or_else(|| Ok(Policy::default()), |path| ledger(path, color, reports::policy::load))
+}
+
+/// The ledger of what is wrong with the built-in graphs on purpose.
+///
+/// # Panics
+/// Where it cannot be read: a test holds it to what is found.
+pub fn builtin_gaps() -> Vec<Gap> {
+    reports::gaps::load(&fixtures::builtin::known_gaps()).expect("the ledger of the built-in graphs can be read")
 }
 
 /// Reads a ledger of known gaps; without a file there are none.
@@ -275,15 +351,6 @@ pub fn gaps(path: Option<&Path>, color: bool) -> Result<Vec<Gap>, BadInput> {
 fn ledger<T>(path: &Path, color: bool, load: fn(&Source) -> Result<T, Vec<Diagnostic>>) -> Result<T, BadInput> {
     let source = read(path)?;
     load(&source).map_err(|found| BadInput { text: render(&found, &[source], color) })
-}
-
-/// Checks one file, whatever kind it is; returns warnings, ready to print.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn check(argument: &str, color: bool) -> Result<String, BadInput> {
-    let mut problems = Problems { color, ..Problems::default() };
-    if judge(argument, &mut problems)? { Ok(problems.text()) } else { Err(problems.bad()) }
 }
 
 /// Reads a graph, in which services may need each other to start; returns it with warnings, ready to print.

@@ -5,6 +5,8 @@
 mod assumptions;
 #[path = "it/bring_up.rs"]
 mod bring_up;
+#[path = "it/check.rs"]
+mod check;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/controller.rs"]
@@ -17,6 +19,10 @@ mod documents;
 mod history;
 #[path = "it/many.rs"]
 mod many;
+#[path = "it/matrix.rs"]
+mod matrix;
+#[path = "it/measure.rs"]
+mod measure;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/regression.rs"]

@@ -6,6 +6,7 @@ use crate::record::{GapRow, GapState, Record};
 use fixtures::decode::{Located, decode};
 use fixtures::diagnostic::{Diagnostic, Source};
 use fixtures::name::ServiceName;
+use fixtures::statics;
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
 use serde::Deserialize;
@@ -122,6 +123,34 @@ impl Gap {
         let judged = |verdict| matches!(verdict, Verdict::Held | Verdict::Violated);
         record.invariants.iter().any(|result| result.id == self.invariant && judged(result.verdict))
     }
+}
+
+/// What a ledger says of static findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted<'g> {
+    /// Of each finding the entry that accepts it today.
+    pub by: Vec<Option<&'g Gap>>,
+    /// Entries on graphs that were looked at, of which nothing was found.
+    pub stale: Vec<&'g Gap>,
+}
+
+/// Weighs static findings, each with the name of its graph, which an entry gives as its scenario. An entry whose day has
+/// passed accepts nothing. Entries of invariants that only a run can judge, and of graphs that were not looked at, are
+/// left alone.
+pub fn accept<'g>(
+    findings: &[(&str, &statics::Finding)],
+    graphs: &[String],
+    gaps: &'g [Gap],
+    today: Date,
+) -> Accepted<'g> {
+    let names = |gap: &Gap, (graph, finding): &(&str, &statics::Finding)| {
+        let setting = gap.setting.as_ref().is_none_or(|setting| *setting == finding.setting);
+        gap.scenario == *graph && gap.invariant == finding.check && gap.service == finding.service && setting
+    };
+    let by = findings.iter().map(|one| gaps.iter().find(|gap| names(gap, one) && today <= gap.until)).collect();
+    let looked_at = |gap: &&Gap| gap.invariant.starts_with('G') && graphs.contains(&gap.scenario);
+    let gone = |gap: &&Gap| !findings.iter().any(|one| names(gap, one));
+    Accepted { by, stale: gaps.iter().filter(looked_at).filter(gone).collect() }
 }
 
 /// Marks the findings that a ledger accepts today, and writes down what became of each entry for this scenario.

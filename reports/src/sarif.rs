@@ -2,11 +2,29 @@
 
 use crate::text::clean;
 use fixtures::diagnostic::{Diagnostic, Severity, Source};
+use fixtures::statics::Finding;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Where the format's own schema lives.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// One thing found.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Where and what.
+    pub diagnostic: &'a Diagnostic,
+    /// Of a static check: its id, the service, the setting.
+    pub finding: Option<&'a Finding>,
+    /// Why it is accepted, where a ledger of known gaps says so.
+    pub accepted: Option<&'a str>,
+}
+
+impl<'a> From<&'a Diagnostic> for Row<'a> {
+    fn from(diagnostic: &'a Diagnostic) -> Self {
+        Self { diagnostic, finding: None, accepted: None }
+    }
+}
 
 /// What a kind of finding is about, for those kinds that a person meets; others stand for themselves.
 fn about(code: &str) -> String {
@@ -19,19 +37,30 @@ fn about(code: &str) -> String {
         "duplicate-name" => "Two things of one name",
         "syntax" => "Text that is no TOML",
         "unreadable" => "A file that cannot be read",
+        "stale-gap" => "A known gap that is not found any more",
+        "recovery-cycle" => "G2: a tool that is needed to repair a service needs that service itself",
+        "pinned-to-one-zone" => "G3: a regional service that is gone with one zone",
+        "zonal-crosses-zones" => "G3: a zonal service that calls other zones, so that a dark one is felt in all",
+        "start-needs-control-plane" => "G3: a start that needs a global control plane",
+        "zonal-needs-control-plane" => "G3: a zonal data plane that cannot answer without a global control plane",
+        "hub-stands-high" => "G4: what everybody needs to start stands on a long chain itself",
+        "retry-product" => "G5: attempts that multiply along a path",
+        "timeout-order" => "G6: a call that waits longer than the one that it is made for",
+        "capacity-short" => "G7: too little capacity when one zone is gone",
+        "criticality-inversion" => "G8: somebody leans hard on what is less critical than itself",
         other => return other.replace('-', " "),
     };
     known.to_owned()
 }
 
 /// One log with one run: every problem of every file.
-pub fn render(diagnostics: &[Diagnostic], sources: &[Source], version: &str) -> String {
-    let mut rules: BTreeMap<&str, usize> = diagnostics.iter().map(|one| (one.code, 0)).collect();
+pub fn render(rows: &[Row<'_>], sources: &[Source], version: &str) -> String {
+    let mut rules: BTreeMap<&str, usize> = rows.iter().map(|row| (row.diagnostic.code, 0)).collect();
     rules.values_mut().enumerate().for_each(|(index, place)| *place = index);
     let descriptors: Vec<Value> =
         rules.keys().map(|code| json!({ "id": code, "shortDescription": { "text": about(code) } })).collect();
     let results: Vec<Value> =
-        diagnostics.iter().map(|one| result(one, sources, rules.get(one.code).copied())).collect();
+        rows.iter().map(|row| result(row, sources, rules.get(row.diagnostic.code).copied())).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -45,7 +74,8 @@ pub fn render(diagnostics: &[Diagnostic], sources: &[Source], version: &str) -> 
     pretty(&log)
 }
 
-fn result(one: &Diagnostic, sources: &[Source], rule: Option<usize>) -> Value {
+fn result(row: &Row<'_>, sources: &[Source], rule: Option<usize>) -> Value {
+    let one = row.diagnostic;
     let level = match one.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -58,13 +88,24 @@ fn result(one: &Diagnostic, sources: &[Source], rule: Option<usize>) -> Value {
     if one.line > 0 {
         place["region"] = region(one, sources);
     }
-    json!({
+    let mut result = json!({
         "ruleId": one.code,
         "ruleIndex": rule.unwrap_or(0),
         "level": level,
         "message": { "text": message },
         "locations": [{ "physicalLocation": place }],
-    })
+    });
+    if let Some(finding) = row.finding {
+        result["properties"] = json!({
+            "check": finding.check,
+            "service": finding.service.as_str(),
+            "setting": clean(&finding.setting),
+        });
+    }
+    if let Some(reason) = row.accepted {
+        result["suppressions"] = json!([{ "kind": "external", "justification": clean(reason) }]);
+    }
+    result
 }
 
 fn region(one: &Diagnostic, sources: &[Source]) -> Value {
@@ -91,11 +132,12 @@ fn uri(path: &str) -> String {
 }
 
 /// The same findings as plain JSON: one object with one list.
-pub fn json(diagnostics: &[Diagnostic]) -> String {
-    let rows: Vec<Value> = diagnostics
+pub fn json(rows: &[Row<'_>]) -> String {
+    let rows: Vec<Value> = rows
         .iter()
-        .map(|one| {
-            json!({
+        .map(|row| {
+            let one = row.diagnostic;
+            let mut value = json!({
                 "severity": if one.severity == Severity::Error { "error" } else { "warning" },
                 "code": one.code,
                 "file": one.source,
@@ -103,7 +145,15 @@ pub fn json(diagnostics: &[Diagnostic]) -> String {
                 "column": one.column,
                 "message": one.message,
                 "help": one.help,
-            })
+            });
+            if let Some(finding) = row.finding {
+                value["check"] = finding.check.into();
+                value["service"] = finding.service.as_str().into();
+                value["dependency"] = finding.dependency.as_ref().map(|name| name.as_str()).into();
+                value["setting"] = finding.setting.as_str().into();
+                value["accepted"] = row.accepted.is_some().into();
+            }
+            value
         })
         .collect();
     pretty(&json!({ "findings": rows }))

@@ -4,14 +4,31 @@
 mod a1;
 mod commons;
 mod culprit;
+mod d1;
+mod d6;
+mod d8;
+mod d9;
 mod effect;
 mod excuse;
 mod finding;
+mod overload;
 mod r1;
+mod s1;
+mod s2;
+mod s3;
+mod s4;
 mod s5;
+mod s8;
 mod slo;
+mod soft;
+mod starting;
 mod steady;
+mod stretch;
 mod z1;
+mod z2;
+mod z3;
+mod z4;
+mod z5;
 
 use crate::event::Event;
 use crate::judgement::{Finding, InvariantResult, Judgement, Reason};
@@ -24,6 +41,8 @@ use crate::verdict::Verdict;
 use fixtures::graph::Graph;
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
+
+pub use s1::allowed;
 
 /// What was to happen, and where.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +73,36 @@ pub struct Entry {
 
 /// Every invariant that can be judged.
 pub fn catalogue() -> &'static [Entry] {
-    &[z1::ENTRY, s5::ENTRY, a1::ENTRY, r1::ENTRY]
+    &[
+        z1::ENTRY,
+        s5::ENTRY,
+        a1::ENTRY,
+        r1::ENTRY,
+        s1::ENTRY,
+        s2::ENTRY,
+        s3::ENTRY,
+        s4::ENTRY,
+        s8::ENTRY,
+        z2::ENTRY,
+        z3::ENTRY,
+        z4::ENTRY,
+        z5::ENTRY,
+        d1::ENTRY,
+        d6::ENTRY,
+        d8::ENTRY,
+        d9::ENTRY,
+    ]
 }
+
+/// The word that stands for [`STANDARD`] in a scenario.
+pub const STANDARD_WORD: &str = "standard";
+
+/// Ids of what every scenario judges unless it says otherwise.
+pub const STANDARD: [&str; 4] = ["Z1", "S5", "A1", "R1"];
+
+/// Invariants that say that something is wrong and not how it came about: what they find follows from what an invariant
+/// of one mechanism finds.
+const GENERAL: [&str; 4] = ["S5", "Z1", "Z5", "R1"];
 
 /// A case with what was observed, folded once for all invariants.
 struct Run<'a> {
@@ -89,6 +136,7 @@ pub fn judge(case: &Case<'_>, events: &[Event]) -> Judgement {
         invariants.extend(outcome.results);
         findings.extend(outcome.findings);
     }
+    follows_from_mechanism(&mut findings);
     consequences(&mut findings);
     if !inconclusive.is_empty() {
         // Whatever was seen may have another cause than the fault: nothing is believed, and nobody is blamed.
@@ -104,11 +152,33 @@ pub fn judge(case: &Case<'_>, events: &[Event]) -> Judgement {
     Judgement { verdict, inconclusive, invariants, findings, measurements }
 }
 
+/// Whether an invariant is about one mechanism, and neither general nor about data.
+fn is_of_mechanism(invariant: &str) -> bool {
+    !GENERAL.contains(&invariant) && !invariant.starts_with('A')
+}
+
+/// A general finding follows from that of a mechanism where both name the same service, or one names what the other leans
+/// on.
+fn follows_from_mechanism(findings: &mut [Finding]) {
+    let causes: Vec<Finding> = findings.iter().filter(|one| is_of_mechanism(&one.invariant)).cloned().collect();
+    for finding in findings.iter_mut().filter(|one| GENERAL.contains(&one.invariant.as_str())) {
+        let cause = causes.iter().find(|cause| {
+            cause.service == finding.service
+                || finding.dependency.as_ref() == Some(&cause.service)
+                || cause.dependency.as_ref() == Some(&finding.service)
+        });
+        finding.consequence_of = cause.map(|cause| cause.invariant.clone());
+    }
+}
+
 /// A finding with the same root as one of S5 follows from that one.
 fn consequences(findings: &mut [Finding]) {
     let root = |finding: &Finding| (finding.service.clone(), finding.dependency.clone(), finding.setting.clone());
     let roots: Vec<_> = findings.iter().filter(|finding| finding.invariant == "S5").map(root).collect();
-    for finding in findings.iter_mut().filter(|finding| finding.invariant != "S5") {
+    let others = findings.iter_mut().filter(|finding| {
+        finding.invariant != "S5" && finding.consequence_of.is_none() && !is_of_mechanism(&finding.invariant)
+    });
+    for finding in others {
         if roots.contains(&root(finding)) {
             finding.consequence_of = Some("S5".to_owned());
         }

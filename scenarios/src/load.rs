@@ -20,9 +20,6 @@ use std::time::Duration;
 
 const NAME_HELP: &str = "a name is a DNS label, such as `az1-dark`";
 
-/// Judged where a file does not say.
-const INVARIANTS_STANDARD: [&str; 4] = ["Z1", "S5", "A1", "R1"];
-
 /// Loads a game day, with warnings.
 ///
 /// # Errors
@@ -213,7 +210,7 @@ fn windows(raw: Option<&RawWindows>, problems: &mut Problems<'_>) -> Windows {
 }
 
 fn invariants(raw: &RawScenario, problems: &mut Problems<'_>) -> Vec<String> {
-    let Some(list) = &raw.invariants else { return INVARIANTS_STANDARD.map(str::to_owned).to_vec() };
+    let Some(list) = &raw.invariants else { return judge::STANDARD.map(str::to_owned).to_vec() };
     if list.get().is_empty() {
         problems.error(
             "no-invariants",
@@ -222,7 +219,7 @@ fn invariants(raw: &RawScenario, problems: &mut Problems<'_>) -> Vec<String> {
             "leave `invariants` out to judge the standard",
         );
     }
-    let known: Vec<&str> = judge::catalogue().iter().map(|entry| entry.id).collect();
+    let known: Vec<&str> = judge::catalogue().iter().map(|entry| entry.id).chain([judge::STANDARD_WORD]).collect();
     let mut seen = BTreeSet::new();
     for id in list.get() {
         let word = id.get().as_str();
@@ -236,5 +233,14 @@ fn invariants(raw: &RawScenario, problems: &mut Problems<'_>) -> Vec<String> {
             problems.error("duplicate-invariant", id.span(), format!("`{word}` stands here twice"), "name it once");
         }
     }
-    list.get().iter().map(|id| id.get().clone()).collect()
+    let mut all: Vec<String> = Vec::new();
+    for word in list.get().iter().map(|id| id.get().as_str()) {
+        let standard: &[&str] = if word == judge::STANDARD_WORD { &judge::STANDARD } else { &[word] };
+        for id in standard {
+            if !all.iter().any(|known| known == id) {
+                all.push((*id).to_owned());
+            }
+        }
+    }
+    all
 }

@@ -30,7 +30,7 @@ pub struct RawScenario {
     /// The graph of services it is played on.
     #[schemars(required)]
     pub graph: Option<Located<GraphName>>,
-    /// Ids of the invariants that are judged. Default: `["Z1", "S5", "A1", "R1"]`.
+    /// Ids of the invariants that are judged. `standard` stands for `Z1`, `S5`, `A1` and `R1`. Default: `["standard"]`.
     pub invariants: Option<Located<Vec<Located<String>>>>,
     /// What customers send.
     pub traffic: Option<Located<RawTraffic>>,

@@ -5,11 +5,13 @@ mod it {
     mod events;
     mod faults;
     mod faults_page;
+    mod invariants_page;
     mod judging;
     mod judging_data;
     mod loading;
     mod loading_together;
     mod measuring;
     mod planning;
+    mod standard;
     mod world;
 }

@@ -10,7 +10,7 @@ use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::CallConfig;
 use crate::wire::{Ask, Failure, Note, Reply};
-use fixtures::graph::{Acknowledge, State, Strength};
+use fixtures::graph::{Acknowledge, Health, State, Strength};
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -20,6 +20,10 @@ const PATIENCE_NS: Nanos = 10_000_000_000;
 /// Of the time that a caller gives, one part in so many is kept for the answer's way back: an error that comes when its
 /// caller has just stopped waiting says nothing to anybody.
 const WAY_BACK: Nanos = 10;
+/// Exit status of a process whose liveness check looks at its dependencies, when one of them is missing.
+pub const EXIT_UNWELL: i32 = 69;
+/// Failures in a row after which such a check gives its instance up: the common default of orchestrators.
+const UNWELL_MAX: u32 = 3;
 /// How often calls made are told to the witness.
 const CALL_NOTES_EVERY_NS: Nanos = 2_000_000_000;
 
@@ -211,6 +215,15 @@ impl Machine {
         } else {
             let chain = std::iter::once(config.to.clone()).chain(missing).collect();
             self.fail(id, Failure::DependencyMissing, chain, out);
+            self.check_liveness(out);
+        }
+    }
+
+    /// A request failed for want of a hard dependency: a deep liveness check takes that for an illness of its own.
+    fn check_liveness(&mut self, out: &mut Vec<Output>) {
+        self.unwell = self.unwell.saturating_add(1);
+        if self.role.config.liveness == Health::Deep && self.unwell >= UNWELL_MAX {
+            out.push(Output::Exit(EXIT_UNWELL));
         }
     }
 
@@ -248,6 +261,7 @@ impl Machine {
         } else {
             self.counters.degraded += 1;
         }
+        self.unwell = 0;
         let reply = Reply { degraded, stored_at: job.stored_at, ..Reply::by(&self.by) };
         out.push(Output::Respond { id, reply });
     }

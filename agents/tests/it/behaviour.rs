@@ -1,10 +1,11 @@
 //! Owns the claims about one instance's decisions, in virtual time. Refuses sockets.
 
 use crate::world::{MS, Peer, World, call, config, fails, machine, need, ok, service, target, work, write};
+use agents::machine::job::EXIT_UNWELL;
 use agents::machine::need::EXIT_NEED_MISSING;
 use agents::machine::{Input, Machine, Output, RequestId};
 use agents::wire::{Ask, Failure};
-use fixtures::graph::{Acknowledge, Attempts, Routing, State, Strength, WhenMissing};
+use fixtures::graph::{Acknowledge, Attempts, Health, Routing, State, Strength, WhenMissing};
 use proptest::prelude::{any, prop, proptest};
 
 #[test]
@@ -203,4 +204,30 @@ proptest! {
         };
         assert_eq!(play(), play());
     }
+}
+
+/// Three failures for want of a hard dependency end whoever looks that deep; an answer in between counts from the start
+/// again, and nobody else ends at all.
+#[test]
+fn a_deep_liveness_check_ends_an_instance_that_lost_its_dependency() {
+    let store = target("az1", 1);
+    let ended = |liveness, recovers: bool| {
+        let mut config = config(vec![], vec![call("store", Strength::Hard, vec![store.clone()])]);
+        config.liveness = liveness;
+        let mut world = World::new(Machine::new(config));
+        world.start();
+        for number in 0..4 {
+            if recovers && number == 2 {
+                world.peers.insert(store.address, ok());
+            } else {
+                world.peers.remove(&store.address);
+            }
+            world.ask(work(), None);
+            world.pass(1_000 * MS);
+        }
+        world.others.iter().filter(|output| matches!(output, Output::Exit(EXIT_UNWELL))).count()
+    };
+    assert!(ended(Health::Deep, false) > 0);
+    assert_eq!(ended(Health::Deep, true), 0, "the third request was answered");
+    assert_eq!(ended(Health::Shallow, false), 0);
 }

@@ -194,6 +194,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: Commons::default(),
+        liveness: Health::Shallow,
     }
 }
 

@@ -8,7 +8,7 @@
 use super::{Log, now};
 use fixtures::graph::names::Lookups;
 use fixtures::graph::{
-    Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Routing, Scope, Service, State, Strength,
+    Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Reach, Routing, Scope, Service, State, Strength,
 };
 use fixtures::name::{
     GraphName, OperationName, PartitionName, RegionName, ServiceName, TeamName, TopologyName, ZoneName,
@@ -101,6 +101,7 @@ fn graph() -> anyhow::Result<Graph> {
         backoff: Backoff { base: Duration::from_millis(10), cap: Duration::from_millis(100), jitter: true },
         breaker: None,
         routing: Routing::Spread,
+        reach: Reach::Zone,
         carries_writes: false,
     };
     let service = Service {
@@ -108,6 +109,9 @@ fn graph() -> anyhow::Result<Graph> {
         team: TeamName::new("peers")?,
         scope: Scope::Regional,
         plane: Plane::Data,
+        zones: None,
+        tier: None,
+        tools: Vec::new(),
         instances_per_zone: 1,
         capacity: None,
         queue: 64,
@@ -119,8 +123,9 @@ fn graph() -> anyhow::Result<Graph> {
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         lookups: Lookups::default(),
+        liveness: Health::Shallow,
     };
-    let entry = Entry { service: name, operation: serve };
+    let entry = Entry { service: name, operation: serve, peak: None };
     let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
     Ok(Graph { name, title, entry, names: None, identity: None, services: vec![service] })
 }

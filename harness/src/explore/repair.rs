@@ -6,10 +6,12 @@ use crate::twin;
 use anyhow::Result;
 use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty};
-use fixtures::graph::{Acknowledge, Attempts, Graph, State, Strength};
+use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
+use fixtures::placement::Placement;
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
+use std::time::Duration;
 
 /// How a repair turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +30,28 @@ pub enum Confirmation {
 /// As [`twin::play`].
 pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirmation> {
     let Some(graph) = repaired(&loaded.graph, finding) else { return Ok(Confirmation::NotRepairable) };
-    let mut loaded = Loaded { graph, ..loaded.clone() };
+    // Where a service lives may be what was repaired.
+    let placement = Placement::new(&loaded.topology, &graph);
+    let mut loaded = Loaded { graph, placement, ..loaded.clone() };
     let verdict = twin::play_unlogged(&mut loaded, seed)?.judgement.verdict;
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
 }
 
+/// A call with one setting as it is by default; without one, it is soft.
+fn repair(call: &mut Call, setting: Option<&str>) {
+    let breaker = Breaker { failures: 3, open_for: Duration::from_secs(1) };
+    match setting {
+        Some("reach") => call.reach = Reach::Zone,
+        Some("breaker") => call.breaker = Some(breaker),
+        Some("attempts") => call.attempts = if call.attempts == 1 { 2 } else { 1 },
+        Some("timeout") => (call.timeout, call.breaker) = (Duration::from_millis(100), Some(breaker)),
+        _ => call.strength = Strength::Soft,
+    }
+}
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
-/// call is soft; a write is acknowledged after it is synced, or kept on disk.
+/// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
+/// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself.
 pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     let mut words = setting.strip_prefix("services.")?.split('.');
@@ -61,10 +78,13 @@ pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("calls", Some(to)) => {
             let calls = service.calls.iter_mut().filter(|call| call.to.as_str() == to);
             for call in calls {
-                call.strength = Strength::Soft;
+                repair(call, words.next());
             }
         }
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,
+        ("liveness", None) => service.liveness = Health::Shallow,
+        ("zones", None) => service.zones = None,
+        ("capacity", None) => service.capacity = None,
         ("state", None) => service.state = State::Disk,
         _ => return None,
     }

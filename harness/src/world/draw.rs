@@ -104,6 +104,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: Commons::default(),
+        liveness: Health::Shallow,
     };
     let canary = CanaryConfig {
         from,

@@ -35,6 +35,7 @@ fn config() -> HostConfig {
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
+        liveness: Health::Shallow,
     };
     HostConfig {
         host,

@@ -116,6 +116,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
+        liveness: Health::Shallow,
     };
     let text = |path: PathBuf| path.display().to_string();
     HostConfig {

@@ -65,8 +65,8 @@ fn several_problems_are_told_at_once() {
 fn what_is_no_text_or_empty_or_noise_is_refused() {
     refused(&[b'n', b'a', 0xff, 0xfe, b'\n'], &["UTF-8"]);
     refused(b"", &["empty"]);
-    let noise: Vec<u8> = (0_u32..10 * 1024 * 1024).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    refused(&noise, &["1 MiB"]);
+    let noise: Vec<u8> = (0_u32..17 * 1024 * 1024).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    refused(&noise, &["16 MiB"]);
 }
 
 #[test]

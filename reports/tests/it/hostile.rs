@@ -30,7 +30,7 @@ fn harmless(text: &str) {
     let job = summary::render(&[&record, &record]);
     let source = Source { name: text.to_owned(), text: text.to_owned() };
     let found = Diagnostic::error("unknown-key", &source, Some(0..text.len()), text).with_help(text);
-    let scan = sarif::render(&[found], &[source], text);
+    let scan = sarif::render(&[sarif::Row::from(&found)], &[source], text);
     assert!(serde_json::from_str::<serde_json::Value>(&scan).is_ok());
     let xml = junit::render(&record);
     let document = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error} in {xml}"));

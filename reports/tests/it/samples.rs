@@ -112,5 +112,5 @@ fn renderers_make_the_committed_files_of_a_held_run() {
 fn static_findings_are_the_committed_file() {
     let source = Source { name: "day.toml".to_owned(), text: "name = 'day'\ncolour = 'red'\n".to_owned() };
     let found = Diagnostic::error("unknown-key", &source, Some(13..19), "there is no key `colour`");
-    check("findings.sarif", &sarif::render(&[found], &[source], "0.1.0"));
+    check("findings.sarif", &sarif::render(&[sarif::Row::from(&found)], &[source], "0.1.0"));
 }

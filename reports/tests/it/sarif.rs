@@ -12,7 +12,8 @@ fn log() -> Value {
             .with_help("did you mean `color`?"),
         Diagnostic::warning("startup-cycle", &source, None, "a needs b needs a"),
     ];
-    serde_json::from_str(&sarif::render(&found, &[source], "0.1.0")).unwrap()
+    let rows: Vec<sarif::Row<'_>> = found.iter().map(sarif::Row::from).collect();
+    serde_json::from_str(&sarif::render(&rows, &[source], "0.1.0")).unwrap()
 }
 
 #[test]

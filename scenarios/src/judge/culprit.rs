@@ -9,7 +9,7 @@
 use super::{Run, commons};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
-use fixtures::graph::Strength;
+use fixtures::graph::{Attempts, Strength};
 use fixtures::name::{ServiceName, ZoneName};
 use std::collections::BTreeMap;
 
@@ -44,6 +44,20 @@ pub(super) enum Cause {
     Lacks,
     /// Its answers lack something that is there.
     LacksInVain,
+    /// It lives in too few zones.
+    Pinned,
+    /// It asks in other zones than its own.
+    CrossesZones,
+    /// It keeps asking what is dark.
+    Clings,
+    /// It is restarted for want of something.
+    Restarted,
+    /// It waits for what it should not miss.
+    HardlySoft,
+    /// Its attempts keep up an overload.
+    Storm,
+    /// It carries too little.
+    TooSmall,
     /// Nothing was seen.
     Unobserved,
 }
@@ -105,6 +119,7 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
         Some(span) if span.life == Life::Serving => unobserved(run, here, at_ns),
         _ => reported_need(run, here, at_ns)
             .or_else(|| declared_need(run, here, at_ns))
+            .or_else(|| given_up(run, here, at_ns))
             .unwrap_or_else(|| unobserved(run, here, at_ns)),
     }
 }
@@ -155,6 +170,14 @@ fn declared_need(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
     let needs = &run.case.graph.service(&instance.service)?.needs;
     let need = needs.iter().find(|need| granting(run, &instance.zone, &need.from, at_ns).is_none())?;
     Some(need_hop(run, here, at_ns, need.kind.as_str(), &need.from, false, None))
+}
+
+/// A need of its graph that may have been given up for good: everything could be granted, and it does not start.
+fn given_up(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
+    let instance = &run.case.placement.instances[here];
+    let needs = &run.case.graph.service(&instance.service)?.needs;
+    let need = needs.iter().find(|need| matches!(need.attempts, Attempts::AtMost(_)))?;
+    Some(need_hop(run, here, at_ns, need.kind.as_str(), &need.from, true, None))
 }
 
 /// An active instance of a service in reach of a zone.

@@ -6,8 +6,9 @@ use super::slo::{State, Zone};
 use super::{Run, commons};
 use crate::event::EventId;
 use crate::judgement::{Finding, Link};
+use fixtures::graph::Scope;
 use fixtures::name::{InstanceName, ServiceName, TeamName, ZoneName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Canary windows kept as evidence of one link.
 const EVIDENCE_MAX: usize = 3;
@@ -118,6 +119,9 @@ impl Run<'_> {
         let mut links: Vec<Link> =
             path.windows(2).map(|pair| self.call_link(zone, &pair[0], &pair[1], at_ns)).collect();
         let targets = self.reach(zone, missing);
+        if self.is_pinned(missing) && targets.iter().all(|&target| self.is_dark(target, at_ns)) {
+            return Trace { links, root: Some(super::z3::root(missing)) };
+        }
         let inactive: Vec<usize> = targets.iter().copied().filter(|&target| !self.is_active(target, at_ns)).collect();
         let stuck = inactive.iter().copied().find(|&target| !self.is_dark(target, at_ns));
         if let Some(further) = stuck.or(inactive.first().copied()) {
@@ -138,6 +142,14 @@ impl Run<'_> {
             cause: if granted { Cause::LacksInVain } else { Cause::Lacks },
         };
         Trace { links, root: Some(root) }
+    }
+
+    /// Whether a service that is not zonal lives in one zone.
+    fn is_pinned(&self, service: &ServiceName) -> bool {
+        let zonal = self.case.graph.service(service).is_none_or(|service| service.scope == Scope::Zonal);
+        let copies = self.case.placement.instances.iter().filter(|instance| &instance.service == service);
+        let zones: BTreeSet<&ZoneName> = copies.map(|instance| &instance.zone).collect();
+        !zonal && zones.len() == 1
     }
 
     fn call_link(&self, zone: &ZoneName, from: &ServiceName, to: &ServiceName, at_ns: u64) -> Link {
@@ -186,6 +198,15 @@ fn sentence(root: &Root) -> String {
         }
         Cause::Lacks => format!("`{service}` does not answer in full without `{on}`, which was not there"),
         Cause::LacksInVain => format!("`{service}` did not reach `{on}` although an instance of it was active"),
+        Cause::Pinned => format!("`{service}` should be in every zone, and all of it was in the dark one"),
+        Cause::CrossesZones => format!("`{service}` is zonal and asked `{on}` in other zones than its own"),
+        Cause::Clings => {
+            format!("`{service}` kept asking copies of `{on}` that were dark, although others could answer")
+        }
+        Cause::Restarted => format!("`{service}` was restarted because `{on}` was gone"),
+        Cause::HardlySoft => format!("`{service}` calls `{on}` softly, and made its customers wait or fail for it"),
+        Cause::Storm => format!("`{service}` tried `{on}` again and again, and so kept it from ever catching up"),
+        Cause::TooSmall => format!("`{service}` carries less than what arrives when a part of it is gone"),
         Cause::Unobserved => {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }

@@ -188,7 +188,7 @@ fn intervened(run: &Run<'_>, event: &Event) -> Option<Finding> {
 }
 
 /// What an outage as short as this could not have revealed.
-fn beyond_horizon(run: &Run<'_>) -> Option<String> {
+pub(super) fn beyond_horizon(run: &Run<'_>) -> Option<String> {
     let placement = run.case.placement;
     let needs =
         run.case.graph.services.iter().flat_map(|service| service.needs.iter().map(move |need| (service, need)));

@@ -100,6 +100,9 @@ pub(super) fn merge(
     };
     let evidence = telling.iter().flat_map(|zone| zone.evidence.iter().copied()).collect();
     let result = InvariantResult { id: id.to_owned(), aspect: None, verdict, reason, thresholds, evidence };
-    let victims = zones.iter().filter(harmed).map(|zone| run.blame(zone)).collect();
+    // After everything is healed, only what keeps itself up can still be too much.
+    let after = id == super::r1::ENTRY.id;
+    let victim = |zone: &Zone<'_>| super::overload::refined(run, zone, run.blame(zone), after);
+    let victims = zones.iter().filter(harmed).map(victim).collect();
     Outcome { results: vec![result], findings: run.findings(id, victims) }
 }

@@ -2,7 +2,7 @@
 
 use super::world::{World, of, service};
 use scenarios::event::{By, Detail, Life, Phase, Place};
-use scenarios::judge::{catalogue, judge};
+use scenarios::judge::{STANDARD, catalogue, judge};
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
 
@@ -40,7 +40,13 @@ fn github(name: &str, self_reports: bool) -> Judgement {
 #[test]
 fn every_built_in_game_day_without_harm_is_held() {
     for name in scenarios::builtin::scenario_names() {
-        let judgement = World::new(name).judged();
+        let world = World::new(name);
+        // Pairs of a defect and its twin name what they judge; the matrix plays them.
+        if world.scenario.invariants != STANDARD {
+            continue;
+        }
+        let mut world = world;
+        let judgement = world.judged();
         assert_eq!(codes(&judgement), Vec::<&str>::new(), "{name}");
         assert_eq!(judgement.verdict, Verdict::Held, "{name}: {:#?}", judgement.invariants);
         assert_eq!(judgement.findings, Vec::new());
@@ -320,5 +326,8 @@ fn no_events_are_inconclusive_not_a_panic() {
     let world = World::new("minimal");
     assert_eq!(judge(&world.case(), &[]).verdict, Verdict::Inconclusive);
     let ids: Vec<&str> = catalogue().iter().map(|entry| entry.id).collect();
-    assert_eq!(ids, ["Z1", "S5", "A1", "R1"]);
+    assert_eq!(
+        ids,
+        ["Z1", "S5", "A1", "R1", "S1", "S2", "S3", "S4", "S8", "Z2", "Z3", "Z4", "Z5", "D1", "D6", "D8", "D9"]
+    );
 }

@@ -1,0 +1,83 @@
+//! Owns what is expected of each pair of a defect and its twin: the answers, which no judge may read. Refuses to play.
+
+/// The culprit that an invariant must find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The invariant.
+    pub invariant: &'static str,
+    /// The service to blame.
+    pub service: String,
+    /// What it leans on.
+    pub dependency: Option<String>,
+    /// The setting to change.
+    pub setting: String,
+}
+
+/// A scenario with a defect, whose twin is `NAME-repaired`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// Its name.
+    pub scenario: &'static str,
+    /// What it must find: each of these, and no other root.
+    pub expected: Vec<Expected>,
+}
+
+impl Pair {
+    /// The name of its twin.
+    pub fn twin(&self) -> String {
+        format!("{}-repaired", self.scenario)
+    }
+}
+
+/// Scenarios of healthy graphs, which nothing in the catalogue may find fault with.
+pub const HEALTHY: [&str; 6] = [
+    "minimal",
+    "az-power-loss",
+    "each-zone-in-turn",
+    "github-2016-repaired",
+    "acks-before-sync-repaired",
+    "zone-pause",
+];
+
+/// Scenario, invariant, service, dependency (empty: none), setting.
+type Line = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const LINES: &[Line] = &[
+    ("needs-registry", "S1", "catalogue", "registry", "services.catalogue.needs.registration"),
+    ("exits-without-flags", "S2", "web", "flags", "services.web.needs.flags"),
+    ("breaker-stays-open", "S3", "web", "cache", "services.web.calls.cache.breaker"),
+    ("first-come", "S4", "web", "settings", "services.web.needs.settings.attempts"),
+    ("github-2016", "S5", "app", "cache", "services.app.needs.session-cache"),
+    ("gives-up", "S8", "web", "settings", "services.web.needs.settings.attempts"),
+    ("small-store", "Z1", "store", "", "services.store.capacity"),
+    ("eu-west-2011", "Z2", "manager", "capacity", "services.manager.calls.capacity.reach"),
+    ("cloudflare-2023", "Z3", "queue", "", "services.queue.zones"),
+    ("cloudflare-2023", "Z5", "queue", "", "services.queue.zones"),
+    ("one-attempt", "Z4", "api", "store", "services.api.calls.store.attempts"),
+    ("soft-in-name", "D1", "web", "profiles", "services.web.calls.profiles.timeout"),
+    ("slack-2021", "D6", "web", "backend", "services.web.liveness"),
+    ("google-2020", "D8", "sign-in", "quota", "services.sign-in.calls.quota"),
+    ("facebook-2021", "D8", "names", "backbone", "services.names.calls.backbone"),
+    ("roblox-2021", "D8", "games", "cluster", "services.games.calls.cluster"),
+    ("telemetry-blocks", "D9", "web", "telemetry", "services.web.calls.telemetry.timeout"),
+    ("retry-storm", "R1", "api", "basket", "services.api.calls.basket.attempts"),
+    ("acks-before-sync", "A1", "store", "", "services.store.acknowledge"),
+];
+
+/// Every pair, in the order of the table above.
+pub fn all() -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for &(scenario, invariant, service, dependency, setting) in LINES {
+        let expected = Expected {
+            invariant,
+            service: service.to_owned(),
+            dependency: Some(dependency.to_owned()).filter(|name| !name.is_empty()),
+            setting: setting.to_owned(),
+        };
+        match pairs.iter_mut().find(|pair| pair.scenario == scenario) {
+            Some(pair) => pair.expected.push(expected),
+            None => pairs.push(Pair { scenario, expected: vec![expected] }),
+        }
+    }
+    pairs
+}

@@ -4,7 +4,7 @@
 //! The instants come from a seed. How long it takes until nothing is left is the soak's matter (`examples/residue.rs`);
 //! here it only must come to that.
 
-use crate::lab::{Running, kill_hand, left_of, machine};
+use crate::lab::{Running, guards, kill_hand, left_of, machine};
 use agents::runtime::clock::mono_ns;
 use std::time::Duration;
 
@@ -57,6 +57,11 @@ fn a_controller_killed_at_any_instant_leaves_nothing() {
             scope.spawn(move || mine.for_each(|after| killed(*after, false)));
         }
     });
+    let began = mono_ns();
+    while guards() > 0 {
+        assert!(Duration::from_nanos(mono_ns() - began) < GONE, "a guard does not end");
+        std::thread::sleep(Duration::from_millis(300));
+    }
 }
 
 /// The engine starts a hand again that was killed; it reads its journal and finishes the work.

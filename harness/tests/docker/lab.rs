@@ -148,6 +148,15 @@ impl Ended {
     }
 }
 
+/// Guards of dead controllers that still run; a moment after the last run was over there is none.
+pub(crate) fn guards() -> usize {
+    let output = Command::new("ps").args(["-eo", "args"]).output().expect("ps is there: Debian's procps");
+    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(GUARD)).count()
+}
+
+/// As a guard's command line has it.
+const GUARD: &str = "blackstart guard ";
+
 /// Everything of a run that is still on this machine: engine objects, rules, interfaces, control groups, processes.
 pub(crate) fn left_of(run: &str) -> Vec<String> {
     let mut left = Vec::new();
@@ -169,7 +178,9 @@ pub(crate) fn left_of(run: &str) -> Vec<String> {
         ("process", shown("ps", &["-eo", "args"])),
         ("mount", std::fs::read_to_string("/proc/mounts").unwrap_or_default()),
     ] {
-        let ours = |line: &&str| line.contains(short) && !line.contains("--format json");
+        // Neither the controller nor its guard, which looks for what comes to light late, and ends by itself.
+        let watches = |line: &str| line.contains("--format json") || line.contains(GUARD);
+        let ours = |line: &&str| line.contains(short) && !watches(line);
         left.extend(text.lines().filter(ours).map(|line| format!("{what}: {line}")));
     }
     left.extend(groups(short).iter().map(|group| format!("cgroup: {}", group.display())));

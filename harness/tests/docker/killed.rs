@@ -48,7 +48,7 @@ fn killed(after: Duration, hand_too: bool) {
 fn a_controller_killed_at_any_instant_leaves_nothing() {
     let Some(_machine) = machine() else { return };
     let mut chance = fastrand::Rng::with_seed(SEED);
-    let within = |number: usize| if number % 5 == 0 { EARLY_MS } else { RUN_MS };
+    let within = |number: usize| if number.is_multiple_of(5) { EARLY_MS } else { RUN_MS };
     let instants: Vec<Duration> =
         (0..INSTANTS).map(|number| Duration::from_millis(chance.u64(0..within(number)))).collect();
     std::thread::scope(|scope| {

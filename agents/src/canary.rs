@@ -9,10 +9,11 @@ mod window;
 use crate::config::{CanaryConfig, Target, Targets, nanos};
 use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
 use crate::machine::ordered::Ordered;
+use crate::machine::switch::OBEYS;
 use crate::machine::target::Picker;
 use crate::machine::timer::{TimerKind, Timers};
 use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
-use crate::wire::{Ask, Note, Text};
+use crate::wire::{Ask, Failure, Note, Reply, Switch, Text};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::InstanceName;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Canary {
     timers: Timers,
     pending: Ordered<RequestId, Pending>,
     next_id: u64,
+    /// How many times as many requests it sends, and until when.
+    surge: (u32, Nanos),
 }
 
 /// One stream of requests: to the region, or to the echo.
@@ -68,7 +71,7 @@ impl Canary {
         let streams =
             [stream(false, &config.operation, config.entry.clone()), stream(true, "serve", vec![echo].into())];
         let (exchange, timers) = (Exchange::default(), Timers::default());
-        Self { config, streams, exchange, timers, pending: Ordered::default(), next_id: 0 }
+        Self { config, streams, exchange, timers, pending: Ordered::default(), next_id: 0, surge: (1, 0) }
     }
 
     fn start(&mut self, now: Nanos) {
@@ -107,7 +110,9 @@ impl Canary {
             while self.streams[index].next_at <= now {
                 let stream = &mut self.streams[index];
                 let intended = stream.next_at;
-                stream.next_at += self.config.interval_ns;
+                // The control canary looks at the machine, not at the region.
+                let factor = if index == 0 && now < self.surge.1 { self.surge.0 } else { 1 };
+                stream.next_at += (self.config.interval_ns / u64::from(factor.max(1))).max(1);
                 let window = stream.windows.sent(intended);
                 self.next_id += 1;
                 let id = RequestId(self.next_id);
@@ -136,6 +141,14 @@ impl Canary {
         let Some(pending) = self.pending.get(&id) else { return };
         let picker = &mut self.streams[pending.stream].picker;
         match ended.result {
+            Ok(reply) if reply.error == Some(Failure::Away) => {
+                picker.failed(ended.target, now);
+                if pending.tried.len() < picker.count().min(ADDRESSES_MAX) {
+                    self.attempt(now, id, out);
+                } else {
+                    self.count(id, now, Err("away".to_owned()));
+                }
+            }
             Ok(reply) => {
                 picker.succeeded(ended.target);
                 let result = match reply.cause() {
@@ -170,6 +183,19 @@ impl Canary {
         }
     }
 
+    /// An operator tells it to send more, for a time; anything else it does not know.
+    fn asked(&mut self, now: Nanos, id: RequestId, ask: &Ask, out: &mut Vec<Output>) {
+        let by = InstanceName(format!("canary-{}", self.config.zone));
+        let reply = match ask {
+            Ask::Switch { switch: Switch::Surge { factor }, for_ns } => {
+                self.surge = (*factor, now.saturating_add(*for_ns));
+                Reply { value: Some(OBEYS.to_owned()), ..Reply::ok(&by) }
+            }
+            _ => Reply::fail(&by, Failure::Unknown),
+        };
+        out.push(Output::Respond { id, reply });
+    }
+
     fn answer(&mut self, now: Nanos, attempt: AttemptId, input: Input, out: &mut Vec<Output>) {
         let Input::Answer { outcome, conn, .. } = input else { return };
         if let Some(ended) = self.exchange.answer(now, attempt, outcome, conn, out) {
@@ -186,12 +212,16 @@ impl Canary {
 impl Actor for Canary {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Start { .. } => self.start(now),
+            Input::Start { .. } => {
+                self.start(now);
+                out.extend(self.config.listen.map(|_| Output::Listen));
+            }
+            Input::Request { id, ask, .. } => self.asked(now, id, &ask, out),
             Input::Wake => self.wake(now, out),
             Input::Answer { attempt, .. } => self.answer(now, attempt, input, out),
             Input::Closed { conn } => self.exchange.forget(conn),
-            // Nobody asks a canary, and it stores nothing.
-            Input::Request { .. } | Input::Gone { .. } | Input::Appended { .. } => {}
+            // It answers at once, and stores nothing.
+            Input::Gone { .. } | Input::Appended { .. } => {}
         }
     }
 

@@ -13,26 +13,34 @@
 //! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, and what
 //! is remembered. The runtime owns bytes, handshakes and fsync.
 
+mod backlog;
+mod cache;
 pub mod exchange;
 pub mod job;
 pub mod need;
 pub mod ordered;
+mod replica;
 pub mod role;
+pub mod switch;
 pub mod target;
 pub mod timer;
 
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Note, Reply, Text};
+use backlog::Pending;
+use cache::Kept;
 use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
 use fixtures::name::InstanceName;
 use job::{Edge, Job};
 use need::NeedState;
 use ordered::Ordered;
+use replica::Replica;
 use role::Role;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use switch::Switches;
 use timer::{TimerKind, Timers};
 
 /// Nanoseconds on a monotonic clock whose zero does not matter.
@@ -199,6 +207,12 @@ pub struct Machine {
     edges: Vec<Edge>,
     jobs: Ordered<RequestId, Job>,
     store: BTreeMap<String, String>,
+    replica: Option<Box<Replica>>,
+    cache: Option<Box<Kept>>,
+    backlog: Option<Box<Pending>>,
+    switches: Switches,
+    /// The time of the last input.
+    now: Nanos,
     serving: bool,
     /// When the next request may begin, where capacity is limited.
     next_free: Nanos,
@@ -218,6 +232,11 @@ impl Machine {
         let config = &role.config;
         Self {
             by: name.as_str().into(),
+            replica: Replica::of(config, &name, seed),
+            cache: config.store.cache.map(Kept::of),
+            backlog: config.store.backlog.map(Pending::of),
+            switches: Switches::default(),
+            now: 0,
             name,
             timers: Timers::default(),
             exchange: Exchange::default(),
@@ -239,19 +258,25 @@ impl Machine {
     }
 
     fn start(&mut self, now: Nanos, entries: Vec<(String, String)>, out: &mut Vec<Output>) {
-        self.store.extend(entries);
+        match (&mut self.replica, &mut self.backlog) {
+            (Some(replica), _) => replica.keep(entries),
+            (None, Some(backlog)) => self.store.extend(backlog.restore(&entries)),
+            (None, None) => self.store.extend(entries),
+        }
         out.push(Output::Note(Note::Starting));
         for index in 0..self.needs.len() {
             self.ask_for_need(now, index, out);
         }
-        self.serve_if_complete(out);
+        self.serve_if_complete(now, out);
     }
 
-    fn serve_if_complete(&mut self, out: &mut Vec<Output>) {
+    fn serve_if_complete(&mut self, now: Nanos, out: &mut Vec<Output>) {
         if !self.serving && self.needs.iter().all(NeedState::is_acquired) {
             self.serving = true;
             out.push(Output::Listen);
             out.push(Output::Note(Note::Serving));
+            self.join(now, out);
+            self.work_off(now, out);
         }
     }
 
@@ -262,6 +287,8 @@ impl Machine {
                 TimerKind::Attempt(attempt) => self.attempt_timed_out(now, attempt, out),
                 TimerKind::Job(id) => self.advance(now, id, out),
                 TimerKind::CallNotes => self.note_calls(out),
+                TimerKind::Member => self.wake_member(now, out),
+                TimerKind::Backlog => self.work_off(now, out),
             }
         }
     }
@@ -271,6 +298,9 @@ impl Machine {
         let reply = match ask {
             Ask::Work { operation, write } => return self.admit(now, id, &operation, write, remaining, out),
             Ask::Ready => return self.ready(now, id, remaining, out),
+            Ask::Switch { .. } => return self.switch(now, id, &ask, out),
+            Ask::Member(letter) => return self.member_asks(now, id, *letter, out),
+            Ask::Read { key } if self.replica.is_some() => return self.read_agreed(now, id, key, remaining, out),
             // A grant costs nothing here: the certificate itself is a later part of the region.
             Ask::Need { .. } | Ask::Live => Reply::by(by),
             Ask::Read { key } => match self.store.get(&key) {
@@ -305,25 +335,28 @@ impl Machine {
         match ended.purpose {
             Purpose::Need(index) => self.need_answered(now, index, &ended, out),
             Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
+            Purpose::Member { flight } => self.member_answered(now, flight, ended, out),
         }
     }
 
-    /// Whether a write that reaches this instance stays here.
+    /// Whether a write that reaches this instance stays here. A cache lets it pass; a replicated store and a queue have
+    /// their own ways.
     fn keeps_writes(&self) -> bool {
-        !matches!(self.role.config.state, State::None)
+        matches!(self.role.config.state, State::Memory | State::Disk)
     }
 }
 
 impl Actor for Machine {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
+        self.now = now;
         match input {
             Input::Start { entries } => self.start(now, entries, out),
             Input::Wake => self.wake(now, out),
             Input::Request { id, ask, remaining } => self.request(now, id, ask, remaining, out),
-            Input::Gone { id } => self.gone(id, out),
+            Input::Gone { id } => self.gone(now, id, out),
             Input::Answer { attempt, outcome, conn } => self.answer(now, attempt, outcome, conn, out),
             Input::Closed { conn } => self.exchange.forget(conn),
-            Input::Appended { id, ok } => self.appended(id, ok, out),
+            Input::Appended { id, ok } => self.appended(now, id, ok, out),
         }
     }
 

@@ -1,9 +1,11 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
-//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`.
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`, and between
+//! members of a replicated store `POST /member` with a [`Letter`]. An operator asks `POST /switch/WORD/MILLISECONDS`.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
 
+use crate::consensus::message::{Answer, Letter};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +16,9 @@ use std::sync::Arc;
 pub const HEADER_REMAINING_MS: &str = "x-blackstart-remaining-ms";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
+
+/// Request header: a [`Letter`], as JSON.
+pub const HEADER_LETTER: &str = "x-blackstart-letter";
 
 /// A text that many messages hold: shared, never copied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -73,8 +78,32 @@ pub enum Ask {
     },
     /// Is it ready?
     Ready,
+    /// A question of another member of a replicated store.
+    Member(Box<Letter>),
+    /// Obey a switch for so many nanoseconds; zero ends it.
+    Switch {
+        /// Which.
+        switch: Switch,
+        /// How long.
+        for_ns: u64,
+    },
     /// Is the process alive?
     Live,
+}
+
+/// What an operator can switch at an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It changes nothing.
+    Freeze,
+    /// It sends its callers elsewhere.
+    Away,
+    /// It sends so many times as many requests: a canary.
+    Surge {
+        /// Times as many.
+        factor: u32,
+    },
 }
 
 /// An answer.
@@ -97,6 +126,9 @@ pub struct Reply {
     /// The value read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// The answer to [`Ask::Member`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Box<Answer>>,
 }
 
 /// Why a request failed: typed, so that a caller can decide, and fast.
@@ -115,6 +147,10 @@ pub enum Failure {
     NotFound,
     /// The write could not be stored.
     Storage,
+    /// It changes nothing now, as one that has no capacity left.
+    Capacity,
+    /// It takes no requests now; others do.
+    Away,
 }
 
 impl Reply {
@@ -128,7 +164,7 @@ impl Reply {
         // Field by field: a default text is one that all threads share, and counting its holders keeps them waiting for
         // each other.
         let (degraded, missing, stored_at) = (Vec::new(), Vec::new(), Vec::new());
-        Self { error: None, by: by.clone(), degraded, missing, stored_at, value: None }
+        Self { error: None, by: by.clone(), degraded, missing, stored_at, value: None, member: None }
     }
 
     /// A failure.
@@ -143,7 +179,7 @@ impl Reply {
             Some(Failure::Unknown | Failure::NotFound) => 404,
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
-            Some(Failure::DependencyMissing | Failure::Storage) => 503,
+            Some(Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away) => 503,
         }
     }
 
@@ -158,6 +194,8 @@ impl Reply {
             Failure::Unknown => "unknown".to_owned(),
             Failure::NotFound => "not-found".to_owned(),
             Failure::Storage => "storage".to_owned(),
+            Failure::Capacity => "capacity".to_owned(),
+            Failure::Away => "away".to_owned(),
         })
     }
 }
@@ -235,6 +273,15 @@ pub enum Note {
         failed: BTreeMap<String, u64>,
         /// Hard or soft.
         hard: bool,
+    },
+    /// Calls of an operation that changes something since the last such note.
+    Tap {
+        /// The operation.
+        operation: String,
+        /// Calls.
+        calls: u64,
+        /// Of those, refused because nothing may be changed.
+        refused: u64,
     },
     /// One window of a canary.
     Canary {

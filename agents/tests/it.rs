@@ -2,9 +2,15 @@
 
 #[path = "it/behaviour.rs"]
 mod behaviour;
+#[path = "it/consensus.rs"]
+mod consensus;
 #[path = "it/customer.rs"]
 mod customer;
 #[path = "it/runtime.rs"]
 mod runtime;
+#[path = "it/stores.rs"]
+mod stores;
+#[path = "it/switches.rs"]
+mod switches;
 #[path = "it/world.rs"]
 mod world;

@@ -15,5 +15,7 @@ mod documents;
 mod play;
 #[path = "it/sim.rs"]
 mod sim;
+#[path = "it/stores.rs"]
+mod stores;
 #[path = "it/tidy.rs"]
 mod tidy;

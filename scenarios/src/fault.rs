@@ -7,6 +7,7 @@ pub mod disk_errors;
 pub mod disk_full;
 pub mod disk_slow;
 pub mod exit;
+pub mod freeze;
 pub mod gray_zone;
 pub mod kill;
 pub mod link;
@@ -17,6 +18,8 @@ pub mod power_off;
 pub mod processor;
 pub mod restart;
 mod selection;
+pub mod shift;
+pub mod surge;
 
 pub use boot::Boot;
 pub use cut::{Cut, CutShape, MEMBERS_MIN};
@@ -24,6 +27,7 @@ pub use disk_errors::DiskErrors;
 pub use disk_full::DiskFull;
 pub use disk_slow::{DELAY_MIN, DiskSlow};
 pub use exit::Exit;
+pub use freeze::Freeze;
 pub use gray_zone::GrayZone;
 pub use kill::Kill;
 pub use link::Link;
@@ -33,6 +37,8 @@ pub use power_off::PowerOff;
 pub use processor::Processor;
 pub use restart::Restart;
 pub use selection::{Selection, zones_of};
+pub use shift::Shift;
+pub use surge::{FACTOR_MAX, Surge};
 
 use crate::plan::Deed;
 use crate::seed::Draw;
@@ -71,6 +77,12 @@ pub enum Fault {
     Link(Link),
     /// A zone looks well and is not.
     GrayZone(GrayZone),
+    /// A control plane changes nothing.
+    Freeze(Freeze),
+    /// Traffic is moved out of zones.
+    Shift(Shift),
+    /// Customers send more.
+    Surge(Surge),
 }
 
 /// What a kind of fault is, for people.
@@ -105,6 +117,9 @@ pub fn catalogue() -> &'static [Entry] {
         cut::ENTRY,
         link::ENTRY,
         gray_zone::ENTRY,
+        freeze::ENTRY,
+        shift::ENTRY,
+        surge::ENTRY,
     ]
 }
 
@@ -145,6 +160,9 @@ impl Fault {
             Self::Cut(_) => &cut::ENTRY,
             Self::Link(_) => &link::ENTRY,
             Self::GrayZone(_) => &gray_zone::ENTRY,
+            Self::Freeze(_) => &freeze::ENTRY,
+            Self::Shift(_) => &shift::ENTRY,
+            Self::Surge(_) => &surge::ENTRY,
         }
     }
 
@@ -175,6 +193,9 @@ impl Fault {
             Self::Cut(fault) => fault.aim(placement, draw),
             Self::Link(fault) => fault.aim(placement, draw),
             Self::GrayZone(fault) => fault.aim(placement, draw),
+            Self::Freeze(fault) => fault.aim(placement, draw),
+            Self::Shift(fault) => fault.aim(placement, draw),
+            Self::Surge(fault) => fault.aim(placement, draw),
         }
     }
 }

@@ -2,13 +2,16 @@
 //! how findings of several invariants relate. Refuses to know how each invariant is decided; that is one file each.
 
 mod a1;
+mod a3;
 mod culprit;
 mod effect;
 mod excuse;
 mod finding;
+pub mod history;
 mod r1;
 mod s5;
 mod slo;
+mod stateful;
 mod steady;
 mod z1;
 
@@ -53,7 +56,7 @@ pub struct Entry {
 
 /// Every invariant that can be judged.
 pub fn catalogue() -> &'static [Entry] {
-    &[z1::ENTRY, s5::ENTRY, a1::ENTRY, r1::ENTRY]
+    &[z1::ENTRY, s5::ENTRY, a1::ENTRY, a3::ENTRY, r1::ENTRY]
 }
 
 /// A case with what was observed, folded once for all invariants.

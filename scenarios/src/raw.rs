@@ -5,7 +5,7 @@ mod faults;
 
 pub use faults::{
     Named, RawAfter, RawBoot, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved, RawPowerOff,
-    RawProcessor, RawSelection, RawSet, RawSlowDisk, Written,
+    RawProcessor, RawSelection, RawSet, RawSlowDisk, RawSurge, Written,
 };
 
 use fixtures::decode::Located;

@@ -4,8 +4,10 @@ mod it {
     mod events;
     mod faults;
     mod faults_page;
+    mod history;
     mod judging;
     mod judging_data;
+    mod judging_order;
     mod loading;
     mod loading_together;
     mod measuring;

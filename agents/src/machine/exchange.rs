@@ -18,6 +18,11 @@ const IDLE_CONNS_MAX: usize = 8;
 pub enum Purpose {
     /// To acquire the need with this index.
     Need(usize),
+    /// To say something to another member of a replicated store.
+    Member {
+        /// The member's own number for it.
+        flight: u64,
+    },
     /// To make a call for a request.
     Call {
         /// The request.

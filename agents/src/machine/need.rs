@@ -79,7 +79,7 @@ impl Machine {
         self.needs[index].standing = Standing::Acquired;
         self.needs[index].attempts = self.needs[index].attempts.saturating_add(1);
         self.note_need(index, NeedOutcome::Acquired, out);
-        self.serve_if_complete(out);
+        self.serve_if_complete(now, out);
     }
 
     fn need_missed(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {

@@ -2,7 +2,7 @@
 //! answer. Refuses to decide when to reuse, retry or give up.
 
 use crate::machine::{ConnId, Nanos, Outcome};
-use crate::wire::{Ask, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use crate::wire::{Ask, HEADER_LETTER, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -101,11 +101,23 @@ fn request(to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<
         Ask::Read { key } => (Method::GET, format!("/state/{key}")),
         Ask::Ready => (Method::GET, "/readyz".to_owned()),
         Ask::Live => (Method::GET, "/livez".to_owned()),
+        Ask::Switch { switch, for_ns } => {
+            let word = match switch {
+                Switch::Freeze => "freeze".to_owned(),
+                Switch::Away => "away".to_owned(),
+                Switch::Surge { factor } => format!("surge-{factor}"),
+            };
+            (Method::POST, format!("/switch/{word}/{}", for_ns / 1_000_000))
+        }
+        Ask::Member(_) => (Method::POST, "/member".to_owned()),
     };
     let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
     let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
     if let Ask::Work { write: Some((key, value)), .. } = ask {
         builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+    }
+    if let Ask::Member(letter) = ask {
+        builder = builder.header(HEADER_LETTER, serde_json::to_string(letter).ok()?);
     }
     builder.body(Empty::new()).ok()
 }

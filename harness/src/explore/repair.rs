@@ -4,10 +4,12 @@
 use crate::load::Loaded;
 use crate::twin;
 use anyhow::Result;
+use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Graph, State, Strength};
 use fixtures::name::ServiceName;
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
+use std::time::Duration;
 
 /// How a repair turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +33,14 @@ pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirma
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
 }
 
+/// Fetches at one time of a cache that is repaired: few enough for any store that carries anything.
+const MISSES_REPAIRED: u32 = 4;
+/// Age at which items of a queue that is repaired expire: about as long as a customer waits.
+const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
-/// call is soft; a write is acknowledged after it is synced, or kept on disk.
+/// call is soft; a write is acknowledged after it is synced, or kept on disk; all members vote; a cache
+/// limits its fetches; items of a queue expire.
 pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     let mut words = setting.strip_prefix("services.")?.split('.');
@@ -55,6 +63,9 @@ pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
                 call.strength = Strength::Soft;
             }
         }
+        ("replication", None) => service.store = StoreSettings::of(service.state),
+        ("cache", None) => service.store.cache.as_mut()?.misses = Some(MISSES_REPAIRED),
+        ("backlog", None) => service.store.backlog.as_mut()?.expiry = Some(EXPIRY_REPAIRED),
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,
         ("state", None) => service.state = State::Disk,
         _ => return None,

@@ -181,6 +181,11 @@ fn sentence(root: &Root) -> String {
         }
         Cause::Lacks => format!("`{service}` does not answer in full without `{on}`, which was not there"),
         Cause::LacksInVain => format!("`{service}` did not reach `{on}` although an instance of it was active"),
+        Cause::Behind => format!("`{service}` was busy with what nobody waited for any more"),
+        Cause::Flooded => format!("`{service}` asked more of `{on}` than that carries"),
+        Cause::NoQuorum => {
+            format!("the members of `{service}` that had power and links were too few to agree on anything")
+        }
         Cause::Unobserved => {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }

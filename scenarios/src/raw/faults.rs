@@ -49,6 +49,12 @@ pub struct RawFault {
     pub link: Option<Located<RawLink>>,
     /// A zone answers its health checks and serves badly.
     pub gray_zone: Option<Located<RawGrayZone>>,
+    /// Operations that change something (`mutates`) are refused, as a cloud's are that has no capacity left.
+    pub freeze: Option<Located<RawSelection>>,
+    /// Traffic is moved out of zones: instances of regional and global services there send their callers elsewhere.
+    pub shift: Option<Located<RawShift>>,
+    /// Customers send so many times as many requests.
+    pub surge: Option<Located<RawSurge>>,
     /// What it waits for: another fault, after whose round (healed, recovered, quiet) this one's begins; or something
     /// observed in the first round. Default: the beginning of the first round.
     pub after: Option<Located<RawAfter>>,
@@ -156,6 +162,26 @@ pub struct RawMemory {
 pub struct RawDisk {
     /// Whose disks: a zone has one. Default: the whole region.
     pub zones: Option<Located<Vec<Located<String>>>>,
+}
+
+/// Which zones.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawShift {
+    /// The zones that traffic leaves.
+    #[schemars(required)]
+    pub zones: Option<Located<Vec<Located<String>>>>,
+}
+
+/// Which customers send more.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawSurge {
+    /// Only those in these zones. Default: all.
+    pub zones: Option<Located<Vec<Located<String>>>>,
+    /// How many times as much: a whole number from 2 to 100.
+    #[schemars(required)]
+    pub factor: Option<Located<u32>>,
 }
 
 /// Which disks are slow.
@@ -371,6 +397,20 @@ impl RawSlowDisk {
     }
 }
 
+impl RawShift {
+    /// Its choice of zones.
+    pub fn written(&self) -> Written<'_> {
+        Written::new(&self.zones, &None, &None, &None)
+    }
+}
+
+impl RawSurge {
+    /// Its choice of zones.
+    pub fn written(&self) -> Written<'_> {
+        Written::new(&self.zones, &None, &None, &None)
+    }
+}
+
 impl RawFault {
     /// Every kind that is written, with its place.
     pub fn kinds(&self) -> Vec<(&'static str, Range<usize>)> {
@@ -392,6 +432,9 @@ impl RawFault {
             place("cut", &self.cut),
             place("link", &self.link),
             place("gray-zone", &self.gray_zone),
+            place("freeze", &self.freeze),
+            place("shift", &self.shift),
+            place("surge", &self.surge),
         ];
         all.into_iter().flatten().collect()
     }
@@ -434,6 +477,9 @@ impl RawFault {
             of(&self.disk_full, RawDisk::written),
             of(&self.disk_slow, RawSlowDisk::written),
             of(&self.disk_errors, RawDisk::written),
+            of(&self.freeze, RawSelection::written),
+            of(&self.shift, RawShift::written),
+            of(&self.surge, RawSurge::written),
             cut.and_then(|cut| of(&cut.from, RawSet::written)),
             cut.and_then(|cut| of(&cut.to, RawSet::written)),
             link.and_then(|link| of(&link.from, RawSet::written)),

@@ -123,6 +123,11 @@ impl Layout {
             timeout: self.traffic.timeout,
             calm_ns: nanos(draw::CALM),
             keen_ns: nanos(draw::KEEN),
+            canaries: draw::canary_hosts(&self.graph, &self.placement)
+                .into_values()
+                .map(|host| SocketAddr::new(self.address(&self.placement.hosts[host]), draw::CANARY_PORT))
+                .collect(),
+            triers: draw::triers(&self.graph, &self.placement, &addresses),
         }
     }
 }

@@ -12,10 +12,11 @@ use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
 use crate::machine::lookup::{Lookups, Waiter};
 use crate::machine::ordered::Ordered;
 use crate::machine::route::{Ready, Route, Traveller};
+use crate::machine::switch::OBEYS;
 use crate::machine::timer::{TimerKind, Timers};
 use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
-use crate::wire::{Ask, Grant, Note, Text};
+use crate::wire::{Ask, Failure, Grant, Note, Reply, Switch, Text};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::InstanceName;
 use std::net::SocketAddr;
@@ -38,6 +39,8 @@ pub struct Canary {
     felt: Felt,
     pending: Ordered<RequestId, Pending>,
     next_id: u64,
+    /// How many times as many requests it sends, and until when.
+    surge: (u32, Nanos),
 }
 
 /// One stream of requests: to the region, or to the echo.
@@ -83,7 +86,8 @@ impl Canary {
             stream(true, "serve", vec![echo].into(), Callee::default()),
         ];
         let (exchange, timers, felt) = (Exchange::default(), Timers::default(), Felt::default());
-        Self { config, streams, exchange, timers, lookups, felt, pending: Ordered::default(), next_id: 0 }
+        let (pending, next_id, surge) = (Ordered::default(), 0, (1, 0));
+        Self { config, streams, exchange, timers, lookups, felt, pending, next_id, surge }
     }
 
     fn start(&mut self, now: Nanos) {
@@ -126,7 +130,9 @@ impl Canary {
             while self.streams[index].next_at <= now {
                 let stream = &mut self.streams[index];
                 let intended = stream.next_at;
-                stream.next_at += self.config.interval_ns;
+                // The control canary looks at the machine, not at the region.
+                let factor = if index == 0 && now < self.surge.1 { self.surge.0 } else { 1 };
+                stream.next_at += (self.config.interval_ns / u64::from(factor.max(1))).max(1);
                 let window = stream.windows.sent(intended);
                 self.next_id += 1;
                 let id = RequestId(self.next_id);
@@ -173,6 +179,14 @@ impl Canary {
         let Some(pending) = self.pending.get(&id) else { return };
         let route = &mut self.streams[pending.stream].route;
         match ended.result {
+            Ok(reply) if reply.error == Some(Failure::Away) => {
+                route.failed(ended.target, ended.to, now);
+                if pending.tried.len() < route.count().min(ADDRESSES_MAX) {
+                    self.attempt(now, id, out);
+                } else {
+                    self.count(id, now, Err("away".to_owned()));
+                }
+            }
             Ok(reply) => {
                 route.succeeded(ended.target, ended.to);
                 let result = match reply.cause() {
@@ -220,6 +234,19 @@ impl Canary {
         }
     }
 
+    /// An operator tells it to send more, for a time; anything else it does not know.
+    fn asked(&mut self, now: Nanos, id: RequestId, ask: &Ask, out: &mut Vec<Output>) {
+        let by = InstanceName(format!("canary-{}", self.config.zone));
+        let reply = match ask {
+            Ask::Switch { switch: Switch::Surge { factor }, for_ns } => {
+                self.surge = (*factor, now.saturating_add(*for_ns));
+                Reply { value: Some(OBEYS.to_owned()), ..Reply::ok(&by) }
+            }
+            _ => Reply::fail(&by, Failure::Unknown),
+        };
+        out.push(Output::Respond { id, reply });
+    }
+
     fn answer(&mut self, now: Nanos, attempt: AttemptId, input: Input, out: &mut Vec<Output>) {
         let Input::Answer { outcome, conn, .. } = input else { return };
         if let Some(ended) = self.exchange.answer(now, attempt, outcome, conn, out) {
@@ -236,13 +263,17 @@ impl Canary {
 impl Actor for Canary {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Start { .. } => self.start(now),
+            Input::Start { .. } => {
+                self.start(now);
+                out.extend(self.config.listen.map(|_| Output::Listen));
+            }
+            Input::Request { id, ask, .. } => self.asked(now, id, &ask, out),
             Input::Wake => self.wake(now, out),
             Input::Answer { attempt, .. } => self.answer(now, attempt, input, out),
             Input::Closed { conn } => self.exchange.forget(conn),
             Input::Troubled { in_force } => self.felt = Felt::of(&in_force, None),
-            // Nobody asks a canary, and it stores nothing.
-            Input::Request { .. } | Input::Gone { .. } | Input::Appended { .. } => {}
+            // It answers at once, and stores nothing.
+            Input::Gone { .. } | Input::Appended { .. } => {}
         }
     }
 

@@ -1,11 +1,14 @@
 //! Owns what a host and its processes are told, as one JSON file per host in the image. Refuses to know where
 //! addresses come from: the world that makes the region gives one per instance.
 
+mod store;
+
 use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{
-    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Service, State, Strength, WhenMissing,
+    Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Scope, Service, State, Strength,
+    WhenMissing,
 };
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
@@ -17,6 +20,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+pub use store::{ReplicationConfig, StoreConfig};
 
 /// One host: what its first process needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,12 @@ pub struct InstanceConfig {
     pub calls: Vec<CallConfig>,
     /// What it remembers.
     pub state: State,
+    /// What belongs to that kind of state.
+    #[serde(default)]
+    pub store: StoreConfig,
+    /// What an operator can switch at it.
+    #[serde(default)]
+    pub control: ControlConfig,
     /// When a write is acknowledged.
     pub acknowledge: Acknowledge,
     /// How deep `/readyz` looks.
@@ -87,6 +97,16 @@ pub struct InstanceConfig {
     pub commons: Commons,
     /// What makes it end, so that it is started again.
     pub liveness: Health,
+}
+
+/// What an operator can switch at an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControlConfig {
+    /// Operations that change something.
+    pub mutates: Vec<String>,
+    /// Whether its callers have somewhere else to go: other zones hold instances that they may ask.
+    pub movable: bool,
 }
 
 /// One need, with the instances that can grant it.
@@ -196,6 +216,9 @@ pub struct CanaryConfig {
     pub interval_ns: u64,
     /// When it gives up on a request.
     pub timeout: Duration,
+    /// Where it listens to an operator.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
     /// Length of a window.
     pub window: Duration,
     /// The operation it asks for.
@@ -302,6 +325,11 @@ impl<'a> Region<'a> {
             needs: service.needs.iter().map(|need| self.need(zone, need)).collect(),
             calls: self.calls(zone, service),
             state: service.state,
+            store: store::of(self, zone, service),
+            control: ControlConfig {
+                mutates: service.mutates.iter().map(ToString::to_string).collect(),
+                movable: service.scope != Scope::Zonal,
+            },
             acknowledge: service.acknowledge,
             health: service.health,
             commons: self.commons(index),

@@ -4,6 +4,7 @@
 //! - [`commons`]: the part of it that is about names and identities
 //! - [`wire`]: what agents say to each other and to the witness
 //! - [`machine`]: the sans-IO state machine of one instance; start reading here
+//! - [`consensus`]: how members of a replicated store agree, sans-IO
 //! - [`canary`]: the open-loop customer, sans-IO too
 //! - [`runtime`]: bytes, connections and fsync around them
 //! - [`supervisor`]: a host's first process: gate, boot, restart
@@ -11,6 +12,7 @@
 pub mod canary;
 pub mod commons;
 pub mod config;
+pub mod consensus;
 pub mod machine;
 pub mod runtime;
 pub mod supervisor;

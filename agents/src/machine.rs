@@ -14,20 +14,26 @@
 //! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, and what
 //! is remembered. The runtime owns bytes, handshakes and fsync.
 
+mod backlog;
+mod cache;
 pub mod directory;
 pub mod exchange;
 pub mod job;
 pub mod lookup;
 pub mod need;
 pub mod ordered;
+mod replica;
 pub mod role;
 pub mod route;
+pub mod switch;
 pub mod target;
 pub mod timer;
 pub mod validity;
 
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
+use backlog::Pending;
+use cache::Kept;
 use directory::{Directory, Question};
 use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
@@ -37,10 +43,12 @@ use job::{Edge, Job};
 use lookup::{Lookups, Waiter};
 use need::NeedState;
 use ordered::Ordered;
+use replica::Replica;
 use role::Role;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use switch::Switches;
 use timer::{TimerKind, Timers};
 use validity::Felt;
 
@@ -224,6 +232,12 @@ pub struct Machine {
     edges: Vec<Edge>,
     jobs: Ordered<RequestId, Job>,
     store: BTreeMap<String, String>,
+    replica: Option<Box<Replica>>,
+    cache: Option<Box<Kept>>,
+    backlog: Option<Box<Pending>>,
+    switches: Switches,
+    /// The time of the last input.
+    now: Nanos,
     serving: bool,
     listening: bool,
     /// When the next request may begin, where capacity is limited.
@@ -251,6 +265,11 @@ impl Machine {
         let directory = config.commons.directory.as_ref().map(|config| Box::new(Directory::new(config, &name)));
         Self {
             by: name.as_str().into(),
+            replica: Replica::of(config, &name, seed),
+            cache: config.store.cache.map(Kept::of),
+            backlog: config.store.backlog.map(Pending::of),
+            switches: Switches::default(),
+            now: 0,
             name,
             timers: Timers::default(),
             exchange: Exchange::default(),
@@ -277,7 +296,11 @@ impl Machine {
     }
 
     fn start(&mut self, now: Nanos, entries: Vec<(String, String)>, out: &mut Vec<Output>) {
-        self.store.extend(entries);
+        match (&mut self.replica, &mut self.backlog) {
+            (Some(replica), _) => replica.keep(entries),
+            (None, Some(backlog)) => self.store.extend(backlog.restore(&entries)),
+            (None, None) => self.store.extend(entries),
+        }
         out.push(Output::Note(Note::Starting));
         for index in 0..self.needs.len() {
             self.ask_for_need(now, index, false, out);
@@ -285,16 +308,21 @@ impl Machine {
         if let Some(directory) = &mut self.directory {
             directory.check_all(now, &mut self.exchange, &mut self.timers, out);
         }
-        self.serve_if_complete(out);
+        self.serve_if_complete(now, out);
     }
 
-    fn serve_if_complete(&mut self, out: &mut Vec<Output>) {
+    fn serve_if_complete(&mut self, now: Nanos, out: &mut Vec<Output>) {
         if !self.serving && self.needs.iter().all(NeedState::is_acquired) {
             self.serving = true;
-            if !std::mem::replace(&mut self.listening, true) {
+            let again = std::mem::replace(&mut self.listening, true);
+            if !again {
                 out.push(Output::Listen);
             }
             out.push(Output::Note(Note::Serving));
+            if !again {
+                self.join(now, out);
+                self.work_off(now, out);
+            }
         }
     }
 
@@ -316,6 +344,8 @@ impl Machine {
                         directory.send_late(now, &mut self.timers, out);
                     }
                 }
+                TimerKind::Member => self.wake_member(now, out),
+                TimerKind::Backlog => self.work_off(now, out),
             }
         }
     }
@@ -339,6 +369,9 @@ impl Machine {
             Ask::Need { kind } => self.grant(now, &kind),
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
+            Ask::Switch { .. } => return self.switch(now, id, &ask, out),
+            Ask::Member(letter) => return self.member_asks(now, id, *letter, out),
+            Ask::Read { key } if self.replica.is_some() => return self.read_agreed(now, id, key, remaining, out),
             Ask::Read { key } => match self.store.get(&key) {
                 Some(value) => Reply { value: Some(value.clone()), ..Reply::by(by) },
                 None => Reply { error: Some(Failure::NotFound), ..Reply::by(by) },
@@ -377,6 +410,7 @@ impl Machine {
             }
             Purpose::Lookup(place) => self.looked_up(now, place, &ended, out),
             Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
+            Purpose::Member { flight } => self.member_answered(now, flight, ended, out),
         }
     }
 
@@ -399,14 +433,16 @@ impl Machine {
         }
     }
 
-    /// Whether a write that reaches this instance stays here.
+    /// Whether a write that reaches this instance stays here. A cache lets it pass; a replicated store and a queue have
+    /// their own ways.
     fn keeps_writes(&self) -> bool {
-        !matches!(self.role.config.state, State::None)
+        matches!(self.role.config.state, State::Memory | State::Disk)
     }
 }
 
 impl Actor for Machine {
     fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
+        self.now = now;
         match input {
             Input::Start { entries } => self.start(now, entries, out),
             Input::Wake => self.wake(now, out),
@@ -415,12 +451,12 @@ impl Actor for Machine {
                 if let Some(directory) = &mut self.directory {
                     directory.gone(id);
                 }
-                self.gone(id, out);
+                self.gone(now, id, out);
             }
             Input::Answer { attempt, outcome, conn } => self.answer(now, attempt, outcome, conn, out),
             Input::Troubled { in_force } => self.troubled(now, &in_force, out),
             Input::Closed { conn } => self.exchange.forget(conn),
-            Input::Appended { id, ok } => self.appended(id, ok, out),
+            Input::Appended { id, ok } => self.appended(now, id, ok, out),
         }
     }
 

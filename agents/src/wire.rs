@@ -1,11 +1,13 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
-//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`;
-//! a lookup of a name travels as DNS.
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`, and between
+//! members of a replicated store `POST /member` with a [`Letter`]. An operator asks `POST /switch/WORD/MILLISECONDS`.
+//! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
 
 use crate::config::Target;
+use crate::consensus::message::{Answer, Letter};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +22,9 @@ pub const HEADER_KEY: &str = "x-blackstart-key";
 pub const HEADER_NAMES: &str = "x-blackstart-names";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
+
+/// Request header: a [`Letter`], as JSON.
+pub const HEADER_LETTER: &str = "x-blackstart-letter";
 
 /// A text that many messages hold: shared, never copied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -84,8 +89,32 @@ pub enum Ask {
     },
     /// Is it ready?
     Ready,
+    /// A question of another member of a replicated store.
+    Member(Box<Letter>),
+    /// Obey a switch for so many nanoseconds; zero ends it.
+    Switch {
+        /// Which.
+        switch: Switch,
+        /// How long.
+        for_ns: u64,
+    },
     /// Is the process alive?
     Live,
+}
+
+/// What an operator can switch at an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It changes nothing.
+    Freeze,
+    /// It sends its callers elsewhere.
+    Away,
+    /// It sends so many times as many requests: a canary.
+    Surge {
+        /// Times as many.
+        factor: u32,
+    },
 }
 
 /// An answer.
@@ -117,6 +146,9 @@ pub struct Reply {
     /// The certificate that was granted, as PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The answer to [`Ask::Member`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Box<Answer>>,
 }
 
 /// An answer to a lookup; without targets it says that there is nobody.
@@ -158,6 +190,10 @@ pub enum Failure {
     Storage,
     /// It is not granted.
     Denied,
+    /// It changes nothing now, as one that has no capacity left.
+    Capacity,
+    /// It takes no requests now; others do.
+    Away,
 }
 
 impl Reply {
@@ -171,8 +207,8 @@ impl Reply {
         // Field by field: a default text is one that all threads share, and counting its holders keeps them waiting for
         // each other.
         let (degraded, missing, stored_at) = (Vec::new(), Vec::new(), Vec::new());
-        let (value, records, grant, certificate) = (None, None, None, None);
-        Self { error: None, by: by.clone(), degraded, missing, stored_at, value, records, grant, certificate }
+        let (value, records, grant, certificate, member) = (None, None, None, None, None);
+        Self { error: None, by: by.clone(), degraded, missing, stored_at, value, records, grant, certificate, member }
     }
 
     /// A failure.
@@ -188,7 +224,7 @@ impl Reply {
             Some(Failure::Denied) => 403,
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
-            Some(Failure::DependencyMissing | Failure::Storage) => 503,
+            Some(Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away) => 503,
         }
     }
 
@@ -204,6 +240,8 @@ impl Reply {
             Failure::NotFound => "not-found".to_owned(),
             Failure::Storage => "storage".to_owned(),
             Failure::Denied => "denied".to_owned(),
+            Failure::Capacity => "capacity".to_owned(),
+            Failure::Away => "away".to_owned(),
         })
     }
 }
@@ -281,6 +319,15 @@ pub enum Note {
         failed: BTreeMap<String, u64>,
         /// Hard or soft.
         hard: bool,
+    },
+    /// Calls of an operation that changes something since the last such note.
+    Tap {
+        /// The operation.
+        operation: String,
+        /// Calls.
+        calls: u64,
+        /// Of those, refused because nothing may be changed.
+        refused: u64,
     },
     /// One window of a canary.
     Canary {

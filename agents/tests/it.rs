@@ -4,6 +4,8 @@
 mod behaviour;
 #[path = "it/conformance.rs"]
 mod conformance;
+#[path = "it/consensus.rs"]
+mod consensus;
 #[path = "it/customer.rs"]
 mod customer;
 #[path = "it/identity.rs"]
@@ -12,5 +14,9 @@ mod identity;
 mod names;
 #[path = "it/runtime.rs"]
 mod runtime;
+#[path = "it/stores.rs"]
+mod stores;
+#[path = "it/switches.rs"]
+mod switches;
 #[path = "it/world.rs"]
 mod world;

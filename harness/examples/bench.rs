@@ -99,6 +99,8 @@ fn idle_host() -> Result<HostConfig> {
         needs: Vec::new(),
         calls: Vec::new(),
         state: State::None,
+        store: agents::config::StoreConfig::default(),
+        control: agents::config::ControlConfig::default(),
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),

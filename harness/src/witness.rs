@@ -2,10 +2,12 @@
 //! the ledger of acknowledged writes. Refuses to judge, and knows no faults.
 //!
 //! - [`protocol`]: what it is told and what it tells
-//! - [`watcher`], [`ledger`]: what it decides, sans-IO; the simulator drives the same
+//! - [`watcher`], [`ledger`], [`history`]: what it decides, sans-IO; the simulator drives the same
 
+mod history;
 mod ledger;
 pub mod protocol;
+mod switch;
 pub mod watcher;
 
 use agents::machine::{Nanos, Outcome as Bytes};
@@ -56,6 +58,8 @@ pub fn run() -> std::io::Result<()> {
             match (tell, &desk) {
                 (Tell::Begin(watch), _) => desk = Some(Desk::open(*watch, lines.clone())),
                 (Tell::Ping(ping), _) => lines.send(Seen::Pong { ping, mono_ns: mono_ns(), wall_ns: wall_ns() }),
+                (Tell::Switch(order), Some(desk)) => desk.feed(|watcher, now, out| watcher.switch(now, order, out)),
+                (Tell::Switch(_), None) => {}
                 (Tell::ReadBack, Some(desk)) => desk.feed(Watcher::read_back),
                 (Tell::ReadBack, None) => lines.send(Seen::ReadBackDone),
             }

@@ -29,5 +29,7 @@ mod play;
 mod regression;
 #[path = "it/sim.rs"]
 mod sim;
+#[path = "it/stores.rs"]
+mod stores;
 #[path = "it/tidy.rs"]
 mod tidy;

@@ -189,6 +189,9 @@ impl Region<'_> {
         let selection = match fault {
             Fault::Boot(boot) => boot.hosts.clone(),
             Fault::Pause(pause) => pause.hosts.clone(),
+            Fault::Freeze(freeze) => freeze.hosts.clone(),
+            Fault::Shift(shift) => shift.zones.clone(),
+            Fault::Surge(surge) => surge.zones.clone(),
             Fault::Processor(processor) => processor.hosts.clone(),
             Fault::Memory(memory) => memory.hosts.clone(),
             Fault::DiskFull(DiskFull { zones })

@@ -199,6 +199,15 @@ pub enum Detail {
         /// Whether the dependency is hard.
         hard: bool,
     },
+    /// Calls of an operation that changes something, counted where they arrived since the last such event.
+    Tap {
+        /// The operation.
+        operation: String,
+        /// Calls.
+        calls: u64,
+        /// Of those, refused because nothing may be changed.
+        refused: u64,
+    },
     /// One window of a canary.
     Canary {
         /// True for the control canary, which calls an echo without dependencies.
@@ -237,6 +246,21 @@ pub enum Detail {
         /// The instances that acknowledged it as stored.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stored_at: Vec<InstanceName>,
+    },
+    /// A read or a write by which the witness tries a replicated store; the event's time is when it ended.
+    Operation {
+        /// The register.
+        key: String,
+        /// The value written; absent of a read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        write: Option<String>,
+        /// The value read; absent where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<String>,
+        /// When it was asked for, in nanoseconds since the start of the run.
+        began_ns: u64,
+        /// How it ended.
+        outcome: OperationOutcome,
     },
     /// Somebody acted on a host between power-on and active.
     Intervention {
@@ -342,6 +366,16 @@ pub enum NeedOutcome {
     Acquired,
     /// It will never ask again.
     GaveUp,
+}
+
+/// How a read or a write of a register ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationOutcome {
+    /// Answered.
+    Done,
+    /// Not answered, or with an error: a write may have happened all the same.
+    Unknown,
 }
 
 /// What became of a write.

@@ -8,6 +8,7 @@ pub mod disk_errors;
 pub mod disk_full;
 pub mod disk_slow;
 pub mod exit;
+pub mod freeze;
 pub mod grants_expired;
 pub mod grants_refused;
 pub mod gray_zone;
@@ -25,6 +26,8 @@ pub mod power_off;
 pub mod processor;
 pub mod restart;
 mod selection;
+pub mod shift;
+pub mod surge;
 
 pub use boot::Boot;
 pub use clock_wrong::ClockWrong;
@@ -33,6 +36,7 @@ pub use disk_errors::DiskErrors;
 pub use disk_full::DiskFull;
 pub use disk_slow::{DELAY_MIN, DiskSlow};
 pub use exit::Exit;
+pub use freeze::Freeze;
 pub use grants_expired::GrantsExpired;
 pub use grants_refused::GrantsRefused;
 pub use gray_zone::GrayZone;
@@ -49,6 +53,8 @@ pub use power_off::PowerOff;
 pub use processor::Processor;
 pub use restart::Restart;
 pub use selection::{Selection, zones_of};
+pub use shift::Shift;
+pub use surge::{FACTOR_MAX, Surge};
 
 use crate::plan::Deed;
 use crate::seed::Draw;
@@ -104,6 +110,12 @@ pub enum Fault {
     GrantsExpired(GrantsExpired),
     /// Clocks of hosts are wrong.
     ClockWrong(ClockWrong),
+    /// A control plane changes nothing.
+    Freeze(Freeze),
+    /// Traffic is moved out of zones.
+    Shift(Shift),
+    /// Customers send more.
+    Surge(Surge),
 }
 
 /// What a kind of fault is, for people.
@@ -146,6 +158,9 @@ pub fn catalogue() -> &'static [Entry] {
         grants_refused::ENTRY,
         grants_expired::ENTRY,
         clock_wrong::ENTRY,
+        freeze::ENTRY,
+        shift::ENTRY,
+        surge::ENTRY,
     ]
 }
 
@@ -227,6 +242,9 @@ impl Fault {
             Self::GrantsRefused(_) => &grants_refused::ENTRY,
             Self::GrantsExpired(_) => &grants_expired::ENTRY,
             Self::ClockWrong(_) => &clock_wrong::ENTRY,
+            Self::Freeze(_) => &freeze::ENTRY,
+            Self::Shift(_) => &shift::ENTRY,
+            Self::Surge(_) => &surge::ENTRY,
         }
     }
 
@@ -265,6 +283,9 @@ impl Fault {
             Self::GrantsRefused(fault) => fault.aim(placement, draw),
             Self::GrantsExpired(fault) => fault.aim(placement, draw),
             Self::ClockWrong(fault) => fault.aim(placement, draw),
+            Self::Freeze(fault) => fault.aim(placement, draw),
+            Self::Shift(fault) => fault.aim(placement, draw),
+            Self::Surge(fault) => fault.aim(placement, draw),
         }
     }
 }

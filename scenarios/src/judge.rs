@@ -2,6 +2,7 @@
 //! how findings of several invariants relate. Refuses to know how each invariant is decided; that is one file each.
 
 mod a1;
+mod a3;
 mod commons;
 mod culprit;
 mod d1;
@@ -11,6 +12,7 @@ mod d9;
 mod effect;
 mod excuse;
 mod finding;
+pub mod history;
 mod overload;
 mod r1;
 mod s1;
@@ -22,6 +24,7 @@ mod s8;
 mod slo;
 mod soft;
 mod starting;
+mod stateful;
 mod steady;
 mod stretch;
 mod z1;
@@ -77,6 +80,7 @@ pub fn catalogue() -> &'static [Entry] {
         z1::ENTRY,
         s5::ENTRY,
         a1::ENTRY,
+        a3::ENTRY,
         r1::ENTRY,
         s1::ENTRY,
         s2::ENTRY,

@@ -4,7 +4,7 @@
 mod deed;
 
 pub use crate::scenario::Observed;
-pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Unsynced};
+pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Switch, Unsynced};
 
 use crate::event::Act;
 use crate::fault::Aim;

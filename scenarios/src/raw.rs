@@ -5,7 +5,7 @@ mod faults;
 
 pub use faults::{
     Named, RawAfter, RawBoot, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved,
-    RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, Written,
+    RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, RawSurge, Written,
 };
 
 use fixtures::decode::Located;

@@ -5,9 +5,11 @@ mod it {
     mod events;
     mod faults;
     mod faults_page;
+    mod history;
     mod invariants_page;
     mod judging;
     mod judging_data;
+    mod judging_order;
     mod loading;
     mod loading_together;
     mod measuring;

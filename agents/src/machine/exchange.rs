@@ -22,6 +22,11 @@ pub enum Purpose {
     Lookup(usize),
     /// To check the health of the instance with this index.
     Health(usize),
+    /// To say something to another member of a replicated store.
+    Member {
+        /// The member's own number for it.
+        flight: u64,
+    },
     /// To make a call for a request.
     Call {
         /// The request.

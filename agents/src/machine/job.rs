@@ -47,19 +47,40 @@ impl Edge {
 /// A request under way.
 #[derive(Debug)]
 pub struct Job {
-    deadline: Nanos,
+    pub(super) deadline: Nanos,
     /// Which calls to make.
-    errand: Errand,
+    pub(super) errand: Errand,
     /// How many of them are done.
-    done: usize,
+    pub(super) done: usize,
     /// Attempts of the present call that failed, and where.
     tried: Vec<SocketAddr>,
     /// Until when the name of the present call is waited for, and whether that has ended.
     name_until: Option<Nanos>,
     waited: bool,
-    write: Option<(String, String)>,
+    pub(super) write: Option<(String, String)>,
     degraded: BTreeSet<ServiceName>,
-    stored_at: Vec<InstanceName>,
+    pub(super) stored_at: Vec<InstanceName>,
+    /// The key that is read, and its value.
+    pub(super) read: Option<String>,
+    pub(super) value: Option<String>,
+    /// What it waits for, other than its calls.
+    pub(super) waits: Waits,
+    /// A cache has been asked for what it wants.
+    pub(super) looked_up: bool,
+    /// The key that it fetches for a cache.
+    pub(super) fetches: Option<u32>,
+}
+
+/// What a request waits for, other than its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    Nothing,
+    /// The group of a replicated store.
+    Quorum,
+    /// Another request's fetch.
+    Fetch,
+    /// The item of a queue that it became.
+    Item,
 }
 
 impl Machine {
@@ -76,6 +97,9 @@ impl Machine {
         let Some(errand) = self.role.errand(operation) else {
             return self.fail(id, Failure::Unknown, Vec::new(), out);
         };
+        if let Some(failure) = self.switched_off(now, operation, out) {
+            return self.fail(id, failure, Vec::new(), out);
+        }
         let config = &self.role.config;
         let begin = now.max(self.next_free);
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
@@ -101,7 +125,7 @@ impl Machine {
     }
 
     /// Enters a request; returns its deadline.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         now: Nanos,
         id: RequestId,
@@ -113,7 +137,23 @@ impl Machine {
         let deadline = now.saturating_add(given - given / WAY_BACK);
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
         let (tried, name_until, waited) = (Vec::new(), None, false);
-        let job = Job { deadline, errand, done: 0, tried, name_until, waited, write, degraded, stored_at };
+        let (done, read, value, waits, looked_up, fetches) = (0, None, None, Waits::Nothing, false, None);
+        let job = Job {
+            deadline,
+            errand,
+            done,
+            tried,
+            name_until,
+            waited,
+            write,
+            degraded,
+            stored_at,
+            read,
+            value,
+            waits,
+            looked_up,
+            fetches,
+        };
         self.jobs.insert(id, job);
         deadline
     }
@@ -123,9 +163,18 @@ impl Machine {
         loop {
             let Some(job) = self.jobs.get_mut(&id) else { return };
             if now >= job.deadline {
-                return self.fail(id, Failure::Deadline, Vec::new(), out);
+                return match job.waits {
+                    Waits::Quorum => self.no_quorum(id, out),
+                    _ => self.fail(id, Failure::Deadline, Vec::new(), out),
+                };
             }
-            let Some(&call) = self.role.calls(job.errand).get(job.done) else { return self.finish(id, out) };
+            let (fresh, waits) =
+                (job.done == 0 && job.tried.is_empty() && job.name_until.is_none(), job.waits != Waits::Nothing);
+            if waits || (fresh && (self.enqueue(now, id, out) || !self.look_up(now, id, out))) {
+                return;
+            }
+            let Some(job) = self.jobs.get_mut(&id) else { return };
+            let Some(&call) = self.role.calls(job.errand).get(job.done) else { return self.finish(now, id, out) };
             let config = &self.role.config.calls[call];
             let edge = &mut self.edges[call];
             // A soft call has something to lose (time), a hard one has nothing: only the soft one heeds the breakers.
@@ -191,6 +240,11 @@ impl Machine {
                 job.next_call();
                 return self.advance(now, id, out);
             }
+            // It has sent its callers elsewhere: they ask there at first until it takes requests again.
+            Ok(reply) if reply.error == Some(Failure::Away) => {
+                edge.route.failed(ended.target, ended.to, now);
+                (reply.cause().unwrap_or_default(), Vec::new(), true)
+            }
             Ok(reply) => {
                 // It answers: that is no matter for its breaker. Another instance may have what this one lacks.
                 edge.route.succeeded(ended.target, ended.to);
@@ -228,8 +282,11 @@ impl Machine {
     }
 
     /// All calls are done: stores the write, if it stays here, and answers.
-    fn finish(&mut self, id: RequestId, out: &mut Vec<Output>) {
-        let keeps = self.keeps_writes();
+    fn finish(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        if self.replica.is_some() && self.jobs.get(&id).is_some_and(|job| job.errand != Errand::Ready) {
+            return self.consult(now, id, out);
+        }
+        let keeps = self.keeps_writes() && self.backlog.is_none();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let write = if keeps { job.write.take() } else { None };
         let Some((key, value)) = write else { return self.succeed(id, out) };
@@ -246,38 +303,55 @@ impl Machine {
     }
 
     /// The write of a request is on disk, or could not be put there.
-    pub(super) fn appended(&mut self, id: RequestId, ok: bool, out: &mut Vec<Output>) {
-        if !self.jobs.contains(&id) {
+    pub(super) fn appended(&mut self, now: Nanos, id: RequestId, ok: bool, out: &mut Vec<Output>) {
+        if self.record_saved(now, id, ok, out) || self.item_saved(now, id, ok, out) || !self.jobs.contains(&id) {
             return;
         }
         if ok { self.succeed(id, out) } else { self.fail(id, Failure::Storage, Vec::new(), out) }
     }
 
-    fn succeed(&mut self, id: RequestId, out: &mut Vec<Output>) {
+    pub(super) fn succeed(&mut self, id: RequestId, out: &mut Vec<Output>) {
         let Some(job) = self.jobs.remove(&id) else { return };
         let degraded: Vec<ServiceName> = job.degraded.into_iter().collect();
+        if let Some(key) = job.fetches {
+            self.fetched(key, Ok(degraded.clone()), out);
+        }
         if degraded.is_empty() {
             self.counters.ok += 1;
         } else {
             self.counters.degraded += 1;
         }
         self.unwell = 0;
-        let reply = Reply { degraded, stored_at: job.stored_at, ..Reply::by(&self.by) };
+        let reply = Reply { degraded, stored_at: job.stored_at, value: job.value, ..Reply::by(&self.by) };
+        if self.item_answered(id, &reply, out) {
+            return;
+        }
         out.push(Output::Respond { id, reply });
     }
 
-    fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
-        self.jobs.remove(&id);
+    pub(super) fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
+        let fetches = self.jobs.remove(&id).and_then(|job| job.fetches);
+        self.forget_wish(id);
+        if let Some(key) = fetches {
+            self.fetched(key, Err((failure, missing.clone())), out);
+        }
         self.counters.failed += 1;
         let reply = Reply { missing, error: Some(failure), ..Reply::by(&self.by) };
+        if self.item_answered(id, &reply, out) {
+            return;
+        }
         out.push(Output::Respond { id, reply });
     }
 
     /// The caller has gone: work for a request that nobody waits for is dropped.
-    pub(super) fn gone(&mut self, id: RequestId, out: &mut Vec<Output>) {
-        if self.jobs.remove(&id).is_some() {
+    pub(super) fn gone(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        self.forget_wish(id);
+        if let Some(job) = self.jobs.remove(&id) {
             self.timers.cancel(TimerKind::Job(id));
             self.exchange.abandon(id, &mut self.timers, out);
+            if let Some(key) = job.fetches {
+                self.fetch_abandoned(now, key, out);
+            }
         }
     }
 
@@ -296,6 +370,11 @@ impl Machine {
 }
 
 impl Job {
+    /// Its answer lacks these, too.
+    pub(super) fn lacks(&mut self, services: &[ServiceName]) {
+        self.degraded.extend(services.iter().cloned());
+    }
+
     fn next_call(&mut self) {
         self.done += 1;
         self.tried.clear();

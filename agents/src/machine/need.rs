@@ -115,7 +115,7 @@ impl Machine {
         if self.needs[index].grant.is_some() {
             self.needs[index].attempts = 0;
         }
-        self.serve_if_complete(out);
+        self.serve_if_complete(now, out);
     }
 
     fn need_missed(&mut self, now: Nanos, index: usize, out: &mut Vec<Output>) {

@@ -30,6 +30,8 @@ pub(super) enum Errand {
     Operation(usize),
     /// A look at its readiness.
     Ready,
+    /// A read of one key.
+    Read,
 }
 
 impl Role {
@@ -68,6 +70,7 @@ impl Role {
         match errand {
             Errand::Operation(position) => &self.operations[position].1,
             Errand::Ready => &self.checked,
+            Errand::Read => &[],
         }
     }
 }

@@ -19,6 +19,10 @@ pub enum TimerKind {
     Job(RequestId),
     /// Tell the witness of calls made.
     CallNotes,
+    /// The member of a replicated store wants to do something.
+    Member,
+    /// An item of a queue may begin.
+    Backlog,
 }
 
 /// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing. A

@@ -3,7 +3,9 @@
 
 use super::tls::{self, Tls};
 use crate::machine::{ConnId, Nanos, Outcome};
-use crate::wire::{Ask, Failure, HEADER_KEY, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Text};
+use crate::wire::{
+    Ask, Failure, HEADER_KEY, HEADER_LETTER, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch, Text,
+};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -123,6 +125,15 @@ impl Client {
             Ask::Read { key } => (Method::GET, format!("/state/{key}")),
             Ask::Ready => (Method::GET, "/readyz".to_owned()),
             Ask::Live => (Method::GET, "/livez".to_owned()),
+            Ask::Switch { switch, for_ns } => {
+                let word = match switch {
+                    Switch::Freeze => "freeze".to_owned(),
+                    Switch::Away => "away".to_owned(),
+                    Switch::Surge { factor } => format!("surge-{factor}"),
+                };
+                (Method::POST, format!("/switch/{word}/{}", for_ns / 1_000_000))
+            }
+            Ask::Member(_) => (Method::POST, "/member".to_owned()),
             // It travels as DNS.
             Ask::Lookup { .. } => return None,
         };
@@ -130,6 +141,9 @@ impl Client {
         let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
         if let Ask::Work { write: Some((key, value)), .. } = ask {
             builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+        }
+        if let Ask::Member(letter) = ask {
+            builder = builder.header(HEADER_LETTER, serde_json::to_string(letter).ok()?);
         }
         if let (Ask::Need { .. }, Some(tls)) = (ask, &self.tls)
             && !self.names.is_empty()

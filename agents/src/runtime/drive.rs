@@ -14,7 +14,6 @@ use crate::config::{HostConfig, InstanceConfig, Process};
 use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, ConnId, Counters, Input, Machine, Nanos, Output, RequestId};
 use crate::wire::{Ask, Failure, Reply, Text};
-use fixtures::graph::State;
 use fixtures::name::ServiceName;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -276,7 +275,16 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
             let driver = Driver::new(Canary::new(config.clone()), around, Some(reporter), None)?;
             local.block_on(&runtime, async {
                 driver.feed(Input::Start { entries: Vec::new() });
-                driver.wake().await;
+                let listening = async {
+                    // A canary that nobody can reach sends what it was told at first.
+                    if let Some(listen) = config.listen
+                        && let Ok(listener) = TcpListener::bind(listen).await
+                    {
+                        server::accept(listener, Rc::clone(&driver)).await;
+                    }
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! { () = Rc::clone(&driver).wake() => {} () = listening => {} }
             });
             Ok(())
         }
@@ -294,7 +302,7 @@ pub async fn instance(
     trouble_dir: &str,
 ) -> std::io::Result<()> {
     let (done, mut appended) = mpsc::unbounded_channel();
-    let (disk, entries) = if config.state == State::Disk {
+    let (disk, entries) = if config.state.has_file() {
         let (file, entries) = disk::open(&state_dir.join(format!("{}.log", config.name)))?;
         // The receiver lives as long as the process: a failed send means that it is ending.
         let told = move |id, ok| done.send((id, ok)).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use super::drive::Driver;
 use crate::machine::Actor;
-use crate::wire::{Ask, HEADER_KEY, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply};
+use crate::wire::{Ask, HEADER_KEY, HEADER_LETTER, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch};
 use fixtures::graph::identity::CERTIFICATE;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -87,6 +87,7 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
     match path {
         "/livez" => return Some(Ask::Live),
         "/readyz" => return Some(Ask::Ready),
+        "/member" => return serde_json::from_str(header(request, HEADER_LETTER)?).ok().map(Ask::Member),
         _ => {}
     }
     let (noun, name) = path.strip_prefix('/')?.split_once('/')?;
@@ -98,6 +99,15 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
                 None => None,
             };
             Some(Ask::Work { operation: name.into(), write })
+        }
+        "switch" => {
+            let (word, ms) = name.split_once('/')?;
+            let switch = match word {
+                "freeze" => Switch::Freeze,
+                "away" => Switch::Away,
+                _ => Switch::Surge { factor: word.strip_prefix("surge-")?.parse().ok()? },
+            };
+            Some(Ask::Switch { switch, for_ns: ms.parse::<u64>().ok()?.saturating_mul(1_000_000) })
         }
         "need" => Some(Ask::Need { kind: name.into() }),
         "state" => Some(Ask::Read { key: name.to_owned() }),

@@ -5,7 +5,7 @@ use agents::canary::Canary;
 use agents::commons::{Callee, Commons};
 use agents::config::CanaryConfig;
 use agents::machine::{Input, Outcome, Output};
-use agents::wire::{Failure, From, Note};
+use agents::wire::{Ask, Failure, From, Note, Switch};
 use fixtures::name::{HostName, ZoneName};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ fn canary() -> World<Canary> {
         seed: 3,
         interval_ns: 100 * MS,
         timeout: Duration::from_secs(2),
+        listen: None,
         window: Duration::from_millis(500),
         operation: "serve".to_owned(),
         entry: vec![target("az1", 1), target("az2", 2)].into(),
@@ -91,4 +92,22 @@ fn failures_are_counted_by_cause_and_a_dead_address_is_passed_over() {
     let named = |note: &Note| matches!(note, Note::Canary { failed, .. } if failed.contains_key("missing:disk"));
     assert!(world.notes.iter().any(named), "the last of the chain is where the trouble is");
     assert!(!world.others.iter().any(|output| matches!(output, Output::Listen)));
+}
+
+#[test]
+fn a_surge_multiplies_what_customers_send_and_ends_by_itself() {
+    let mut world = canary();
+    for port in [1, 9] {
+        world.peers.insert(target("az1", port).address, ok());
+    }
+    world.start();
+    world.pass(2_000 * MS);
+    let surge = Ask::Switch { switch: Switch::Surge { factor: 4 }, for_ns: 1_000 * MS };
+    world.ask(surge, None);
+    world.pass(4_000 * MS);
+    let sent: Vec<u64> = windows(&world, false).iter().map(|window| window.1).collect();
+    assert!(sent[..3].iter().all(|sent| *sent == 5), "{sent:?}");
+    assert!(sent[4..6].iter().all(|sent| (17..=21).contains(sent)), "{sent:?}");
+    assert!(sent[7..].iter().all(|sent| *sent == 5), "{sent:?}");
+    assert!(windows(&world, true).iter().all(|window| window.1 == 5), "the control canary is none of the customers");
 }

@@ -1,9 +1,10 @@
 //! Owns the claims about bytes: real sockets on loopback, real files. Refuses virtual time; waits are for conditions.
 
 use crate::world::{call, config, target};
-use agents::config::{InstanceConfig, Target};
+use agents::config::{InstanceConfig, ReplicationConfig, StoreConfig, Target};
 use agents::runtime::drive;
 use fixtures::graph::{State, Strength};
+use fixtures::name::{InstanceName, ZoneName};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -91,4 +92,65 @@ fn a_dependency_that_comes_up_later_is_used_on_the_next_request() {
     let _back = start(back, folder.path());
     http(back_at, "GET /livez HTTP/1.1");
     assert!(http(at, "POST /work/serve HTTP/1.1").starts_with("HTTP/1.1 200"));
+}
+
+/// Three members of a store on real sockets and real files.
+fn members() -> Vec<InstanceConfig> {
+    let targets: Vec<Target> = (1..=3)
+        .map(|zone| Target {
+            name: InstanceName(format!("store-az{zone}-0")),
+            zone: ZoneName::new(format!("az{zone}")).expect("a name"),
+            address: free(),
+        })
+        .collect();
+    let config = |target: &Target| InstanceConfig {
+        name: target.name.clone(),
+        listen: target.address,
+        state: State::Replicated,
+        store: StoreConfig {
+            replication: Some(ReplicationConfig {
+                members: targets.clone().into(),
+                voters: vec![true; 3],
+                heartbeat_ns: 20_000_000,
+                election_ns: 100_000_000,
+            }),
+            ..StoreConfig::default()
+        },
+        seed: u64::from(target.address.port()),
+        ..config(vec![], vec![])
+    };
+    targets.iter().map(config).collect()
+}
+
+/// Asks until it is answered as wanted: a group may be between two leaders.
+fn http_until(to: SocketAddr, request: &str, wanted: &str) {
+    while !http(to, request).contains(wanted) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn members_of_a_store_agree_over_real_sockets_and_find_what_they_stored_after_a_restart() {
+    let members = members();
+    let folders: Vec<_> = members.iter().map(|_| tempfile::tempdir().expect("a folder")).collect();
+    let run = || -> Vec<_> { members.iter().zip(&folders).map(|(one, at)| start(one.clone(), at.path())).collect() };
+    let mut running = run();
+    let write = |key: &str| format!("POST /work/serve HTTP/1.1\r\nx-blackstart-write: {key}=v-{key}");
+    http_until(members[0].listen, &write("a"), "store-az");
+    http_until(members[2].listen, "GET /state/a HTTP/1.1", "v-a");
+    // Whoever leads: the other two go on without it.
+    let (stop, thread) = running.remove(0);
+    drop(stop);
+    thread.join().expect("it ends");
+    http_until(members[1].listen, &write("b"), "stored_at");
+    http_until(members[2].listen, "GET /state/b HTTP/1.1", "v-b");
+    for (stop, thread) in running {
+        drop(stop);
+        thread.join().expect("it ends");
+    }
+    let _running = run();
+    for member in &members {
+        http_until(member.listen, "GET /state/a HTTP/1.1", "v-a");
+        http_until(member.listen, "GET /state/b HTTP/1.1", "v-b");
+    }
 }

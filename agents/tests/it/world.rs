@@ -191,6 +191,8 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         needs,
         calls,
         state: State::None,
+        store: agents::config::StoreConfig::default(),
+        control: agents::config::ControlConfig::default(),
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: Commons::default(),

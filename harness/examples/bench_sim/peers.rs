@@ -123,6 +123,8 @@ fn graph() -> anyhow::Result<Graph> {
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         lookups: Lookups::default(),
+        mutates: Vec::new(),
+        store: fixtures::graph::store::StoreSettings::default(),
         liveness: Health::Shallow,
     };
     let entry = Entry { service: name, operation: serve, peak: None };

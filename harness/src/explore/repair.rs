@@ -6,6 +6,7 @@ use crate::twin;
 use anyhow::Result;
 use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty};
+use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
@@ -49,9 +50,15 @@ fn repair(call: &mut Call, setting: Option<&str>) {
     }
 }
 
+/// Fetches at one time of a cache that is repaired: few enough for any store that carries anything.
+const MISSES_REPAIRED: u32 = 4;
+/// Age at which items of a queue that is repaired expire: about as long as a customer waits.
+const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
-/// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself.
+/// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
+/// vote; a cache limits its fetches; items of a queue expire.
 pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     let mut words = setting.strip_prefix("services.")?.split('.');
@@ -81,6 +88,9 @@ pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
                 repair(call, words.next());
             }
         }
+        ("replication", None) => service.store = StoreSettings::of(service.state),
+        ("cache", None) => service.store.cache.as_mut()?.misses = Some(MISSES_REPAIRED),
+        ("backlog", None) => service.store.backlog.as_mut()?.expiry = Some(EXPIRY_REPAIRED),
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,
         ("liveness", None) => service.liveness = Health::Shallow,
         ("zones", None) => service.zones = None,

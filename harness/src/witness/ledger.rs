@@ -7,7 +7,7 @@ use super::watcher::{Errand, Out};
 use agents::config::{Target, nanos};
 use agents::machine::Nanos;
 use agents::machine::target::Picker;
-use agents::wire::{Ask, Reply, Text};
+use agents::wire::{Ask, Failure, Reply, Text};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::{InstanceName, ZoneName};
 use std::collections::BTreeMap;
@@ -173,6 +173,8 @@ impl Ledger {
     pub(super) fn was_read(&mut self, now: Nanos, reply: Option<Reply>, out: &mut Vec<Out>) {
         let Some(reading) = &mut self.reading else { return };
         let Some(entry) = self.entries.get(reading.entry) else { return };
+        // A store that cannot read says nothing of what it has.
+        let reply = reply.filter(|reply| matches!(reply.error, None | Some(Failure::NotFound)));
         reading.tries += 1;
         if reply.is_some() || reading.tries >= READ_TRIES {
             let there = reply.map(|reply| reply.value.as_ref() == Some(&entry.value));

@@ -2,8 +2,9 @@
 //! standard input and output. Refuses to judge.
 
 use agents::config::Target;
-use agents::wire::Line;
+use agents::wire::{Line, Switch};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// To the witness.
@@ -13,8 +14,25 @@ pub enum Tell {
     Begin(Box<Watch>),
     /// What time is it?
     Ping(u64),
+    /// Begin or end a switch.
+    Switch(SwitchOrder),
     /// Stop writing, and read every acknowledged write back.
     ReadBack,
+}
+
+/// A switch at instances, renewed until it is ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchOrder {
+    /// The fault that it is.
+    pub fault: String,
+    /// What is switched.
+    pub switch: Switch,
+    /// On or off.
+    pub on: bool,
+    /// Indices into [`Watch::probes`] of the instances.
+    pub instances: Vec<usize>,
+    /// Indices into [`Watch::canaries`].
+    pub canaries: Vec<usize>,
 }
 
 /// What to watch.
@@ -37,6 +55,27 @@ pub struct Watch {
     /// The certificate of the run's root, as PEM, where instances are asked over TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// Where each zone's canary listens to an operator.
+    #[serde(default)]
+    pub canaries: Vec<SocketAddr>,
+    /// Who tries replicated stores.
+    #[serde(default)]
+    pub triers: Vec<Trier>,
+}
+
+/// One who reads and writes registers of a replicated store, one after the other, at members of one zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trier {
+    /// The service.
+    pub service: String,
+    /// Members.
+    pub members: Vec<Target>,
+    /// The operation by which is written.
+    pub operation: String,
+    /// Nanoseconds from one read or write to the next.
+    pub interval_ns: u64,
+    /// When it gives up on one.
+    pub timeout_ns: u64,
 }
 
 /// One instance to probe.
@@ -106,6 +145,40 @@ pub enum Seen {
         from: String,
         /// `Some(true)`: there, with its value. `Some(false)`: not. `None`: no answer.
         there: Option<bool>,
+        /// When.
+        mono_ns: u64,
+    },
+    /// A register was read or written, or was not.
+    Operation {
+        /// Index into [`Watch::triers`].
+        trier: usize,
+        /// The service.
+        service: String,
+        /// The member that was asked.
+        member: Target,
+        /// The register.
+        key: String,
+        /// The value written; `None` of a read.
+        write: Option<String>,
+        /// The value read.
+        read: Option<String>,
+        /// Whether it was answered without an error.
+        done: bool,
+        /// When it was asked for.
+        began_ns: u64,
+        /// When it ended.
+        mono_ns: u64,
+    },
+    /// A switch was renewed at every instance.
+    Switched {
+        /// The fault that it is.
+        fault: String,
+        /// How many obey.
+        obeying: usize,
+        /// How many have nothing to switch.
+        unable: usize,
+        /// How many there are.
+        of: usize,
         /// When.
         mono_ns: u64,
     },

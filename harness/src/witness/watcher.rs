@@ -4,8 +4,10 @@
 //! It asks every instance for one operation again and again, keenly while it is not active, calmly while it is; it
 //! writes to every zone at a steady pace and, at the end, reads back what was acknowledged ([`super::ledger`]).
 
+use super::history::History;
 use super::ledger::Ledger;
-use super::protocol::{Outcome, Seen, Watch};
+use super::protocol::{Outcome, Seen, SwitchOrder, Watch};
+use super::switch::Switches;
 use agents::machine::Nanos;
 use agents::wire::{Ask, Reply, Text};
 use std::net::SocketAddr;
@@ -22,6 +24,10 @@ pub enum Errand {
     Write(usize),
     /// To read the ledger back.
     Read,
+    /// To read or write a register, by the trier with this index.
+    Try(usize),
+    /// To renew a switch; the number is its own.
+    Switch(usize),
 }
 
 /// What its driver is to do.
@@ -60,6 +66,8 @@ pub struct Watcher {
     operations: Vec<Text>,
     probes: Vec<Probing>,
     ledger: Ledger,
+    history: History,
+    switches: Switches,
     /// Number of the present round of probes, from 1.
     round: u64,
     /// Instances probed in it.
@@ -85,7 +93,16 @@ impl Watcher {
             operations.push(same.unwrap_or_else(|| probed.operation.as_str().into()));
         }
         let probes = vec![Probing::default(); watch.probes.len()];
-        Self { operations, probes, ledger: Ledger::new(&watch), watch, round: 1, probed: 0 }
+        Self {
+            operations,
+            probes,
+            ledger: Ledger::new(&watch),
+            history: History::new(&watch.triers),
+            switches: Switches::default(),
+            watch,
+            round: 1,
+            probed: 0,
+        }
     }
 
     /// Begins to probe and to write.
@@ -96,6 +113,7 @@ impl Watcher {
             out.push(Out::Later { at: now + step * index as u64, errand: Errand::Probe(index) });
         }
         self.ledger.begin(now, out);
+        self.history.begin(now, out);
     }
 
     /// The time of an [`Out::Later`] has come.
@@ -109,6 +127,8 @@ impl Watcher {
                 out.push(Out::Ask { errand, to, secure, ask, timeout_ns: PROBE_TIMEOUT_NS });
             }
             Errand::Write(zone) => self.ledger.write(now, zone, out),
+            Errand::Try(trier) => self.history.ask(now, trier, out),
+            Errand::Switch(number) => self.switches.turn(now, number, out),
             Errand::Read => {}
         }
     }
@@ -119,11 +139,26 @@ impl Watcher {
             Errand::Probe(index) => self.probe_ended(now, index, result, out),
             Errand::Write(zone) => self.ledger.written(now, zone, result.ok(), out),
             Errand::Read => self.ledger.was_read(now, result.ok(), out),
+            Errand::Try(trier) => self.history.answered(now, trier, result.ok(), out),
+            Errand::Switch(number) => self.switches.answered(now, number, result.ok(), out),
         }
+    }
+
+    /// Begins or ends a switch.
+    pub fn switch(&mut self, now: Nanos, order: SwitchOrder, out: &mut Vec<Out>) {
+        let place = |index: &usize| {
+            let target = &self.watch.probes.get(*index)?.target;
+            Some((target.address, target.secure.clone()))
+        };
+        // A customer proves nothing to anybody.
+        let canaries = order.canaries.iter().filter_map(|index| Some((*self.watch.canaries.get(*index)?, None)));
+        let targets = order.instances.iter().filter_map(place).chain(canaries).collect();
+        self.switches.order(now, order, targets, out);
     }
 
     /// Stops writing, waits for what is under way, and reads every acknowledged write from everyone who stored it.
     pub fn read_back(&mut self, now: Nanos, out: &mut Vec<Out>) {
+        self.history.end();
         let probes = &self.watch.probes;
         let place = |probed: &super::protocol::Probed| {
             let target = &probed.target;

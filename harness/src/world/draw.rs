@@ -1,13 +1,15 @@
 //! Owns what a run's seed decides before anything is made, for every world alike: each host's boot time, the seed of
 //! each process, the host of each zone's canary, and what that canary is told. Refuses to know addresses.
 
+use crate::witness::protocol::{SwitchOrder, Trier};
 use agents::commons::{Callee, Commons};
-use agents::config::{CanaryConfig, InstanceConfig, Targets, nanos};
-use agents::wire::From;
+use agents::config::{CanaryConfig, InstanceConfig, Region, Target, Targets, nanos};
+use agents::wire::{From, Switch};
 use fixtures::graph::{Acknowledge, Graph, Health, State};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
+use scenarios::plan;
 use scenarios::scenario::Traffic;
 use scenarios::seed::Seeds;
 use std::collections::BTreeMap;
@@ -63,6 +65,14 @@ pub fn canary_hosts(graph: &Graph, placement: &Placement) -> BTreeMap<ZoneName, 
     chosen.into_iter().map(|(zone, (_, index))| (zone, index)).collect()
 }
 
+/// Port of a zone's canary, on its host.
+pub const CANARY_PORT: u16 = 7_998;
+
+/// The hosts that carry a canary, by zone.
+pub fn canary_names(graph: &Graph, placement: &Placement) -> Vec<HostName> {
+    canary_hosts(graph, placement).into_values().map(|host| placement.hosts[host].name.clone()).collect()
+}
+
 /// A customer's place.
 #[derive(Debug, Clone)]
 pub struct Corner<'a> {
@@ -101,6 +111,8 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         needs: Vec::new(),
         calls: Vec::new(),
         state: State::None,
+        store: agents::config::StoreConfig::default(),
+        control: agents::config::ControlConfig::default(),
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: Commons::default(),
@@ -112,6 +124,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         seed,
         interval_ns: nanos(traffic.rate.interval()),
         timeout: traffic.timeout,
+        listen: Some(SocketAddr::new(echo.ip(), CANARY_PORT)),
         window: WINDOW,
         operation: graph.entry.operation.to_string(),
         entry,
@@ -120,6 +133,63 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         commons,
     };
     (echo_instance, canary)
+}
+
+/// Pause from one read or write of a trier to the next, and how long it waits for one.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+const TRY_FOR: Duration = Duration::from_secs(1);
+
+/// Who tries the replicated stores of a region: one in each zone that has members.
+pub fn triers(region: &Region<'_>) -> Vec<Trier> {
+    let Region { graph, placement, addresses, .. } = region;
+    let mut triers: BTreeMap<(&ServiceName, &ZoneName), Vec<Target>> = BTreeMap::new();
+    let replicated =
+        |service: &ServiceName| graph.service(service).is_some_and(|known| known.state == State::Replicated);
+    for (instance, &address) in placement.instances.iter().zip(*addresses) {
+        if replicated(&instance.service) {
+            let (name, zone) = (instance.name.clone(), instance.zone.clone());
+            let secure = region.callee(&zone, &instance.service).secure;
+            let target = Target { name, zone, address, secure };
+            triers.entry((&instance.service, &instance.zone)).or_default().push(target);
+        }
+    }
+    let trier = |((service, _), members): ((&ServiceName, &ZoneName), Vec<Target>)| Trier {
+        service: service.to_string(),
+        members,
+        operation: probed_operation(graph, service),
+        interval_ns: nanos(TRY_EVERY),
+        timeout_ns: nanos(TRY_FOR),
+    };
+    triers.into_iter().map(trier).collect()
+}
+
+/// The witness's order for a switch at the instances of some services on some hosts.
+pub fn switch_order(
+    (graph, placement): (&Graph, &Placement),
+    fault: &str,
+    (services, switch): (&[ServiceName], plan::Switch),
+    hosts: &[HostName],
+    on: bool,
+) -> SwitchOrder {
+    let is_meant = |instance: &fixtures::placement::Instance| {
+        services.contains(&instance.service) && hosts.contains(&placement.hosts[instance.host].name)
+    };
+    let instances = placement.instances.iter().enumerate().filter(|(_, instance)| is_meant(instance));
+    let switch = match switch {
+        plan::Switch::Freeze => Switch::Freeze,
+        plan::Switch::Away => Switch::Away,
+        plan::Switch::Surge { factor } => Switch::Surge { factor },
+    };
+    let carriers = canary_names(graph, placement).into_iter().enumerate();
+    let surges = matches!(switch, Switch::Surge { .. });
+    let canaries = carriers.filter(|(_, host)| surges && hosts.contains(host)).map(|(index, _)| index).collect();
+    SwitchOrder {
+        fault: fault.to_owned(),
+        switch,
+        on,
+        instances: instances.map(|(index, _)| index).collect(),
+        canaries,
+    }
 }
 
 /// The first operation of a service: the one that a probe asks for.

@@ -2,11 +2,11 @@
 //! run's, their words into the vocabulary of events. Refuses to judge.
 
 use crate::clock::Clock;
-use crate::controller::{Input, Report};
+use crate::controller::{Effect, Input, Report};
 use crate::witness::protocol::{Outcome, Seen};
 use agents::wire::{Line, NeedOutcome as AgentNeed, Note};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, Place, WriteOutcome};
+use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, WriteOutcome};
 use std::collections::BTreeMap;
 
 /// Translates, and watches the numbers of lines and windows for gaps.
@@ -37,6 +37,19 @@ impl Observer {
                     None => WriteOutcome::Unreadable,
                 };
                 vec![write(clock, key, outcome, vec![InstanceName(from)], mono_ns)]
+            }
+            Seen::Operation { service, member, key, write, read, done, began_ns, mono_ns, .. } => {
+                let outcome = if done { OperationOutcome::Done } else { OperationOutcome::Unknown };
+                let detail = Detail::Operation { key, write, read, began_ns: clock.of_mono(began_ns), outcome };
+                let (zone, service) = (Some(member.zone), ServiceName::new(service).ok());
+                let place = Place { zone, host: None, service, instance: Some(member.name) };
+                vec![Input::Seen { t_ns: clock.of_mono(mono_ns), by: By::Witness, place, detail }]
+            }
+            Seen::Switched { fault, obeying, unable, of, mono_ns } => {
+                let text = format!("{obeying} of {of} instances obey, {unable} have nothing to switch");
+                // Who is dark obeys nobody, and serves nobody either.
+                let effect = Effect { holds: obeying > 0, text, ..Effect::default() };
+                vec![Input::Effect { t_ns: clock.of_mono(mono_ns), fault, effect }]
             }
             Seen::Pong { .. } | Seen::ReadBackDone => Vec::new(),
         }
@@ -119,6 +132,7 @@ fn own(note: Note) -> Detail {
             Detail::Need { need, from, outcome, attempts }
         }
         Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
+        Note::Tap { operation, calls, refused } => Detail::Tap { operation, calls, refused },
         Note::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, .. } => {
             Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us }
         }

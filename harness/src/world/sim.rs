@@ -24,10 +24,13 @@ mod region;
 
 use super::World;
 use crate::controller::{Do, Done, Input, Nanos};
+use crate::world::draw;
 use engine::{Engine, Happening};
-use fixtures::name::{HostName, ZoneName};
+use fixtures::graph::Graph;
+use fixtures::name::{HostName, ServiceName, ZoneName};
+use fixtures::placement::Placement;
 pub use region::Parts;
-use scenarios::plan::Unsynced;
+use scenarios::plan::{Deed, Switch, Unsynced};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From the first host that loses power to the last one, at most.
@@ -45,6 +48,8 @@ const PROVISION_NS: Nanos = 1_000_000_000;
 pub struct SimWorld {
     engine: Engine,
     by_name: BTreeMap<HostName, u32>,
+    graph: Graph,
+    placement: Placement,
     /// Whether gates were opened before: the first ones wait since the region was made.
     was_lit: bool,
 }
@@ -54,7 +59,7 @@ impl SimWorld {
     pub fn new(parts: &Parts<'_>) -> Self {
         let engine = Engine::new(parts);
         let by_name = engine.names.iter().cloned().zip(0..).collect();
-        Self { engine, by_name, was_lit: false }
+        Self { engine, by_name, graph: parts.graph.clone(), placement: parts.placement.clone(), was_lit: false }
     }
 
     /// The time.
@@ -132,6 +137,14 @@ impl SimWorld {
         self.change(hosts, 0, DARK_SKEW_NS, darken, dark);
     }
 
+    /// The witness tells instances to obey, or to obey no more.
+    fn switch(&mut self, fault: &str, what: (&[ServiceName], Switch), hosts: &[HostName], on: bool) {
+        let order = draw::switch_order((&self.graph, &self.placement), fault, what, hosts, on);
+        self.engine.witness(|watcher, now, outs| watcher.switch(now, order, outs));
+        let (t_ns, method) = (self.engine.now, "switch".to_owned());
+        self.end_act(if on { Done::Injected { t_ns, method, effect: None } } else { Done::Healed { t_ns, method } });
+    }
+
     fn end_act(&mut self, done: Done) {
         self.engine.queue.push(self.engine.now, Happening::ActDone(Box::new(done)));
     }
@@ -168,6 +181,12 @@ impl World for SimWorld {
                 self.change(&hosts, wait, LIT_SKEW_NS, |host| Happening::Light { host }, lit);
             }
             Do::PowerOff { hosts, unsynced } => self.power_off(&hosts, unsynced),
+            Do::Inject { fault, deed: Deed::Switch { services, switch }, hosts } => {
+                self.switch(&fault, (&services, switch), &hosts, true);
+            }
+            Do::Heal { fault, deed: Deed::Switch { services, switch }, hosts } => {
+                self.switch(&fault, (&services, switch), &hosts, false);
+            }
             Do::Inject { fault, deed, hosts } => self.inject(fault, &deed, &self.numbers(&hosts)),
             Do::Heal { fault, deed, hosts } => self.heal(&fault, &deed, &self.numbers(&hosts)),
             Do::ReadBack => {

@@ -32,6 +32,8 @@ fn config() -> HostConfig {
         needs: Vec::new(),
         calls: Vec::new(),
         state: State::None,
+        store: agents::config::StoreConfig::default(),
+        control: agents::config::ControlConfig::default(),
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),

@@ -113,6 +113,8 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         needs: Vec::new(),
         calls: Vec::new(),
         state: State::None,
+        store: agents::config::StoreConfig::default(),
+        control: agents::config::ControlConfig::default(),
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),

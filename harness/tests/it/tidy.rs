@@ -138,6 +138,7 @@ fn the_engine_is_named_in_one_module_and_time_comes_through_one_door() {
             }
         }
         let sans_io = path.starts_with("agents/src/machine")
+            || path.starts_with("agents/src/consensus")
             || path.starts_with("agents/src/canary")
             || path.starts_with("agents/src/commons")
             || path.starts_with("harness/src/controller");

@@ -7,9 +7,11 @@ use reports::record::{
     Assumptions, GapRow, GapState, InterventionRow, Origin, Parameter, Record, ResidueRow, TrialRow, UntriedRow,
     from_json,
 };
-use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::event::{
+    Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place, WriteOutcome,
+};
 use scenarios::judgement::{Finding, Reason};
-use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Unsynced};
+use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Switch, Unsynced};
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
@@ -130,6 +132,7 @@ fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
         Deed::DiskFull,
         Deed::DiskSlow { delay_ms: 20 },
         Deed::DiskErrors,
+        Deed::Switch { services: vec![service("app")], switch: Switch::Away },
         Deed::Network { rules: acts.map(rule).to_vec() },
     ];
     deeds.extend(boots.map(|trouble| Deed::Boot { trouble }));
@@ -180,6 +183,14 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
         },
         Detail::Probe { outcome: Life::Starting, cause: free(), took_us: 8 },
         Detail::Write { key: free(), outcome: WriteOutcome::Lost, stored_at: instances },
+        Detail::Tap { operation: free(), calls: 3, refused: 2 },
+        Detail::Operation {
+            key: free(),
+            write: Some(free()),
+            read: Some(free()),
+            began_ns: 5,
+            outcome: OperationOutcome::Done,
+        },
         Detail::Intervention { action: free() },
         Detail::Invariant { invariant: free(), verdict: Verdict::Violated },
         Detail::Caveat { code: free(), text: free() },

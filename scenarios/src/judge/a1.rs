@@ -262,7 +262,7 @@ fn storing_service(run: &Run<'_>) -> Option<ServiceName> {
     let graph = run.case.graph;
     let mut here = graph.service(&graph.entry.service)?;
     for _ in &graph.services {
-        if here.state != State::None {
+        if here.state.stores() {
             return Some(here.name.clone());
         }
         here = graph.service(&here.calls.iter().find(|call| call.carries_writes)?.to)?;

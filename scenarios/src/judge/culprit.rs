@@ -6,7 +6,7 @@
 //! or where nothing further was seen. The root is the last link before the power: whoever leans on what a fault may
 //! take away, not the victim of the fault.
 
-use super::{Run, commons};
+use super::{Run, commons, stateful};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
 use fixtures::graph::{Attempts, Strength};
@@ -58,6 +58,12 @@ pub(super) enum Cause {
     Storm,
     /// It carries too little.
     TooSmall,
+    /// Its members do not reach enough of each other to agree on anything.
+    NoQuorum,
+    /// It works off what nobody waits for any more.
+    Behind,
+    /// It asks more of what is behind it than that carries.
+    Flooded,
     /// Nothing was seen.
     Unobserved,
 }
@@ -90,6 +96,16 @@ pub(super) fn trace(run: &Run<'_>, start: usize, at_ns: u64) -> Trace {
             });
             break;
         }
+        if let Some((fault, since_ns, event)) = run.switch_at(here, at_ns) {
+            links.push(Link {
+                who: placement.instances[here].name.to_string(),
+                waits_for: format!("the end of `{fault}`, which keeps it from that"),
+                how: "switch".to_owned(),
+                since_ns,
+                evidence: vec![event],
+            });
+            break;
+        }
         passed.push(here);
         let hop = hop(run, here, at_ns);
         links.push(hop.link);
@@ -116,7 +132,7 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
         Some(span) if span.life == Life::Serving && !span.missing.is_empty() => {
             lacking(run, here, at_ns, &span.missing)
         }
-        Some(span) if span.life == Life::Serving => unobserved(run, here, at_ns),
+        Some(span) if span.life == Life::Serving => of_state(run, here, at_ns),
         _ => reported_need(run, here, at_ns)
             .or_else(|| declared_need(run, here, at_ns))
             .or_else(|| given_up(run, here, at_ns))
@@ -231,6 +247,9 @@ fn lacking(run: &Run<'_>, here: usize, at_ns: u64, missing: &[ServiceName]) -> H
     }
     let wanted = missing.iter().find(|missing| !run.is_dark_for(zone, missing, at_ns)).or(missing.first());
     let Some(wanted) = wanted else { return unobserved(run, here, at_ns) };
+    if wanted == service {
+        return no_quorum(run, here, at_ns);
+    }
     let path = call_path(run, service, wanted);
     // The one called next on the way; of a service that nobody calls, the service itself.
     let called = path.get(1).unwrap_or(wanted);
@@ -252,6 +271,21 @@ fn lacking(run: &Run<'_>, here: usize, at_ns: u64, missing: &[ServiceName]) -> H
     // Where somebody else could answer, a dark instance is no reason to fail.
     let next = inactive(run, zone, called, at_ns, !granted);
     Hop { link: link(run, here, at_ns, called.to_string(), how.to_owned(), None), root, next }
+}
+
+/// A member of a replicated store that names its own service as missing lacks the rest of it.
+fn no_quorum(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
+    let service = &run.case.placement.instances[here].service;
+    let link = link(run, here, at_ns, format!("a quorum of `{service}`"), "agreement".to_owned(), None);
+    Hop { link, root: stateful::without_quorum(service), next: None }
+}
+
+/// What its kind of state explains; else nothing was seen.
+fn of_state(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
+    let Some((root, waits_for)) = stateful::root(run, &run.case.placement.instances[here].service) else {
+        return unobserved(run, here, at_ns);
+    };
+    Hop { link: link(run, here, at_ns, waits_for, "state".to_owned(), None), root, next: None }
 }
 
 /// The shortest way of calls from one service to another, both included; empty where there is none.

@@ -5,7 +5,8 @@
 //! start is the defect.
 
 use super::Run;
-use crate::event::Life;
+use crate::event::{Act, EventId, Life};
+use crate::plan::Deed;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 
 impl Run<'_> {
@@ -36,6 +37,23 @@ impl Run<'_> {
     pub(super) fn is_aimed_at(&self, instance: usize, at_ns: u64) -> bool {
         let zone = &self.case.placement.instances[instance].zone;
         self.timeline.is_aimed_at(self.host_of(instance), at_ns) || self.timeline.is_misled(zone, at_ns)
+    }
+
+    /// The switch that an operator has set at an instance, where it answers and obeys: fault, since when, and the event.
+    pub(super) fn switch_at(&self, instance: usize, at_ns: u64) -> Option<(&str, u64, EventId)> {
+        let host = self.host_of(instance);
+        let placed = &self.case.placement.instances[instance];
+        let serving = self.timeline.life_at(&placed.name, at_ns).is_some_and(|span| span.life == Life::Serving);
+        let steps = self.case.plan.rounds.iter().flat_map(|round| &round.steps);
+        let mut switches = steps.filter(|step| {
+            let meant = matches!(&step.deed, Deed::Switch { services, .. } if services.contains(&placed.service));
+            serving && meant && step.act == Act::Inject && step.hosts.contains(host)
+        });
+        switches.find_map(|step| {
+            let begun = self.timeline.done.get(&step.id).filter(|done| done.t_ns <= at_ns)?;
+            let healed = self.timeline.done.get(&step.pair).is_some_and(|done| done.t_ns <= at_ns);
+            (!healed).then_some((step.fault.as_str(), begun.t_ns, begun.event))
+        })
     }
 
     fn host_of(&self, instance: usize) -> &HostName {

@@ -207,6 +207,11 @@ fn sentence(root: &Root) -> String {
         Cause::HardlySoft => format!("`{service}` calls `{on}` softly, and made its customers wait or fail for it"),
         Cause::Storm => format!("`{service}` tried `{on}` again and again, and so kept it from ever catching up"),
         Cause::TooSmall => format!("`{service}` carries less than what arrives when a part of it is gone"),
+        Cause::Behind => format!("`{service}` was busy with what nobody waited for any more"),
+        Cause::Flooded => format!("`{service}` asked more of `{on}` than that carries"),
+        Cause::NoQuorum => {
+            format!("the members of `{service}` that had power and links were too few to agree on anything")
+        }
         Cause::Unobserved => {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }

@@ -5,11 +5,11 @@ mod commons;
 
 use super::{NAME_HELP, Problems};
 use crate::fault::{
-    Boot, Cut, CutShape, DELAY_MIN, DiskErrors, DiskFull, DiskSlow, Exit, Fault, GrayZone, Kill, Link, Memory, Pause,
-    PowerOff, Processor, Restart, Selection,
+    Boot, Cut, CutShape, DELAY_MIN, DiskErrors, DiskFull, DiskSlow, Exit, FACTOR_MAX, Fault, Freeze, GrayZone, Kill,
+    Link, Memory, Pause, PowerOff, Processor, Restart, Selection, Shift, Surge,
 };
 use crate::plan::{BootTrouble, Shape, Unsynced};
-use crate::raw::{RawBoot, RawCut, RawFault, RawGrayZone, RawLink, RawSet, Written};
+use crate::raw::{RawBoot, RawCut, RawFault, RawGrayZone, RawLink, RawSet, RawSurge, Written};
 use fixtures::decode::{Located, Removed};
 use fixtures::name::{HostName, NameError, ServiceName, ZoneName};
 use fixtures::unit::{Percent, Span};
@@ -55,6 +55,7 @@ pub(super) fn resolve(located: &Located<RawFault>, problems: &mut Problems<'_>) 
         .or_else(|| disks(raw, problems))
         .or_else(|| network(raw, problems))
         .or_else(|| commons::resolve(raw, problems))
+        .or_else(|| switches(raw, problems))
 }
 
 fn hosts(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {
@@ -119,6 +120,34 @@ fn network(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {
         return Some(Fault::Link(link(raw, problems)));
     }
     raw.gray_zone.as_ref().and_then(|raw| gray_zone(raw, problems)).map(Fault::GrayZone)
+}
+
+fn switches(raw: &RawFault, problems: &mut Problems<'_>) -> Option<Fault> {
+    if let Some(raw) = &raw.freeze {
+        return Some(Fault::Freeze(Freeze { hosts: selection(raw.get().written(), problems) }));
+    }
+    if let Some(raw) = &raw.surge {
+        let factor = factor(raw, problems);
+        return Some(Fault::Surge(Surge { zones: selection(raw.get().written(), problems), factor }));
+    }
+    let raw = raw.shift.as_ref()?;
+    if raw.get().zones.is_none() {
+        problems.missing("zones", Some(raw.span()));
+    }
+    Some(Fault::Shift(Shift { zones: selection(raw.get().written(), problems) }))
+}
+
+fn factor(located: &Located<RawSurge>, problems: &mut Problems<'_>) -> u32 {
+    let Some(written) = &located.get().factor else {
+        problems.missing("factor", Some(located.span()));
+        return 2;
+    };
+    let factor = *written.get();
+    if !(2..=FACTOR_MAX).contains(&factor) {
+        let help = format!("a whole number from 2 to {FACTOR_MAX}");
+        problems.error("out-of-range", written.span(), format!("{factor} times as much"), help);
+    }
+    factor
 }
 
 fn selection(written: Written<'_>, problems: &mut Problems<'_>) -> Selection {

@@ -61,6 +61,13 @@ pub enum Deed {
         /// The services whose processes; empty is every process of the hosts.
         services: Vec<ServiceName>,
     },
+    /// An operator switches something at instances; the heal switches it back.
+    Switch {
+        /// Which services' instances; empty where it is the canaries'.
+        services: Vec<ServiceName>,
+        /// What.
+        switch: Switch,
+    },
 }
 
 impl Deed {
@@ -79,8 +86,26 @@ impl Deed {
             Self::DiskErrors => "disk-errors",
             Self::Network { .. } => "network",
             Self::Trouble { trouble, .. } => trouble.word(),
+            Self::Switch { switch: Switch::Freeze, .. } => "freeze",
+            Self::Switch { switch: Switch::Away, .. } => "shift",
+            Self::Switch { switch: Switch::Surge { .. }, .. } => "surge",
         }
     }
+}
+
+/// What an operator can switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// Operations that change something are refused.
+    Freeze,
+    /// Callers are sent elsewhere.
+    Away,
+    /// Canaries send more.
+    Surge {
+        /// Times as much as before.
+        factor: u32,
+    },
 }
 
 /// What becomes of data that was written and not synced when a zone loses power.

@@ -67,6 +67,12 @@ pub struct RawFault {
     pub grants_expired: Option<Located<RawSelection>>,
     /// Clocks of hosts are wrong.
     pub clock_wrong: Option<Located<RawClock>>,
+    /// Operations that change something (`mutates`) are refused, as a cloud's are that has no capacity left.
+    pub freeze: Option<Located<RawSelection>>,
+    /// Traffic is moved out of zones: instances of regional and global services there send their callers elsewhere.
+    pub shift: Option<Located<RawShift>>,
+    /// Customers send so many times as many requests.
+    pub surge: Option<Located<RawSurge>>,
     /// What it waits for: another fault, after whose round (healed, recovered, quiet) this one's begins; or something
     /// observed in the first round. Default: the beginning of the first round.
     pub after: Option<Located<RawAfter>>,
@@ -174,6 +180,26 @@ pub struct RawMemory {
 pub struct RawDisk {
     /// Whose disks: a zone has one. Default: the whole region.
     pub zones: Option<Located<Vec<Located<String>>>>,
+}
+
+/// Which zones.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawShift {
+    /// The zones that traffic leaves.
+    #[schemars(required)]
+    pub zones: Option<Located<Vec<Located<String>>>>,
+}
+
+/// Which customers send more.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawSurge {
+    /// Only those in these zones. Default: all.
+    pub zones: Option<Located<Vec<Located<String>>>>,
+    /// How many times as much: a whole number from 2 to 100.
+    #[schemars(required)]
+    pub factor: Option<Located<u32>>,
 }
 
 /// Which disks are slow.
@@ -392,6 +418,20 @@ impl RawSlowDisk {
     }
 }
 
+impl RawShift {
+    /// Its choice of zones.
+    pub fn written(&self) -> Written<'_> {
+        Written::new(&self.zones, &None, &None, &None)
+    }
+}
+
+impl RawSurge {
+    /// Its choice of zones.
+    pub fn written(&self) -> Written<'_> {
+        Written::new(&self.zones, &None, &None, &None)
+    }
+}
+
 impl RawFault {
     /// Every kind that is written, with its place.
     pub fn kinds(&self) -> Vec<(&'static str, Range<usize>)> {
@@ -421,6 +461,9 @@ impl RawFault {
             place("grants-refused", &self.grants_refused),
             place("grants-expired", &self.grants_expired),
             place("clock-wrong", &self.clock_wrong),
+            place("freeze", &self.freeze),
+            place("shift", &self.shift),
+            place("surge", &self.surge),
         ];
         all.into_iter().flatten().collect()
     }
@@ -463,6 +506,9 @@ impl RawFault {
             of(&self.disk_full, RawDisk::written),
             of(&self.disk_slow, RawSlowDisk::written),
             of(&self.disk_errors, RawDisk::written),
+            of(&self.freeze, RawSelection::written),
+            of(&self.shift, RawShift::written),
+            of(&self.surge, RawSurge::written),
             cut.and_then(|cut| of(&cut.from, RawSet::written)),
             cut.and_then(|cut| of(&cut.to, RawSet::written)),
             link.and_then(|link| of(&link.from, RawSet::written)),

@@ -1,7 +1,9 @@
 //! Claims about the event file's lines.
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
-use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::event::{
+    Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place, WriteOutcome,
+};
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
@@ -73,8 +75,25 @@ fn every_detail() -> Vec<(&'static str, Detail)> {
                 latency_us: vec![(1000, 3)],
             },
         ),
+    ]
+}
+
+/// Further kinds.
+fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
+    vec![
         ("probe", Detail::Probe { outcome: Life::Starting, cause: "refused".into(), took_us: 12 }),
         ("write", Detail::Write { key: "k1".into(), outcome: WriteOutcome::ReadBack, stored_at: vec![instance] }),
+        ("tap", Detail::Tap { operation: "create".into(), calls: 3, refused: 2 }),
+        (
+            "operation",
+            Detail::Operation {
+                key: "register-0".into(),
+                write: Some("1-2".into()),
+                read: None,
+                began_ns: 5,
+                outcome: OperationOutcome::Unknown,
+            },
+        ),
         ("intervention", Detail::Intervention { action: "exec_create".into() }),
         ("invariant", Detail::Invariant { invariant: "S5".into(), verdict: Verdict::NotJudged }),
         ("caveat", Detail::Caveat { code: "oom".into(), text: "a process was killed".into() }),
@@ -91,7 +110,7 @@ fn every_kind_of_event_survives_its_line() {
         instance: Some(InstanceName("api-az1-0".into())),
     };
     for by in [By::Witness, By::Canary, By::Own, By::Engine, By::Hand, By::Controller] {
-        for (kind, detail) in every_detail() {
+        for (kind, detail) in every_detail().into_iter().chain(further_details(InstanceName("store-az1-0".into()))) {
             for place in [Place::default(), full.clone()] {
                 let event = Event {
                     id: EventId(17),

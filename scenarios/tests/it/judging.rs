@@ -52,7 +52,8 @@ fn every_built_in_game_day_without_harm_is_held() {
         assert_eq!(judgement.findings, Vec::new());
         // No zone is left, or the fault lasts no time in which others could carry on.
         let untold = ["region-black-start", "batch-bring-up", "process-kill", "process-exit", "host-restart"];
-        for result in judgement.invariants.iter().filter(|result| result.id != "A1") {
+        // Nobody reads or writes anything here: what that says is claimed of A1 and A3 by themselves.
+        for result in judgement.invariants.iter().filter(|result| !["A1", "A3"].contains(&result.id.as_str())) {
             let told = result.id != "Z1" || !untold.contains(&name);
             let verdict = if told { Verdict::Held } else { Verdict::NotJudged };
             assert_eq!(result.verdict, verdict, "{name}, {}: {}", result.id, result.reason);
@@ -328,6 +329,6 @@ fn no_events_are_inconclusive_not_a_panic() {
     let ids: Vec<&str> = catalogue().iter().map(|entry| entry.id).collect();
     assert_eq!(
         ids,
-        ["Z1", "S5", "A1", "R1", "S1", "S2", "S3", "S4", "S8", "Z2", "Z3", "Z4", "Z5", "D1", "D6", "D8", "D9"]
+        ["Z1", "S5", "A1", "A3", "R1", "S1", "S2", "S3", "S4", "S8", "Z2", "Z3", "Z4", "Z5", "D1", "D6", "D8", "D9"]
     );
 }

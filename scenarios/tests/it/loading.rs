@@ -104,7 +104,7 @@ fn all_mistakes_are_told_at_once() {
         ],
     );
     let unknown = errors("invariants = [\"X9\"]\n").into_iter().find(|found| found.code == "unknown-invariant");
-    assert_eq!(unknown.expect("told").help.as_deref(), Some("there are: Z1, S5, A1, R1"));
+    assert_eq!(unknown.expect("told").help.as_deref(), Some("there are: Z1, S5, A1, A3, R1"));
 }
 
 #[test]

@@ -186,8 +186,9 @@ impl World {
 
     /// A write stored in az1, at the first service there that keeps something on disk.
     fn write(&mut self, key: &str, outcome: WriteOutcome) {
-        let stores = self.graph.services.iter().filter(|service| service.state != fixtures::graph::State::None);
-        let store = stores.map(|service| service.name.clone()).next().expect("a store");
+        let stores = self.graph.services.iter().filter(|service| service.state.stores());
+        // A region that stores nothing has no ledger.
+        let Some(store) = stores.map(|service| service.name.clone()).next() else { return };
         let holds = |instance: &&Instance| instance.service == store && instance.zone.as_str() == "az1";
         let stored_at = self.placement.instances.iter().filter(holds).map(|instance| instance.name.clone()).collect();
         let detail = Detail::Write { key: key.to_owned(), outcome, stored_at };

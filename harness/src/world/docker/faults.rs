@@ -7,6 +7,8 @@ use super::trouble::trouble_probes;
 use super::{Built, Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task};
+use crate::witness::protocol::Tell;
+use crate::world::draw;
 use agents::config::{Process, nanos};
 use anyhow::{Result, bail};
 use fixtures::name::{HostName, ServiceName, ZoneName};
@@ -29,6 +31,9 @@ pub(super) async fn inject(
     deed: Deed,
     hosts: Vec<HostName>,
 ) -> Result<Done> {
+    if let Deed::Switch { services, switch } = &deed {
+        return switched(shared, built, &fault, (services, *switch), &hosts, true).await;
+    }
     let region = Region { shared, built };
     let t_ns = || shared.clock.now();
     let (method, effect) = match region.translate(&deed, &hosts) {
@@ -64,6 +69,9 @@ pub(super) async fn heal(
     deed: Deed,
     hosts: Vec<HostName>,
 ) -> Result<Done> {
+    if let Deed::Switch { services, switch } = &deed {
+        return switched(shared, built, &fault, (services, *switch), &hosts, false).await;
+    }
     let was_watched = built.watched().remove(&fault);
     let method = if was_watched {
         look(shared, built, &fault, false).await?;
@@ -76,6 +84,21 @@ pub(super) async fn heal(
         "none"
     };
     Ok(Done::Healed { t_ns: shared.clock.now(), method: method.to_owned() })
+}
+
+/// The witness tells instances to obey, or to obey no more; what it sees of it comes with its other notes.
+async fn switched(
+    shared: &Arc<Shared>,
+    built: &Arc<Built>,
+    fault: &str,
+    what: (&[ServiceName], plan::Switch),
+    hosts: &[HostName],
+    on: bool,
+) -> Result<Done> {
+    let order = draw::switch_order((&built.layout.graph, &built.layout.placement), fault, what, hosts, on);
+    built.tell_witness(&Tell::Switch(order)).await?;
+    let (t_ns, method) = (shared.clock.now(), "switch".to_owned());
+    Ok(if on { Done::Injected { t_ns, method, effect: None } } else { Done::Healed { t_ns, method } })
 }
 
 async fn pause_by_engine(shared: &Arc<Shared>, hosts: &[HostName], pause: bool) -> Result<()> {
@@ -151,6 +174,7 @@ impl Region<'_> {
         };
         Ok(match deed {
             Deed::Power { .. } | Deed::Restart => bail!("power is not taken by a deed"),
+            Deed::Switch { .. } => bail!("the witness switches, not the hand"),
             Deed::Boot { trouble } => {
                 let gates = hosts.iter().map(ToString::to_string).collect();
                 words::Deed::Boot { gates, trouble: *trouble }

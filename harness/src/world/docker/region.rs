@@ -138,6 +138,11 @@ impl Layout {
             calm_ns: nanos(draw::CALM),
             keen_ns: nanos(draw::KEEN),
             root: self.keys.as_ref().map(|keys| keys.root.clone()),
+            canaries: draw::canary_hosts(&self.graph, &self.placement)
+                .into_values()
+                .map(|host| SocketAddr::new(self.address(&self.placement.hosts[host]), draw::CANARY_PORT))
+                .collect(),
+            triers: draw::triers(&region),
         }
     }
 }

@@ -93,6 +93,7 @@ impl Engine {
         let count = hosts.len();
         Ok(match deed {
             Deed::Power { .. } | Deed::Restart => return Err("power is not taken by a deed"),
+            Deed::Switch { .. } => return Err("the witness switches, not a deed"),
             Deed::Memory { .. } => return Err("memory is not simulated: use an engine for this fault"),
             Deed::Boot { trouble } => {
                 self.faults.boots.extend(hosts.iter().map(|&host| (host, *trouble)));
@@ -150,7 +151,7 @@ impl Engine {
 
     fn end_fault(&mut self, fault: &str, deed: &Deed, hosts: &[u32]) {
         match deed {
-            Deed::Power { .. } | Deed::Restart | Deed::Memory { .. } | Deed::End { .. } => {}
+            Deed::Power { .. } | Deed::Restart | Deed::Memory { .. } | Deed::End { .. } | Deed::Switch { .. } => {}
             Deed::Boot { .. } => {
                 for host in hosts {
                     self.faults.boots.remove(host);

@@ -9,7 +9,7 @@ use crate::world::draw::{self, Corner};
 use agents::commons::DNS_PORT;
 use agents::config::{Region, Target, nanos};
 use agents::machine::role::Role;
-use fixtures::graph::{Graph, State};
+use fixtures::graph::Graph;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
@@ -67,6 +67,7 @@ pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
     match to.port() {
         ECHO_PORT => host.echo,
         DNS_PORT => host.names,
+        draw::CANARY_PORT => host.echo.map(|echo| echo + 1),
         port => Some(host.first + u32::from(port.checked_sub(FIRST_PORT)?)).filter(|at| *at < host.first + host.count),
     }
 }
@@ -90,7 +91,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
             let instance = &placement.instances[place];
             let role = roles.entry((&instance.zone, &instance.service));
             let role = Arc::clone(role.or_insert_with(|| Arc::new(Role::new(region.instance(place, 0)))));
-            let keeps = role.config.state == State::Disk;
+            let keeps = role.config.state.has_file();
             if role.config.commons.directory.is_some() {
                 names = u32::try_from(processes.len()).ok();
             }
@@ -159,6 +160,11 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
         calm_ns: nanos(draw::CALM).max(all * (1_000_000_000 / CALM_PROBES_PER_S)),
         keen_ns: nanos(draw::KEEN).max(all * (1_000_000_000 / KEEN_PROBES_PER_S)),
         root: None,
+        canaries: draw::canary_hosts(parts.graph, parts.placement)
+            .into_values()
+            .map(|host| SocketAddr::new(address(host), draw::CANARY_PORT))
+            .collect(),
+        triers: draw::triers(region),
         probes,
     }
 }

@@ -1,0 +1,70 @@
+//! Owns what an operator can switch at an instance: that it changes nothing, and that its callers are to ask elsewhere.
+//! Refuses to know who switches, and why.
+//!
+//! A switch is on for a short time and has to be renewed: one that is forgotten goes off by itself.
+
+use super::{Machine, Nanos, Output, RequestId};
+use crate::wire::{Ask, Failure, Note, Reply, Switch};
+use std::collections::BTreeMap;
+
+/// Word in the answer of an instance that obeys.
+pub const OBEYS: &str = "obeys";
+/// How often the tap is told to the witness.
+const TAP_EVERY_NS: Nanos = 2_000_000_000;
+
+/// Switches of an instance, and what its tap has counted.
+#[derive(Debug, Default)]
+pub(super) struct Switches {
+    frozen_until: Nanos,
+    away_until: Nanos,
+    /// Calls of operations that change something since the tap was told last, and how many were refused.
+    tapped: BTreeMap<String, (u64, u64)>,
+    told: Nanos,
+}
+
+impl Machine {
+    /// Sets a switch for a time, or (none) ends it. Who has nothing to switch says so.
+    pub(super) fn switch(&mut self, now: Nanos, id: RequestId, ask: &Ask, out: &mut Vec<Output>) {
+        let Ask::Switch { switch, for_ns } = ask else { return };
+        let control = &self.role.config.control;
+        let can = match switch {
+            Switch::Freeze => !control.mutates.is_empty(),
+            Switch::Away => control.movable,
+            Switch::Surge { .. } => false,
+        };
+        let reply = if can {
+            let until = now.saturating_add(*for_ns);
+            match switch {
+                Switch::Freeze => self.switches.frozen_until = until,
+                Switch::Away => self.switches.away_until = until,
+                Switch::Surge { .. } => {}
+            }
+            Reply { value: Some(OBEYS.to_owned()), ..Reply::by(&self.by) }
+        } else {
+            Reply { error: Some(Failure::Unknown), ..Reply::by(&self.by) }
+        };
+        out.push(Output::Respond { id, reply });
+    }
+
+    /// Why an operation is refused now, if it is. Calls of operations that change something are counted.
+    pub(super) fn switched_off(&mut self, now: Nanos, operation: &str, out: &mut Vec<Output>) -> Option<Failure> {
+        let control = &self.role.config.control;
+        if now < self.switches.away_until {
+            return Some(Failure::Away);
+        }
+        if !control.mutates.iter().any(|mutates| mutates == operation) {
+            return None;
+        }
+        let frozen = now < self.switches.frozen_until;
+        let (calls, refused) = self.switches.tapped.entry(operation.to_owned()).or_default();
+        *calls += 1;
+        *refused += u64::from(frozen);
+        if now >= self.switches.told.saturating_add(TAP_EVERY_NS) {
+            self.switches.told = now;
+            for (operation, (calls, refused)) in std::mem::take(&mut self.switches.tapped) {
+                out.push(Output::Note(Note::Tap { operation, calls, refused }));
+            }
+        }
+        frozen.then_some(Failure::Capacity)
+    }
+}

@@ -1,0 +1,110 @@
+//! Owns the reads and writes by which the witness tries replicated stores: one trier for each zone asks the members there,
+//! so that both sides of every cut are asked. Sans-IO, as [`super::watcher`], whose part it is. Refuses to judge what it
+//! was told.
+//!
+//! Each trier does one thing at a time; triers share registers, and no value is written twice.
+
+use super::protocol::{Seen, Trier};
+use super::watcher::{Errand, Out};
+use agents::machine::Nanos;
+use agents::wire::{Ask, Failure, Reply, Text};
+
+/// Registers of one store.
+const REGISTERS: u64 = 2;
+/// One in so many operations is a write.
+const WRITE_EVERY: u64 = 3;
+
+/// Triers, and what each has under way.
+#[derive(Debug)]
+pub(super) struct History {
+    triers: Vec<Trying>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Trying {
+    trier: Trier,
+    operation: Text,
+    number: u64,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    member: usize,
+    key: String,
+    write: Option<String>,
+    began: Nanos,
+}
+
+impl History {
+    pub(super) fn new(triers: &[Trier]) -> Self {
+        let trying = |trier: &Trier| Trying {
+            operation: trier.operation.as_str().into(),
+            trier: trier.clone(),
+            number: 0,
+            under_way: None,
+        };
+        Self { triers: triers.iter().map(trying).collect(), ended: false }
+    }
+
+    pub(super) fn begin(&self, now: Nanos, out: &mut Vec<Out>) {
+        let count = self.triers.len().max(1) as u64;
+        for (index, trying) in self.triers.iter().enumerate() {
+            // One after the other, or they would all ask in the same moment.
+            let at = now + trying.trier.interval_ns + trying.trier.interval_ns * index as u64 / count;
+            out.push(Out::Later { at, errand: Errand::Try(index) });
+        }
+    }
+
+    /// No more of it: the ledger is read back.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next read or write.
+    pub(super) fn ask(&mut self, now: Nanos, index: usize, out: &mut Vec<Out>) {
+        let Some(trying) = self.triers.get_mut(index).filter(|_| !self.ended) else { return };
+        let number = trying.number;
+        trying.number += 1;
+        let members = trying.trier.members.len().max(1) as u64;
+        let member = usize::try_from(number % members).unwrap_or_default();
+        let Some(target) = trying.trier.members.get(member) else { return };
+        let key = format!("register-{}", number / WRITE_EVERY % REGISTERS);
+        let write = (number + index as u64).is_multiple_of(WRITE_EVERY).then(|| format!("{index}-{number}"));
+        let ask = match &write {
+            Some(value) => Ask::Work { operation: trying.operation.clone(), write: Some((key.clone(), value.clone())) },
+            None => Ask::Read { key: key.clone() },
+        };
+        let (to, secure, timeout_ns) = (target.address, target.secure.clone(), trying.trier.timeout_ns);
+        trying.under_way = Some(UnderWay { member, key, write, began: now });
+        out.push(Out::Ask { errand: Errand::Try(index), to, secure, ask, timeout_ns });
+    }
+
+    /// It has come to its end.
+    pub(super) fn answered(&mut self, now: Nanos, index: usize, reply: Option<Reply>, out: &mut Vec<Out>) {
+        let Some(trying) = self.triers.get_mut(index) else { return };
+        let Some(UnderWay { member, key, write, began }) = trying.under_way.take() else { return };
+        // That a register holds nothing is an answer.
+        let nothing = write.is_none() && reply.as_ref().is_some_and(|reply| reply.error == Some(Failure::NotFound));
+        let done = nothing || reply.as_ref().is_some_and(|reply| reply.error.is_none());
+        let read = reply.and_then(|reply| reply.value);
+        if let Some(member) = trying.trier.members.get(member).cloned() {
+            let service = trying.trier.service.clone();
+            let seen = Seen::Operation {
+                trier: index,
+                service,
+                member,
+                key,
+                write,
+                read,
+                done,
+                began_ns: began,
+                mono_ns: now,
+            };
+            out.push(Out::Seen(seen));
+        }
+        let at = now.max(began + trying.trier.interval_ns);
+        out.push(Out::Later { at, errand: Errand::Try(index) });
+    }
+}

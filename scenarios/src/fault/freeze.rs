@@ -1,0 +1,34 @@
+//! Owns a control plane that changes nothing any more: every call that would is refused as a lack of capacity is, and
+//! everything else is answered. Inverse: calls that change something are taken again. Refuses to know which operations
+//! change something; a service says that itself.
+
+use super::{Aim, Entry, Selection};
+use crate::plan::{Deed, Switch};
+use crate::seed::Draw;
+use fixtures::placement::Placement;
+
+/// Its row in the table of faults.
+pub const ENTRY: Entry = Entry {
+    kind: "freeze",
+    what: "operations that change something (`mutates`) are refused with `capacity`, as a cloud's are that has none left; a \
+           tap counts every call to them",
+    inverse: "they are taken again; also by themselves, two seconds after the last renewal",
+    probe: "the witness renews it at every instance and counts those that obey",
+    rights: "none: it is an operator's call to the instances",
+};
+
+/// The control plane is frozen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Where.
+    pub hosts: Selection,
+}
+
+impl Freeze {
+    /// No zone is disturbed by it: whoever leans on a control plane to carry on is to be seen.
+    pub(super) fn aim(&self, placement: &Placement, draw: Draw<'_>) -> Aim {
+        let hosts = self.hosts.resolve(placement, draw);
+        let services = super::services_on(&hosts, &self.hosts.services, placement);
+        Aim { zones: Vec::new(), hosts, deed: Deed::Switch { services, switch: Switch::Freeze } }
+    }
+}

@@ -189,8 +189,9 @@ async fn at_once<T, R, F: Future<Output = Result<R>>>(
 }
 
 /// Starts hosts that were made: those of one network one after the other, networks beside each other. The engine counts a
-/// network's endpoints, and two starts at the same moment can leave it one too high (20.10, seen here three times in
-/// some hundreds of runs): it then never lets go of the network.
+/// network's endpoints, and two starts at the same moment can leave it one too high (20.10, seen here in some of hundreds
+/// of runs): it then never lets go of the network. Two deaths at the same moment can do that too, and a loss of power is
+/// nothing else.
 async fn start_hosts(shared: &Shared, built: &Built, hosts: &[HostName], started: impl Fn()) -> Result<()> {
     let mut lanes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for host in hosts {

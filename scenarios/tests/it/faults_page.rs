@@ -50,7 +50,9 @@ A majority ring needs no two members that hear the same majority: of three membe
 no TCP connection crosses, as in the tool that the shape is known from; four or more leave connections open.
 
 Docker before 23.0 can lock itself up when many containers end at once (moby/moby#42545): a run then ends with exit 2
-after a minute, and says so. Restart the engine, then `blackstart clean`.
+after a minute, and says so. It can also lose count of a network's endpoints then, and keeps an empty network that nobody can
+remove: about one in a hundred runs here that were killed five at a time on a busy machine. Restart the engine, then
+`blackstart clean`.
 
 What is not here: `netem`. Where a kernel has it, packets still wait in the hand's own queue, which was measured (see
 `harness/figures/bench-net.txt`); a second way that nobody could try would be believed all the same.

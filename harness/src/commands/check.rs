@@ -49,15 +49,18 @@ pub fn run(files: &[String], gaps: Option<&Path>, format: CheckFormat, color: bo
     }
     match format {
         CheckFormat::Text => for_people(&all, files.len(), &ledger, color),
-        CheckFormat::Json => for_programs(&all, &ledger, |rows| reports::sarif::json(rows)),
+        CheckFormat::Json => for_programs(&all, &ledger, reports::sarif::json),
         CheckFormat::Sarif => {
             for_programs(&all, &ledger, |rows| reports::sarif::render(rows, &all.sources, env!("CARGO_PKG_VERSION")))
         }
     }
 }
 
+/// Findings, each with the entry that accepts it.
+type Weighed<'f> = Vec<(&'f StaticFinding, Option<&'f Gap>)>;
+
 /// The findings with what the ledger says of each, and the entries that are no longer true.
-fn weigh<'f>(all: &'f Found, ledger: &'f [Gap]) -> (Vec<(&'f StaticFinding, Option<&'f Gap>)>, Vec<&'f Gap>) {
+fn weigh<'f>(all: &'f Found, ledger: &'f [Gap]) -> (Weighed<'f>, Vec<&'f Gap>) {
     let named: Vec<_> = all.findings.iter().map(|one| (one.graph.as_str(), &one.finding)).collect();
     let Accepted { by, stale } = accept(&named, &all.graphs, ledger, crate::clock::today());
     (all.findings.iter().zip(by).collect(), stale)

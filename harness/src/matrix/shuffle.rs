@@ -58,7 +58,8 @@ pub fn shuffled(scenario: &str, seed: u64) -> Result<(Loaded, Names)> {
     let (topology, graph) = scenarios::bind::region_of(&source).context("it names no region")?;
     let topology = fixtures::builtin::topology(&topology).context("its topology is not built in")?;
     let graph = fixtures::builtin::graph(&graph).context("its graph is not built in")?;
-    let (known, _) = load_graph(&graph).map_err(|found| anyhow!(render(&found, &[graph.clone()], false)))?;
+    let (known, _) =
+        load_graph(&graph).map_err(|found| anyhow!(render(&found, std::slice::from_ref(&graph), false)))?;
     let old: Vec<String> = known.services.iter().map(|service| service.name.to_string()).collect();
     let mut new = old.clone();
     Seeds::new(seed ^ 0x5348_5546_464C_4544).shuffle(&mut new);

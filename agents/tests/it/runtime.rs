@@ -101,6 +101,7 @@ fn members() -> Vec<InstanceConfig> {
             name: InstanceName(format!("store-az{zone}-0")),
             zone: ZoneName::new(format!("az{zone}")).expect("a name"),
             address: free(),
+            secure: None,
         })
         .collect();
     let config = |target: &Target| InstanceConfig {

@@ -554,8 +554,8 @@ fn absent_is_fine(result: Result<(), Error>, verb: &str, name: &str) -> Result<(
 const HUNG: &str = "the engine took a call and did not answer it. Docker before 23.0 can lock itself up when many \
      containers end at once; restart it (`sudo systemctl restart docker`), then `blackstart clean`";
 
-/// libnetwork keeps that number apart from the endpoints themselves, and two that end at the same moment can leave it one
-/// too high. Seen here with no endpoint left, in about one of a hundred runs that were killed five at a time.
+/// libnetwork keeps that number apart from the endpoints themselves. Seen here at one with no endpoint left, in about one
+/// of a hundred runs that were killed five at a time; that moments which coincide are the cause is inferred, not proved.
 const MISCOUNTED: &str = "where no container is on it the engine has lost count of its endpoints, as it can when many \
      containers end at once; it counts again when it is restarted (`sudo systemctl restart docker`), then \
      `blackstart clean`";

@@ -10,12 +10,12 @@
 //!
 //! *Inconclusive*: nothing of its own; an instance that dies of its machine makes the run inconclusive.
 
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::starting::named;
 use super::{Entry, Outcome, Run};
 use crate::event::{EventId, Life, Phase};
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::Segment;
 use crate::verdict::Verdict;
 use fixtures::graph::Strength;
@@ -91,18 +91,6 @@ fn restarted(run: &Run<'_>, instance: usize, lost: &ServiceName, segment: &Segme
         setting: Some(format!("services.{}.liveness", placed.service)),
         cause: Cause::Restarted,
     };
-    let link = Link {
-        who: placed.name.to_string(),
-        waits_for: lost.to_string(),
-        how: "hard call".to_owned(),
-        since_ns: segment.start_ns,
-        evidence: vec![segment.begin_event, event.id],
-    };
-    Some(Victim {
-        instance: Some(placed.name.clone()),
-        zone: placed.zone.clone(),
-        from_ns: segment.start_ns,
-        to_ns: segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    })
+    let seen = (segment.start_ns, vec![segment.begin_event, event.id]);
+    Some(run.held_back(instance, segment, (lost.to_string(), "hard call"), seen, root))
 }

@@ -12,12 +12,12 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::starting::named;
 use super::{Entry, Outcome, Run};
 use crate::event::{By, Detail, EventId, Life, Phase};
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::{Segment, ns};
 use crate::verdict::Verdict;
 use fixtures::graph::Plane;
@@ -102,20 +102,8 @@ fn failing(run: &Run<'_>, instance: usize, segment: &Segment) -> Option<Victim> 
         setting: Some(format!("services.{}.calls.{}", placed.service, call.to)),
         cause: Cause::Lacks,
     };
-    let link = Link {
-        who: placed.name.to_string(),
-        waits_for: call.to.to_string(),
-        how: "hard call".to_owned(),
-        since_ns: event.t_ns,
-        evidence: vec![segment.begin_event, event.id],
-    };
-    Some(Victim {
-        instance: Some(placed.name.clone()),
-        zone: placed.zone.clone(),
-        from_ns: segment.start_ns,
-        to_ns: segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    })
+    let seen = (event.t_ns, vec![segment.begin_event, event.id]);
+    Some(run.held_back(instance, segment, (call.to.to_string(), "hard call"), seen, root))
 }
 
 fn is_control(run: &Run<'_>, service: &ServiceName) -> bool {

@@ -6,6 +6,7 @@ use super::slo::{State, Zone};
 use super::{Run, commons};
 use crate::event::EventId;
 use crate::judgement::{Finding, Link};
+use crate::timeline::Segment;
 use fixtures::graph::Scope;
 use fixtures::name::{InstanceName, ServiceName, TeamName, ZoneName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,27 @@ pub(super) struct Victim {
 }
 
 impl Run<'_> {
+    /// An instance that one thing held back all through a stretch: what it waited for and how, since when, and the events
+    /// that show it.
+    pub(super) fn held_back(
+        &self,
+        instance: usize,
+        segment: &Segment,
+        (waits_for, how): (String, &str),
+        (since_ns, evidence): (u64, Vec<EventId>),
+        root: Root,
+    ) -> Victim {
+        let placed = &self.case.placement.instances[instance];
+        let link = Link { who: placed.name.to_string(), waits_for, how: how.to_owned(), since_ns, evidence };
+        Victim {
+            instance: Some(placed.name.clone()),
+            zone: placed.zone.clone(),
+            from_ns: segment.start_ns,
+            to_ns: segment.end_ns,
+            trace: Trace { links: vec![link], root: Some(root) },
+        }
+    }
+
     /// One finding for each root, in the order of services and settings.
     pub(super) fn findings(&self, invariant: &str, victims: Vec<Victim>) -> Vec<Finding> {
         let mut by_root: BTreeMap<Root, Vec<Victim>> = BTreeMap::new();

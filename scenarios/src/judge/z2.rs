@@ -10,12 +10,12 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root, Trace, call_path};
+use super::culprit::{Cause, Root, call_path};
 use super::finding::{Victim, sorted};
 use super::starting::named;
 use super::{Entry, Outcome, Run};
 use crate::event::{EventId, Phase};
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::{Segment, ns};
 use crate::verdict::Verdict;
 use fixtures::graph::{Reach, Scope};
@@ -108,20 +108,8 @@ fn victim(run: &Run<'_>, instance: usize, called: &ServiceName, seen: (u64, Even
         setting: Some(if wide { format!("{setting}.reach") } else { setting }),
         cause: Cause::CrossesZones,
     };
-    let link = Link {
-        who: placed.name.to_string(),
-        waits_for: called.to_string(),
-        how: "call to another zone".to_owned(),
-        since_ns: seen.0,
-        evidence: vec![segment.begin_event, seen.1],
-    };
-    Victim {
-        instance: Some(placed.name.clone()),
-        zone: placed.zone.clone(),
-        from_ns: segment.start_ns,
-        to_ns: segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    }
+    let seen = (seen.0, vec![segment.begin_event, seen.1]);
+    run.held_back(instance, segment, (called.to_string(), "call to another zone"), seen, root)
 }
 
 fn leads_out(run: &Run<'_>, instance: usize, called: &ServiceName, at_ns: u64) -> bool {

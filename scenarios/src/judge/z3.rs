@@ -10,12 +10,12 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::starting::named;
 use super::{Entry, Outcome, Run};
 use crate::event::Phase;
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::Segment;
 use crate::verdict::Verdict;
 use fixtures::graph::{Scope, Service};
@@ -67,22 +67,11 @@ fn gone(run: &Run<'_>, service: &Service, segment: &Segment) -> Vec<Victim> {
         return Vec::new();
     }
     let victim = |index: usize| {
-        let placed = &placement.instances[index];
-        let spell = run.timeline.dark_at(run.host_name(index), segment.start_ns);
-        let link = Link {
-            who: placed.name.to_string(),
-            waits_for: format!("power of {}", run.host_name(index)),
-            how: "power".to_owned(),
-            since_ns: segment.start_ns,
-            evidence: spell.map(|spell| spell.event).into_iter().chain([segment.begin_event]).collect(),
-        };
-        Victim {
-            instance: Some(placed.name.clone()),
-            zone: placed.zone.clone(),
-            from_ns: segment.start_ns,
-            to_ns: segment.end_ns,
-            trace: Trace { links: vec![link], root: Some(root(&service.name)) },
-        }
+        let host = run.host_name(index);
+        let spell = run.timeline.dark_at(host, segment.start_ns);
+        let evidence = spell.map(|spell| spell.event).into_iter().chain([segment.begin_event]).collect();
+        let seen = (segment.start_ns, evidence);
+        run.held_back(index, segment, (format!("power of {host}"), "power"), seen, root(&service.name))
     };
     copies.into_iter().map(victim).collect()
 }

@@ -42,8 +42,8 @@ use gate::Gates;
 use host_fault::Ground;
 use journal::{Entry, Journal, Past};
 use machine::{Snapshot, Whose};
-use net::{Net, NetworkFault};
-use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, Target, Task, Word};
+use net::{Net, NetworkFault, wire};
+use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, Target, Task, Wire, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -73,6 +73,7 @@ struct Hand {
     gates: Gates,
     faults: BTreeMap<String, Box<dyn Fault>>,
     net: Option<Arc<Net>>,
+    wires: Vec<Wire>,
     disks: Option<Disks>,
     hold_until_ns: Option<u64>,
     ground: Ground,
@@ -134,13 +135,14 @@ impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
     fn new(standing: Standing, journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { again: _, faults, hold_until_ns, before, links, disks } = past;
+        let Past { again: _, faults, hold_until_ns, before, links, wires, disks } = past;
         let mut hand = Self {
             journal,
             standing,
             gates,
             faults: BTreeMap::new(),
             net: None,
+            wires,
             disks: None,
             hold_until_ns,
             ground: Ground::of_hand(),
@@ -179,6 +181,12 @@ impl Hand {
                 self.journal.write(&Entry::Links { bridges: bridges.clone(), seed })?;
                 self.link(&bridges, seed)
             }
+            Task::Wires { wires } => {
+                self.journal.write(&Entry::Wires(wires.clone()))?;
+                self.wires = wires;
+                Ok(Answer::Done)
+            }
+            Task::Plug { host } => self.plug(&[host]).map(|()| Answer::Done),
             Task::Latencies { rules } => self.net()?.set_base(rules).map(|()| Answer::Done),
             Task::PowerOff { whole, hosts, disks } => self.power_off(&whole, &hosts, &disks),
             Task::CloseGates { gates } => self.close(&gates).map(|()| Answer::Done),
@@ -290,11 +298,17 @@ impl Hand {
         if cgroup::listing_root().is_some() {
             self.gates.await_waiters(gates);
         }
+        self.plug(gates)?;
         let first_ns = mono_ns();
         for gate in gates {
             self.gates.open(gate).map_err(|error| format!("gate {gate}: {error}"))?;
         }
         Ok(Answer::Open { first_ns, last_ns: mono_ns() })
+    }
+
+    /// Gives those of these hosts their cables that have none.
+    fn plug(&self, hosts: &[String]) -> Result<(), String> {
+        wire::plug(self.wires.iter().filter(|wire| hosts.contains(&wire.host.host)))
     }
 
     fn prepare(&mut self, files: &[(String, String)], gates: &[String]) -> Result<Answer, String> {
@@ -330,6 +344,7 @@ impl Hand {
         self.faults.clear();
         self.net = None;
         residue.extend(net::remove(&standing.short).into_iter().map(|rule| ("rule".to_owned(), rule)));
+        residue.extend(wire::unplug(&standing.short).into_iter().map(|cable| ("interface".to_owned(), cable)));
         residue.extend(self.disks.take().unwrap_or_else(|| Disks::new(Place::in_hand(&standing.short))).remove());
         let groups = standing.cgroups.iter().flat_map(|group| cgroup::remove(group));
         residue.extend(groups.map(|group| ("cgroup".to_owned(), group)));

@@ -1,8 +1,11 @@
 //! Owns the chain of whys of a finding: from the harm down to what can be changed, each answer with the events that show
 //! it. Refuses to invent: where evidence ends, the chain ends, and says whether its end can be changed.
 
+mod onset;
+
 use crate::record::Record;
 use crate::text::{length, moment};
+use onset::Onset;
 use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome};
 use scenarios::judgement::{Finding, InvariantResult, Link};
 
@@ -42,8 +45,16 @@ fn chain(record: &Record, by_time: &[&Event], finding: &Finding) -> Vec<Why> {
             Why::new(question, finding.text.clone(), result.evidence.clone())
         }));
     }
-    whys.extend(given_up(by_time, finding));
-    whys.extend(never_synced(by_time, finding));
+    let onset = Onset::of(finding, by_time);
+    let own = [given_up(by_time, finding), never_synced(by_time, finding)].concat();
+    // A loss of what was not synced tells of its fault itself.
+    let sets_off = onset.as_ref().filter(|_| !is_lost_write(finding));
+    whys.extend(sets_off.and_then(|onset| onset.trigger(finding)));
+    if own.is_empty() {
+        let about = |onset: &Onset<'_>| [onset.spread(finding, by_time), onset.lasted(finding, by_time)];
+        whys.extend(onset.iter().flat_map(about).flatten());
+    }
+    whys.extend(own);
     whys.extend(end(record, finding));
     whys.retain(|why| !why.evidence.is_empty());
     whys
@@ -180,12 +191,14 @@ fn is_done(event: &Event, wanted: Act) -> bool {
     matches!(&event.detail, Detail::StepDone { act, .. } if *act == wanted)
 }
 
+fn is_lost_write(finding: &Finding) -> bool {
+    finding.setting.as_deref().is_some_and(|path| path.ends_with(".acknowledge") || path.ends_with(".state"))
+}
+
 /// What a power-off took that had been acknowledged.
 fn never_synced(by_time: &[&Event], finding: &Finding) -> Vec<Why> {
-    let lost_writes =
-        finding.setting.as_deref().is_some_and(|path| path.ends_with(".acknowledge") || path.ends_with(".state"));
     let off = by_time.iter().find(|event| is_done(event, Act::Inject));
-    let (true, Some(off)) = (lost_writes, off) else { return Vec::new() };
+    let (true, Some(off)) = (is_lost_write(finding), off) else { return Vec::new() };
     let Detail::StepDone { unsynced_lost, hosts, .. } = &off.detail else { return Vec::new() };
     let answer = if unsynced_lost.is_empty() {
         format!(

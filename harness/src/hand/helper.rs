@@ -54,6 +54,13 @@ impl Helper {
         helper.map(|()| started)
     }
 
+    /// How long it has wanted a processor and did not have one, in nanoseconds (`/proc/PID/schedstat`, the second number;
+    /// zero where the kernel does not count it).
+    pub(super) fn waited_ns(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).unwrap_or_default();
+        text.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or_default()
+    }
+
     /// Whether it lives, in this group.
     pub(super) fn is_at_work(&mut self, group: &Group<'_>) -> bool {
         let lives = matches!(self.child.try_wait(), Ok(None));

@@ -5,7 +5,7 @@
 //! is synced first.
 
 use super::machine::Snapshot;
-use super::protocol::Deed;
+use super::protocol::{Deed, Wire};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -27,6 +27,8 @@ pub(super) enum Entry {
         /// Decides which packets are lost.
         seed: u64,
     },
+    /// Cables of hosts.
+    Wires(Vec<Wire>),
     /// Zones that have a disk of their own.
     Disks(Vec<String>),
     /// A deed is about to be done.
@@ -54,6 +56,7 @@ pub(super) struct Past {
     /// Whether there was an earlier hand.
     pub(super) again: bool,
     pub(super) links: Option<(Vec<String>, u64)>,
+    pub(super) wires: Vec<Wire>,
     pub(super) disks: Vec<String>,
     /// Faults that were begun and not healed.
     pub(super) faults: BTreeMap<String, Deed>,
@@ -69,6 +72,7 @@ impl Past {
                 Entry::Up => past.again = true,
                 Entry::Before(before) => past.before = Some(before),
                 Entry::Links { bridges, seed } => past.links = Some((bridges, seed)),
+                Entry::Wires(wires) => past.wires = wires,
                 Entry::Disks(zones) => past.disks = zones,
                 Entry::Intent { fault, deed } => {
                     past.faults.insert(fault, deed);

@@ -14,7 +14,12 @@ use std::time::Duration;
 const LIMIT_MAX: u64 = 1 << 60;
 /// How far below what was asked the share may be: the kernel counts in batches for each core.
 const TOLERANCE_PERCENT: f64 = 2.0;
-/// How long a look waits for a hog that still fills.
+/// Why a fault does not hold whose hog still fills.
+const NOT_FULL: &str = "it is not as full as was asked";
+/// How long hogs may take to fill it for the first time: pages are taken one by one, and a host may be short of processor
+/// time for another fault. More would keep the hand from other orders.
+const BEGINNING_MAX: Duration = Duration::from_secs(5);
+/// How long a look waits for a hog that fills again what others let go.
 const FILLING_MAX: Duration = Duration::from_millis(400);
 
 /// Hosts with too little memory.
@@ -76,7 +81,7 @@ impl Memory {
         let why = if !at_work {
             Some("what filled it is gone, killed by somebody or for want of memory")
         } else if percent < f64::from(self.fill_milli) / 10.0 - TOLERANCE_PERCENT {
-            Some("it is not as full as was asked")
+            Some(NOT_FULL)
         } else {
             None
         };
@@ -89,7 +94,11 @@ impl Fault for Memory {
         if !(1..=1000).contains(&self.fill_milli) {
             return Err(format!("memory cannot be filled to {} thousandths: 1 to 1000 can be", self.fill_milli));
         }
-        self.hosts.clone().iter().try_for_each(|target| self.press(target))
+        let hosts = self.hosts.clone();
+        hosts.iter().try_for_each(|target| self.press(target))?;
+        // It begins when it is full. Memory that does not come to that is told by the look.
+        within(BEGINNING_MAX, || !hosts.iter().any(|target| self.look_at(target).1 == Some(NOT_FULL)));
+        Ok(())
     }
 
     fn look(&mut self) -> Look {

@@ -4,6 +4,7 @@
 //! - [`rules`]: what the packet filter is told; one `iptables-restore` is atomic, all rules or none
 //! - [`shaper`]: what delays, loses, doubles and slows; [`queue`] and [`hold`] do it, by [`table`] and over [`nfnl`]
 //! - [`paths`]: measuring from inside a host's network namespace; [`fault`] and [`proof`]: a fault with its proof
+//! - [`wire`]: the cables of hosts
 //! - [`machine`]: the machine's own programs, run in its own root folder, because rules must go into the tables that
 //!   the engine itself uses (there are two kinds)
 
@@ -17,6 +18,7 @@ mod queue;
 mod rules;
 mod shaper;
 mod table;
+pub mod wire;
 
 pub use fault::NetworkFault;
 pub use machine::enter;

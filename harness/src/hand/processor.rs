@@ -52,6 +52,8 @@ struct Sample {
     used_ns: u64,
     periods: u64,
     throttled: u64,
+    /// How long the burner wanted time and did not have it.
+    waited_ns: u64,
 }
 
 impl Bound {
@@ -84,7 +86,8 @@ impl Bound {
         }
     }
 
-    fn sample(&self) -> Sample {
+    fn sample(&self, burner: Option<&Helper>) -> Sample {
+        let waited_ns = burner.map(Helper::waited_ns).unwrap_or_default();
         let (folder, used_ns) = match self {
             Self::V1(folder, accounts) => {
                 let used = accounts.as_ref().map(|accounts| read(&accounts.join("cpuacct.usage")));
@@ -97,7 +100,13 @@ impl Bound {
         };
         let stat = read(&folder.join("cpu.stat"));
         let number = |word| number_of(&stat, word).unwrap_or_default();
-        Sample { at_ns: mono_ns(), used_ns, periods: number("nr_periods"), throttled: number("nr_throttled") }
+        Sample {
+            at_ns: mono_ns(),
+            used_ns,
+            periods: number("nr_periods"),
+            throttled: number("nr_throttled"),
+            waited_ns,
+        }
     }
 }
 
@@ -111,9 +120,10 @@ fn had_percent(before: Sample, after: Sample) -> f64 {
 fn was_short(before: Sample, after: Sample, left: f64, period_ns: f64) -> bool {
     let periods = after.periods.saturating_sub(before.periods);
     let throttled = after.throttled.saturating_sub(before.throttled);
-    // A busy machine may itself leave less: in some periods the bound is not reached then.
-    let reached = throttled > 0 && throttled * 4 >= periods;
     let span = after.at_ns.saturating_sub(before.at_ns) as f64;
+    // A busy machine may itself leave less than the bound, which is not reached then: the burner has waited all the same.
+    let waited = after.waited_ns.saturating_sub(before.waited_ns) as f64;
+    let reached = throttled > 0 && throttled * 4 >= periods || waited >= span / 4.0;
     let used = after.used_ns.saturating_sub(before.used_ns) as f64;
     // The time between two samples begins and ends within a period, either of which may hold a whole quota.
     reached && used <= left * (span * OVERDRAWN + period_ns) + SLACK_NS
@@ -142,17 +152,18 @@ impl Processor {
         }
         bound.set(Some(wanted)).map_err(told)?;
         let burner = Helper::start(&self.ground.executable, &[BURN], &group).map_err(told)?;
-        let first = bound.sample();
+        let first = bound.sample(Some(&burner));
         self.samples.insert(target.host.clone(), (first, first));
         self.burners.insert(target.host.clone(), burner);
         Ok(())
     }
 
-    /// Whether a host was held back since this sample.
+    /// Whether a host was held back since this sample, or its burner found no processor free.
     fn has_begun(&self, host: &str, first: Sample) -> bool {
         let target = self.hosts.iter().find(|target| target.host == host);
         let bound = target.and_then(|target| Bound::of(&self.ground.hierarchies.group(&target.cgroup)));
-        bound.is_none_or(|bound| bound.sample().throttled > first.throttled)
+        let now = bound.map(|bound| bound.sample(self.burners.get(host)));
+        now.is_none_or(|now| now.throttled > first.throttled || now.waited_ns > first.waited_ns + SLACK_NS as u64)
     }
 
     /// Looks at one host: what it had of a core, and why the fault does not hold.
@@ -160,7 +171,7 @@ impl Processor {
         let group = self.ground.hierarchies.group(&target.cgroup);
         let Some(bound) = Bound::of(&group) else { return (None, Some("it is not there")) };
         let (quota, period) = bound.get();
-        let after = bound.sample();
+        let after = bound.sample(self.burners.get(&target.host));
         let (first, before) = self.samples.get(&target.host).copied().unwrap_or((after, after));
         self.samples.insert(target.host.clone(), (first, after));
         let short = was_short(before, after, f64::from(self.left_milli) / 1000.0, period as f64 * 1000.0);
@@ -192,7 +203,7 @@ impl Fault for Processor {
         let hosts = self.hosts.iter().filter(|target| self.samples.contains_key(&target.host));
         let bounds =
             hosts.filter_map(|target| Some((target, Bound::of(&self.ground.hierarchies.group(&target.cgroup))?)));
-        let samples = bounds.map(|(target, bound)| (target.host.clone(), bound.sample()));
+        let samples = bounds.map(|(target, bound)| (target.host.clone(), bound.sample(self.burners.get(&target.host))));
         self.samples = samples.map(|(host, now)| (host, (now, now))).collect();
         Ok(())
     }
@@ -236,13 +247,13 @@ impl Fault for Processor {
 mod tests {
     use super::*;
 
-    const BEFORE: Sample = Sample { at_ns: 0, used_ns: 0, periods: 10, throttled: 5 };
+    const BEFORE: Sample = Sample { at_ns: 0, used_ns: 0, periods: 10, throttled: 5, waited_ns: 0 };
 
     const PERIOD_NS: f64 = 1e8;
 
     #[test]
     fn a_host_that_is_throttled_and_had_no_more_than_what_is_left_is_short() {
-        let after = Sample { at_ns: 1_000_000_000, used_ns: 100_000_000, periods: 20, throttled: 15 };
+        let after = Sample { at_ns: 1_000_000_000, used_ns: 100_000_000, periods: 20, throttled: 15, waited_ns: 0 };
         assert_eq!(had_percent(BEFORE, after), 10.0);
         assert!(was_short(BEFORE, after, 0.10, PERIOD_NS));
         assert!(!was_short(BEFORE, after, 0.05, PERIOD_NS), "it had more");
@@ -250,14 +261,16 @@ mod tests {
 
     #[test]
     fn a_look_that_begins_and_ends_with_a_whole_quota_is_no_overdraft() {
-        let after = Sample { at_ns: 350_000_000, used_ns: 53_000_000, periods: 14, throttled: 9 };
+        let after = Sample { at_ns: 350_000_000, used_ns: 53_000_000, periods: 14, throttled: 9, waited_ns: 0 };
         assert!(was_short(BEFORE, after, 0.10, PERIOD_NS));
     }
 
     #[test]
     fn a_host_that_was_never_throttled_is_not_short() {
-        let after = Sample { at_ns: 1_000_000_000, used_ns: 10_000_000, periods: 20, throttled: 5 };
+        let after = Sample { at_ns: 1_000_000_000, used_ns: 10_000_000, periods: 20, throttled: 5, waited_ns: 0 };
         assert!(!was_short(BEFORE, after, 0.10, PERIOD_NS));
+        let waited = Sample { waited_ns: 700_000_000, ..after };
+        assert!(was_short(BEFORE, waited, 0.10, PERIOD_NS), "the machine left it even less");
         assert!(!was_short(BEFORE, BEFORE, 0.10, PERIOD_NS), "nothing was measured");
     }
 }

@@ -5,6 +5,7 @@ use fixtures::trouble::InForce;
 pub use scenarios::plan::{BootTrouble, LinkAct, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// From the controller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,16 @@ pub enum Task {
         /// Decides which packets a fault loses.
         seed: u64,
     },
+    /// Each of these hosts has a cable to a bridge, which it gets with its power.
+    Wires {
+        /// One for each host.
+        wires: Vec<Wire>,
+    },
+    /// Plug in this host now: it was started by somebody else.
+    Plug {
+        /// The host.
+        host: String,
+    },
     /// How links are in every run, faults or none.
     Latencies {
         /// One direction each.
@@ -123,6 +134,23 @@ pub enum Task {
     },
     /// Heal every fault, remove rules, disks and control groups; say what is still there.
     Finish,
+}
+
+/// The cable of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// The host.
+    pub host: Target,
+    /// Name of its end at the bridge.
+    pub interface: String,
+    /// The bridge.
+    pub bridge: String,
+    /// The host's address.
+    pub address: Ipv4Addr,
+    /// Bits of it that are its subnet's.
+    pub prefix: u8,
+    /// The bridge's address, its way out.
+    pub gateway: Ipv4Addr,
 }
 
 /// A zone's disk at power-off.

@@ -25,14 +25,15 @@ mod trouble;
 use super::World;
 use crate::clock::Clock;
 use crate::controller::{Do, Done, Input};
-use crate::hand::protocol::{Answer, Left, Rights, Task};
+use crate::hand::net::wire;
+use crate::hand::protocol::{Answer, Left, Rights, Target, Task, Wire};
 use crate::witness::protocol::{Seen, Tell};
 use agents::wire::Note;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, EngineInfo};
 use fixtures::graph::Graph;
 use fixtures::name::HostName;
-use fixtures::placement::Placement;
+use fixtures::placement::{Host, Placement};
 use fixtures::topology::Topology;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -49,6 +50,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
+
+/// Calls under way at once. The engine does no more with more of them.
+const CALLS_AT_ONCE: usize = 8;
 
 /// Told of each thing that is there, with how many there will be.
 pub type OnProgress = Box<dyn Fn(&str, usize) + Send + Sync>;
@@ -189,21 +193,27 @@ async fn at_once<T, R, F: Future<Output = Result<R>>>(
     stream::iter(items).map(act).buffer_unordered(limit.max(1)).try_collect().await
 }
 
-/// Starts hosts that were made: those of one network one after the other, networks beside each other. The engine counts a
-/// network's endpoints, and two starts at the same moment can leave it one too high (20.10, seen here in some of hundreds
-/// of runs): it then never lets go of the network. Two deaths at the same moment can do that too, and a loss of power is
-/// nothing else.
+/// Starts hosts that were made. Where their cables are the engine's, those of one network are started one after the other,
+/// networks beside each other: the engine counts a network's endpoints, and two starts at the same moment can leave it one
+/// too high (20.10, seen here in some of hundreds of runs); it then never lets go of the network. Two deaths at the same
+/// moment can do that too, and a loss of power is nothing else.
 async fn start_hosts(shared: &Shared, built: &Built, hosts: &[HostName], started: impl Fn()) -> Result<()> {
-    let mut lanes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let start = async |host: &HostName| {
+        shared.going_on()?;
+        shared.engine.start(&shared.names.object(&format!("host-{host}"))).await?;
+        started();
+        Ok(())
+    };
+    if built.is_wired() {
+        return at_once(CALLS_AT_ONCE, hosts.iter().collect(), start).await.map(drop);
+    }
+    let mut lanes: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for host in hosts {
-        let name = shared.names.object(&format!("host-{host}"));
-        lanes.entry(built.network_of(shared, host)).or_default().push(name);
+        lanes.entry(built.network_of(shared, host)).or_default().push(host);
     }
     let lanes = lanes.into_values().map(async |lane| {
         for host in lane {
-            shared.going_on()?;
-            shared.engine.start(&host).await?;
-            started();
+            start(host).await?;
         }
         Ok(())
     });
@@ -282,10 +292,10 @@ impl Shared {
             while let Some(event) = events.recv().await {
                 let Some(host) = shared.names.host_of(&event.container) else { continue };
                 let (t_ns, host) = (shared.clock.of_wall(event.wall_ns), HostName(host.to_owned()));
-                if event.action == "die"
-                    && let Some(built) = shared.built()
-                {
-                    built.died(host.clone());
+                match (event.action.as_str(), shared.built()) {
+                    ("die", Some(built)) => built.died(host.clone()),
+                    ("start", Some(built)) => built.plug(&host),
+                    _ => {}
                 }
                 let input = Input::Engine { t_ns, host, action: event.action };
                 if shared.inputs.send(input).await.is_err() {
@@ -408,7 +418,35 @@ impl Built {
         shared.names.object(&format!("net-{}", if self.routed { number } else { 0 }))
     }
 
-    /// The network that a host which was made is on.
+    /// Whether the hand lays the cables of hosts, and the engine's networks have no endpoint of theirs.
+    fn is_wired(&self) -> bool {
+        self.routed && self.rights.host_view
+    }
+
+    /// The cables of all hosts that were made.
+    fn wires(&self, shared: &Shared) -> Vec<Wire> {
+        let hosts = self.layout.placement.hosts.iter().enumerate();
+        let wire = |(number, host): (usize, &Host)| {
+            let (subnet, block) = (self.layout.zone_number(&host.zone) + 1, &self.layout.block);
+            Some(Wire {
+                host: self.target(shared, &host.name)?,
+                interface: wire::name(&shared.names.short, number),
+                bridge: shared.names.bridge(subnet),
+                address: self.layout.address(host),
+                prefix: block.prefix(),
+                gateway: block.gateway(subnet),
+            })
+        };
+        hosts.filter_map(wire).collect()
+    }
+
+    /// The network of a host with its address there, where the engine lays its cable.
+    fn endpoint(&self, shared: &Shared, host: &Host) -> Option<(String, String)> {
+        let network = || self.network(shared, self.layout.zone_number(&host.zone) + 1);
+        (!self.is_wired()).then(|| (network(), self.layout.address(host).to_string()))
+    }
+
+    /// The network that a host which was made is on, where the engine lays its cable.
     fn network_of(&self, shared: &Shared, host: &HostName) -> String {
         self.network(shared, self.container(host).map_or(0, |(zone, _)| zone + 1))
     }
@@ -422,13 +460,14 @@ impl Built {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
     }
 
-    fn all_targets(&self, shared: &Shared) -> Vec<crate::hand::protocol::Target> {
-        let containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
-        let target = |(host, (zone, id)): (&HostName, &(usize, String))| crate::hand::protocol::Target {
-            host: host.to_string(),
-            cgroup: shared.names.cgroup_of(*zone, id),
-        };
-        containers.iter().map(target).collect()
+    /// A host that was made, as the hand knows it.
+    fn target(&self, shared: &Shared, host: &HostName) -> Option<Target> {
+        let (zone, id) = self.container(host)?;
+        Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
+    }
+
+    fn all_targets(&self, shared: &Shared) -> Vec<Target> {
+        self.layout.placement.hosts.iter().filter_map(|host| self.target(shared, &host.name)).collect()
     }
 
     fn set_witness(&self, speaker: Speaker) {
@@ -438,6 +477,15 @@ impl Built {
     async fn tell_witness(&self, tell: &Tell) -> Result<()> {
         let speaker = self.witness.read().unwrap_or_else(PoisonError::into_inner).clone();
         speaker.context("there is no witness yet")?.say(tell).await.context("the witness")
+    }
+
+    /// Gives a host that was started its cable, whoever started it: one that somebody else starts passes its gate at once.
+    fn plug(self: &Arc<Self>, host: &HostName) {
+        if self.is_wired() {
+            let (hand, host) = (self.hand.clone(), host.to_string());
+            // One that is dark again needs none, and a hand that is gone is told elsewhere.
+            tokio::spawn(async move { hand.try_ask(Task::Plug { host }).await });
+        }
     }
 
     /// The engine has taken note of a death.

@@ -42,7 +42,7 @@ fn trials(tried: &Assumptions) -> String {
     }
     let undecided: Vec<String> = undecided(tried).into_iter().map(changed).collect();
     if !undecided.is_empty() {
-        out.push_str(&format!("- Nothing could have been judged: {}.\n", undecided.join("; ")));
+        out.push_str(&format!("- No judgement was possible with: {}.\n", undecided.join("; ")));
     }
     let mut reasons: Vec<&str> = tried.untried.iter().map(|row| row.reason.as_str()).collect();
     reasons.dedup();

@@ -230,6 +230,9 @@ fn acknowledged_between(events: &[Event]) -> String {
 }
 
 fn writes(record: &Record, events: &[Event]) -> String {
+    if record.measurements.acknowledged_writes == 0 {
+        return "- No write was acknowledged, so none could be lost.\n".to_owned();
+    }
     let gone = lost_writes(events);
     let evidence = if gone.is_empty() { "no `write` event says otherwise".to_owned() } else { cite(&gone) };
     format!(

@@ -216,11 +216,7 @@ impl Region<'_> {
     }
 
     fn targets(&self, hosts: &[HostName]) -> Vec<Target> {
-        let target = |host: &HostName| {
-            let (zone, id) = self.built.container(host)?;
-            Some(Target { host: host.to_string(), cgroup: self.shared.names.cgroup_of(zone, &id) })
-        };
-        hosts.iter().filter_map(target).collect()
+        hosts.iter().filter_map(|host| self.built.target(self.shared, host)).collect()
     }
 
     fn zones(&self, hosts: &[HostName]) -> Vec<String> {

@@ -64,11 +64,7 @@ async fn by_hand(
     whole_zones: &[ZoneName],
     disks: Vec<DiskCut>,
 ) -> Result<Dark> {
-    let target = |host: &HostName| {
-        let (zone, id) = built.container(host)?;
-        Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
-    };
-    let targets: Vec<Target> = hosts.iter().filter_map(target).collect();
+    let targets: Vec<Target> = hosts.iter().filter_map(|host| built.target(shared, host)).collect();
     // Zones that lose every host die by one write each; a part of a zone dies host by host.
     let zones: BTreeSet<usize> = hosts.iter().filter_map(|host| Some(built.container(host)?.0)).collect();
     let whole = if zones.len() == whole_zones.len() {

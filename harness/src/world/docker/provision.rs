@@ -9,7 +9,7 @@ use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::{Built, Shared, at_once, image, start_hosts};
+use super::{Built, CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
 use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
@@ -22,8 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Calls under way at once. The engine does no more with more of them.
-const CALLS_AT_ONCE: usize = 8;
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
 /// A host carries a supervisor and a few agents of some MB.
@@ -259,7 +257,7 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
             ],
             labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
             user: format!("{HOST_UID}:{HOST_UID}"),
-            network: Some((built.network(shared, zone + 1), built.layout.address(&host).to_string())),
+            network: built.endpoint(shared, &host),
             volumes: vec![
                 state_volume(shared, host.zone.as_str(), STATE_DIR),
                 VolumeMount {
@@ -281,6 +279,9 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
         Ok(())
     })
     .await?;
+    if built.is_wired() {
+        built.hand.ask(Task::Wires { wires: built.wires(shared) }).await?;
+    }
     let names: Vec<HostName> = built.layout.placement.hosts.iter().map(|host| host.name.clone()).collect();
     start_hosts(shared, built, &names, || shared.progress("hosts", names.len())).await?;
     all_wait(shared, built).await

@@ -15,7 +15,7 @@ use fixtures::name::ZoneName;
 use fixtures::placement::{Host, Placement};
 use fixtures::topology::Topology;
 use scenarios::scenario::Traffic;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// Port of a host's first instance; the others follow.
 const FIRST_PORT: u16 = 8_000;
@@ -52,22 +52,22 @@ impl Layout {
     }
 
     /// A host's address.
-    pub fn address(&self, host: &Host) -> IpAddr {
+    pub fn address(&self, host: &Host) -> Ipv4Addr {
         let mates = self.placement.hosts.iter().filter(|other| other.zone == host.zone);
         let place = mates.take_while(|other| other.name != host.name).count();
-        IpAddr::V4(self.block.host(self.zone_number(&host.zone) + 1, place))
+        self.block.host(self.zone_number(&host.zone) + 1, place)
     }
 
     /// The witness's address.
-    pub fn witness(&self) -> IpAddr {
-        IpAddr::V4(self.block.host(0, 0))
+    pub fn witness(&self) -> Ipv4Addr {
+        self.block.host(0, 0)
     }
 
     /// Address and port of every instance, in placement order.
     pub fn instance_addresses(&self) -> Vec<SocketAddr> {
-        let hosts: Vec<IpAddr> = self.placement.hosts.iter().map(|host| self.address(host)).collect();
+        let hosts: Vec<Ipv4Addr> = self.placement.hosts.iter().map(|host| self.address(host)).collect();
         let address = |instance: &fixtures::placement::Instance| {
-            SocketAddr::new(hosts[instance.host], FIRST_PORT + instance.slot)
+            SocketAddr::from((hosts[instance.host], FIRST_PORT + instance.slot))
         };
         self.placement.instances.iter().map(address).collect()
     }
@@ -82,7 +82,7 @@ impl Layout {
             let instance = |(&index, &seed): (&usize, &u64)| Process::Instance(region.instance(index, seed));
             let mut processes: Vec<Process> = instances.map(instance).collect();
             if let Some(seed) = drawn.customers {
-                let echo = SocketAddr::new(self.address(host), ECHO_PORT);
+                let echo = SocketAddr::from((self.address(host), ECHO_PORT));
                 let entry = region.targets(&host.zone, &self.graph.entry.service);
                 let (callee, commons) =
                     (region.callee(&host.zone, &self.graph.entry.service), region.customer(&host.zone));
@@ -93,7 +93,7 @@ impl Layout {
             HostConfig {
                 host: host.name.clone(),
                 zone: host.zone.clone(),
-                witness: SocketAddr::new(self.witness(), NOTES_PORT),
+                witness: SocketAddr::from((self.witness(), NOTES_PORT)),
                 gate: format!("{SHARED_DIR}/{GATES_DIR}/{}", host.name),
                 boot_gate: format!("{SHARED_DIR}/{BOOT_DIR}/{}", host.name),
                 trouble_dir: self.trouble_dir(host),
@@ -140,7 +140,7 @@ impl Layout {
             root: self.keys.as_ref().map(|keys| keys.root.clone()),
             canaries: draw::canary_hosts(&self.graph, &self.placement)
                 .into_values()
-                .map(|host| SocketAddr::new(self.address(&self.placement.hosts[host]), draw::CANARY_PORT))
+                .map(|host| SocketAddr::from((self.address(&self.placement.hosts[host]), draw::CANARY_PORT)))
                 .collect(),
             triers: draw::triers(&region),
         }

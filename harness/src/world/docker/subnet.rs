@@ -38,9 +38,15 @@ impl Block {
         self.base + ((u32::try_from(subnet).unwrap_or_default()) << self.subnet_bits)
     }
 
+    /// Bits of an address that are its subnet's.
+    pub fn prefix(&self) -> u8 {
+        // At most thirty-two.
+        u8::try_from(32 - self.subnet_bits).unwrap_or_default()
+    }
+
     /// `a.b.c.d/n`.
     pub fn subnet(&self, subnet: usize) -> String {
-        format!("{}/{}", Ipv4Addr::from_bits(self.subnet_base(subnet)), 32 - self.subnet_bits)
+        format!("{}/{}", Ipv4Addr::from_bits(self.subnet_base(subnet)), self.prefix())
     }
 
     /// The whole block as one subnet, for engines where zones share a bridge.

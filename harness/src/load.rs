@@ -17,6 +17,9 @@ use scenarios::scenario::Scenario;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Of more built-in names than this an error names none but the nearest.
+const NAMES_TOLD_MAX: usize = 12;
+
 /// Input that cannot be used: everything wrong with it, ready to print.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -192,8 +195,8 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
         None => scenarios::bind::region_of(&source),
     };
     let Some((topology, graph)) = asked else { return Ok(None) };
-    // Files that a scenario names lie beside it, or are built in.
-    let beside = Path::new(argument).parent().map(Path::to_path_buf);
+    // Files that a scenario names lie beside it, or are built in; a built-in scenario lies nowhere.
+    let beside = Path::new(argument).parent().filter(|_| is_path(argument)).map(Path::to_path_buf);
     let topology = problems.found(find(Kind::Topology, &topology, beside.as_deref()));
     let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
     let topology = topology.and_then(|source| Some((problems.take(&source, load_topology(&source))?, source)));
@@ -401,7 +404,7 @@ fn find(kind: Kind, name: &str, beside: Option<&Path>) -> Result<Source, BadInpu
     }
     if let Some(folder) = beside {
         let path: PathBuf = folder.join(format!("{name}.toml"));
-        if path.is_file() && folder != Path::new("") {
+        if path.is_file() {
             let source = read(&path)?;
             // A scenario may have the name of the built-in graph that it asks for: then it lies beside itself.
             if kind_of(&source) == kind || kind.builtin(name).is_none() {
@@ -416,14 +419,20 @@ fn unknown(kind: Kind, name: &str, beside: Option<&Path>) -> BadInput {
     let (word, names) = (kind.word(), kind.names());
     let hint = fixtures::nearest::nearest(name, names.iter().copied());
     let hint = hint.map(|near| format!("\nhelp: did you mean `{near}`?")).unwrap_or_default();
-    let place = beside
-        .filter(|folder| *folder != Path::new(""))
-        .map(|folder| format!(" nor {name}.toml in {}", folder.display()));
+    let place = beside.map(|folder| match folder.display().to_string() {
+        here if here.is_empty() => format!(", and no {name}.toml here"),
+        there => format!(", and no {name}.toml in {there}"),
+    });
     let place = place.unwrap_or_default();
+    // More than these nobody reads in an error.
+    let known = if names.len() > NAMES_TOLD_MAX {
+        "`blackstart list` tells what is built in".to_owned()
+    } else {
+        format!("built-in: {}", names.join(", "))
+    };
     BadInput {
         text: format!(
-            "error: there is no built-in {word} `{name}`{place}\nhelp: built-in: {}; a file is named by its path{hint}\n",
-            names.join(", ")
+            "error: there is no built-in {word} `{name}`{place}\nhelp: {known}; a file is named by its path{hint}\n"
         ),
     }
 }

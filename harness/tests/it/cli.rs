@@ -78,7 +78,22 @@ fn a_missing_file_and_an_unknown_name_are_refused_with_what_there_is() {
     }
     let (status, _, err) = outcome(&mut blackstart(&["run", "minimall"]));
     assert_eq!(status, 64);
-    assert!(err.contains("did you mean `minimal`") && err.contains("az-power-loss"), "{err}");
+    assert!(err.contains("did you mean `minimal`") && err.contains("`blackstart list`"), "{err}");
+}
+
+/// A scenario that is named from the folder it lies in finds the graph that lies beside it, as from anywhere else.
+#[test]
+fn a_scenario_in_the_current_folder_finds_its_graph() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file can be written");
+    write("day.toml", &format!("{}{FAULT}", DAY.replace("'minimal'", "'own'")));
+    let (status, _, err) = outcome(blackstart(&["check", "day.toml"]).current_dir(&folder));
+    assert_eq!(status, 64);
+    assert!(err.contains("no built-in graph `own`, and no own.toml here"), "{err}");
+    let graph = fixtures::builtin::graph("minimal").expect("it is built in").text;
+    write("own.toml", &graph.replace("name = \"minimal\"", "name = \"own\""));
+    let (status, _, err) = outcome(blackstart(&["check", "day.toml"]).current_dir(&folder));
+    assert_eq!((status, err.as_str()), (0, ""));
 }
 
 /// The graph and topology problems of the issue, each through a scenario that names files beside it.

@@ -18,7 +18,7 @@ use fixtures::placement::Placement;
 use fixtures::unit::{Percent, Rate};
 use scenarios::fault::{Fault, PowerOff, Selection};
 use scenarios::plan::{Plan, Unsynced};
-use scenarios::scenario::{Pulses, Scenario, SteadyState, TimedFault, Traffic, Windows};
+use scenarios::scenario::{Pulses, RecoveryFrom, Scenario, SteadyState, TimedFault, Traffic, Windows};
 use std::time::Duration;
 
 /// The topology in which graphs are measured: one instance on each host, so that services can lose power one by one.
@@ -59,6 +59,7 @@ fn windows(recovery: Duration) -> Windows {
         baseline: Duration::from_secs(5),
         shift: Duration::from_secs(1),
         recovery,
+        recovery_from: RecoveryFrom::EachHeal,
         quiet: Duration::from_secs(1),
     }
 }

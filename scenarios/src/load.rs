@@ -7,8 +7,8 @@ mod order;
 mod uncut;
 
 use crate::judge;
-use crate::raw::{RawScenario, RawSteadyState, RawTraffic, RawWindows};
-use crate::scenario::{Scenario, SteadyState, Traffic, Windows};
+use crate::raw::{RawRecoveryFrom, RawScenario, RawSteadyState, RawTraffic, RawWindows};
+use crate::scenario::{RecoveryFrom, Scenario, SteadyState, Traffic, Windows};
 use fixtures::decode::{Decoded, Located, Removed, decode_tracked};
 use fixtures::diagnostic::{Diagnostic, Severity, Source};
 use fixtures::name::GraphName;
@@ -205,6 +205,10 @@ fn windows(raw: Option<&RawWindows>, problems: &mut Problems<'_>) -> Windows {
         baseline: length(raw.baseline.as_ref(), "baseline", 6),
         shift: length(raw.shift.as_ref(), "shift", 3),
         recovery: length(raw.recovery.as_ref(), "recovery", 30),
+        recovery_from: match raw.recovery_from.as_ref().map(|from| *from.get()) {
+            Some(RawRecoveryFrom::LastHeal) => RecoveryFrom::LastHeal,
+            Some(RawRecoveryFrom::EachHeal) | None => RecoveryFrom::EachHeal,
+        },
         quiet: length(raw.quiet.as_ref(), "quiet", 5),
     }
 }

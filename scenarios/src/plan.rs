@@ -8,7 +8,7 @@ pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Switch, Unsynced};
 
 use crate::event::Act;
 use crate::fault::Aim;
-use crate::scenario::{After, Scenario, TimedFault};
+use crate::scenario::{After, RecoveryFrom, Scenario, TimedFault};
 use crate::seed::Draw;
 use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::Placement;
@@ -55,7 +55,8 @@ pub struct Step {
     /// Zones that cannot be expected to carry on while the fault lasts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<ZoneName>,
-    /// Of a heal: the fault does not come again, and recovery begins. Of an inject: false.
+    /// Of a heal: recovery begins, because the fault does not come again, or (where a scenario says so) none does. Of an
+    /// inject: false.
     #[serde(default = "always")]
     pub closes: bool,
     /// The id of the step that undoes it, or that it undoes.
@@ -196,6 +197,9 @@ pub fn plan(scenario: &Scenario, placement: &Placement, seed: u64) -> Plan {
         // Stable: steps of the same act and instant keep the order of the file.
         steps.sort_by_key(|step| (step.after.is_some(), step.at_ms, step.act == Act::Inject));
         count_power(&mut steps);
+        if scenario.windows.recovery_from == RecoveryFrom::LastHeal {
+            close_last(&mut steps);
+        }
         Round { steps }
     };
     Plan { rounds: (0..rounds).map(round).collect() }
@@ -243,6 +247,14 @@ fn pair(fault: &TimedFault, name: &str, at_ms: u64, last: bool, aim: &Aim) -> [S
 /// Half of the range, so that a sum of two never overflows.
 fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(u64::MAX / 2)
+}
+
+/// Recovery begins with the last heal alone.
+fn close_last(steps: &mut [Step]) {
+    let last = steps.iter().rposition(|step| step.act == Act::Heal);
+    for (number, step) in steps.iter_mut().enumerate() {
+        step.closes = Some(number) == last;
+    }
 }
 
 /// A host has power if and only if no live fault holds it; only the first hold and the last release change anything.

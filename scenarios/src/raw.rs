@@ -77,8 +77,20 @@ pub struct RawWindows {
     pub shift: Option<Located<Span>>,
     /// From power-on, the limit for everything that has power to be active. Default: `30s`.
     pub recovery: Option<Located<Span>>,
+    /// From which heal on recovery is judged. Default: `each-heal`.
+    pub recovery_from: Option<Located<RawRecoveryFrom>>,
     /// Quiet traffic after recovery. Default: `5s`.
     pub quiet: Option<Located<Span>>,
+}
+
+/// From which heal on recovery is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawRecoveryFrom {
+    /// From each one: nothing else may happen in its recovery window.
+    EachHeal,
+    /// From the last one of its round: what happens before it is one incident of several parts.
+    LastHeal,
 }
 
 /// The schema of game-day files, for editors.

@@ -62,8 +62,20 @@ pub struct Windows {
     pub shift: Duration,
     /// From power-on, the limit for everything that has power to be active.
     pub recovery: Duration,
+    /// From which heal on recovery is judged.
+    pub recovery_from: RecoveryFrom,
     /// Quiet traffic after recovery.
     pub quiet: Duration,
+}
+
+/// From which heal on recovery is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecoveryFrom {
+    /// Each one; nothing else may happen in its recovery window.
+    #[default]
+    EachHeal,
+    /// The last one of its round: what happens before is one incident of several parts.
+    LastHeal,
 }
 
 /// A fault with its place on the timeline.

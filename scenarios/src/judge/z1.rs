@@ -18,8 +18,9 @@ use crate::judgement::InvariantResult;
 use crate::timeline::ns;
 use crate::traffic::zones;
 use crate::verdict::Verdict;
+use fixtures::name::ZoneName;
 use fixtures::unit::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "Z1",
@@ -48,6 +49,10 @@ fn judge(run: &Run<'_>) -> Outcome {
             }
         }
     }
+    // A stretch too short to be judged says nothing against a zone that another one could be judged by.
+    let told: BTreeSet<&ZoneName> =
+        judged.iter().filter(|zone| zone.state != State::TooFew).map(|zone| zone.zone).collect();
+    judged.retain(|zone| zone.state != State::TooFew || !told.contains(zone.zone));
     let none = if survivors {
         format!(
             "every outage was over before survivors must have shifted; one longer than {} would do",

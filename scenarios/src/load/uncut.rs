@@ -1,5 +1,5 @@
-//! Owns the room for recovery: between a heal and the next step of its round there is the whole recovery window, else
-//! whoever is slow would be judged on less time than the file promises. Refuses to look at faults that wait for an event:
+//! Owns the room for recovery: between a heal from which recovery is judged and the next step of its round there is the
+//! whole recovery window, else whoever is slow would be judged on less time than the file promises. Refuses to look at faults that wait for an event:
 //! nobody knows when they will come.
 
 use super::Problems;
@@ -7,7 +7,7 @@ use super::faults::Placed;
 use crate::event::Act;
 use crate::fault::Fault;
 use crate::plan::{BootTrouble, round_numbers};
-use crate::scenario::{After, TimedFault, Windows};
+use crate::scenario::{After, RecoveryFrom, TimedFault, Windows};
 use fixtures::unit::Span;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ struct Moment {
 }
 
 pub(super) fn check(placed: &[Placed], windows: &Windows, problems: &mut Problems<'_>) {
+    if windows.recovery_from == RecoveryFrom::LastHeal {
+        return by_last_heal(placed, problems);
+    }
     let faults: Vec<TimedFault> = placed.iter().map(|placed| placed.fault.clone()).collect();
     let rounds = round_numbers(&faults);
     let timed = |fault: &TimedFault| !matches!(fault.after, Some(After::Event(_)));
@@ -35,6 +38,16 @@ pub(super) fn check(placed: &[Placed], windows: &Windows, problems: &mut Problem
                 complain(step, &heal, healed, other, windows, problems);
             }
         }
+    }
+}
+
+/// After the last heal of a round there is nothing, unless something waits for an event: nobody knows which is the last then.
+fn by_last_heal(placed: &[Placed], problems: &mut Problems<'_>) {
+    for waits in placed.iter().filter(|placed| matches!(placed.fault.after, Some(After::Event(_)))) {
+        let message =
+            format!("`{}` waits for an event, so that the last heal of its round is not known", waits.fault.name);
+        let help = "leave `windows.recovery-from` out, or give the fault a moment of its own";
+        problems.error("recovery-from-event", waits.time.clone(), message, help);
     }
 }
 

@@ -189,6 +189,8 @@ pub struct RawShift {
     /// The zones that traffic leaves.
     #[schemars(required)]
     pub zones: Option<Located<Vec<Located<String>>>>,
+    /// Only that of these services. Default: every service.
+    pub services: Option<Located<Vec<Located<String>>>>,
 }
 
 /// Which customers send more.
@@ -419,9 +421,9 @@ impl RawSlowDisk {
 }
 
 impl RawShift {
-    /// Its choice of zones.
+    /// Its choice of zones and services.
     pub fn written(&self) -> Written<'_> {
-        Written::new(&self.zones, &None, &None, &None)
+        Written::new(&self.zones, &self.services, &None, &None)
     }
 }
 

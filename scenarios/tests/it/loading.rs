@@ -163,6 +163,31 @@ fn recovery_is_never_cut() {
     }
 }
 
+/// One incident of several parts: recovery is judged from the last heal of the round, and nothing is cut.
+#[test]
+fn recovery_may_be_judged_from_the_last_heal_alone() {
+    let windows = "\n[windows]\nrecovery-from = \"last-heal\"\n";
+    let text = format!("{GOOD}{}{windows}", fault("late", "at = \"5s\"\nlasts = \"15s\""));
+    let (scenario, _) = load_scenario(&source(&text)).expect("nothing is cut");
+    let region = fixtures::builtin::topology("us-test-1").expect("built in");
+    let topology = fixtures::load::load_topology(&region).expect("right").0;
+    let graph = fixtures::load::load_graph(&fixtures::builtin::graph("minimal").expect("built in")).expect("right").0;
+    let plan = scenarios::plan::plan(&scenario, &fixtures::placement::Placement::new(&topology, &graph), 7);
+    let begins: Vec<(&str, bool)> =
+        plan.rounds[0].steps.iter().map(|step| (step.id.as_str(), step.begins_recovery())).collect();
+    assert_eq!(
+        begins,
+        [
+            ("r0.dark.inject", false),
+            ("r0.late.inject", false),
+            ("r0.dark.heal", false),
+            ("r0.late.heal", true),
+        ]
+    );
+    let event = fault("late", "lasts = \"5s\"\nafter = { service = \"store\", becomes = \"active\" }");
+    check(&format!("{GOOD}{event}{windows}"), &[("recovery-from-event", 12)]);
+}
+
 #[test]
 fn outage_within_the_shift_is_warned_of() {
     let (_, warnings) = load_scenario(&source(&GOOD.replace("10s", "2s"))).expect("right");

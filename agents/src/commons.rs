@@ -1,5 +1,7 @@
-//! Owns what a process is told of what all share: names and identities. Refuses to decide anything with it; that is the
-//! machine's.
+//! Owns what a process is told of what all share: names, identities and telemetry. Refuses to decide anything with it;
+//! that is the machine's.
+
+pub mod telemetry;
 
 use crate::config::{Region, Target, Targets, nanos};
 use crate::wire::Text;
@@ -10,11 +12,12 @@ use fixtures::placement::{Instance, endpoint};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use telemetry::{BoardConfig, MeterConfig};
 
 /// The port of DNS.
 pub const DNS_PORT: u16 = 53;
 
-/// A process's part in names and identities; by default none.
+/// A process's part in names, identities and telemetry; by default none.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Commons {
     /// How it looks names up; `None`: it is told addresses.
@@ -41,6 +44,12 @@ pub struct Commons {
     /// Keys, where there are bytes to protect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Keys>,
+    /// Whom it tells what it has counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter: Option<MeterConfig>,
+    /// Whom it watches, where it takes counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<BoardConfig>,
 }
 
 /// What is trusted in a run.
@@ -169,6 +178,12 @@ impl Region<'_> {
 
     /// The part of one instance.
     pub(crate) fn commons(&self, index: usize) -> Commons {
+        let (meter, board) = self.telemetry(index);
+        Commons { meter, board, ..self.named(index) }
+    }
+
+    /// Its part in names and identities.
+    fn named(&self, index: usize) -> Commons {
         let instance = &self.placement.instances[index];
         let (graph, zone) = (self.graph, &instance.zone);
         let Some(service) = graph.service(&instance.service) else { return Commons::default() };

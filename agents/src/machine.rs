@@ -11,15 +11,17 @@
 //!
 //! It owns everything that can be got wrong: needs ([`need`]), how long what was granted is good ([`validity`]), names
 //! ([`lookup`], and [`directory`] in a name server), choice of instance and breakers ([`route`], [`target`]),
-//! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, and what
-//! is remembered. The runtime owns bytes, handshakes and fsync.
+//! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, what is
+//! counted and when that is alarming (`meter`, `board`), and what is remembered. The runtime owns bytes, handshakes and fsync.
 
 mod backlog;
+mod board;
 mod cache;
 pub mod directory;
 pub mod exchange;
 pub mod job;
 pub mod lookup;
+mod meter;
 pub mod need;
 pub mod ordered;
 mod replica;
@@ -33,6 +35,7 @@ pub mod validity;
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
 use backlog::Pending;
+use board::Board;
 use cache::Kept;
 use directory::{Directory, Question};
 use exchange::{Exchange, Purpose};
@@ -41,6 +44,7 @@ use fixtures::name::InstanceName;
 use fixtures::trouble::InForce;
 use job::{Edge, Job};
 use lookup::{Lookups, Waiter};
+use meter::Meter;
 use need::NeedState;
 use ordered::Ordered;
 use replica::Replica;
@@ -235,6 +239,8 @@ pub struct Machine {
     replica: Option<Box<Replica>>,
     cache: Option<Box<Kept>>,
     backlog: Option<Box<Pending>>,
+    meter: Option<Box<Meter>>,
+    board: Option<Box<Board>>,
     switches: Switches,
     /// The time of the last input.
     now: Nanos,
@@ -262,12 +268,15 @@ impl Machine {
         let mut lookups = Lookups::new(config.commons.lookups.as_ref(), zone);
         let needs = config.needs.iter().map(|need| NeedState::new(need, zone, &mut lookups, &mut rng)).collect();
         let edges = config.calls.iter().map(|call| Edge::new(call, zone, &mut lookups)).collect();
+        let meter = config.commons.meter.as_ref().map(|config| Meter::of(config, zone, &mut lookups));
         let directory = config.commons.directory.as_ref().map(|config| Box::new(Directory::new(config, &name)));
         Self {
             by: name.as_str().into(),
             replica: Replica::of(config, &name, seed),
             cache: config.store.cache.map(Kept::of),
             backlog: config.store.backlog.map(Pending::of),
+            board: config.commons.board.as_ref().map(Board::of),
+            meter,
             switches: Switches::default(),
             now: 0,
             name,
@@ -322,6 +331,7 @@ impl Machine {
             if !again {
                 self.join(now, out);
                 self.work_off(now, out);
+                self.begin_to_measure(now);
             }
         }
     }
@@ -346,14 +356,19 @@ impl Machine {
                 }
                 TimerKind::Member => self.wake_member(now, out),
                 TimerKind::Backlog => self.work_off(now, out),
+                TimerKind::Meter => self.measure(now, out),
+                TimerKind::Board => self.watch(now, out),
             }
         }
     }
 
     fn request(&mut self, now: Nanos, id: RequestId, ask: Ask, remaining: Option<Nanos>, out: &mut Vec<Output>) {
+        if let (Ask::Work { .. }, false) = (&ask, self.serving) {
+            self.count_refusal(Failure::DependencyMissing);
+        }
         let by = &self.by;
         let reply = match ask {
-            Ask::Work { .. } | Ask::Ready if !self.serving => {
+            Ask::Work { .. } | Ask::Ready | Ask::Metrics(_) if !self.serving => {
                 let missing = self.lacks();
                 Reply { error: Some(Failure::DependencyMissing), missing, ..Reply::by(by) }
             }
@@ -370,6 +385,7 @@ impl Machine {
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
             Ask::Switch { .. } => return self.switch(now, id, &ask, out),
+            Ask::Metrics(metrics) => return self.take_push(now, id, &metrics, remaining, out),
             Ask::Member(letter) => return self.member_asks(now, id, *letter, out),
             Ask::Read { key } if self.replica.is_some() => return self.read_agreed(now, id, key, remaining, out),
             Ask::Read { key } => match self.store.get(&key) {
@@ -411,6 +427,8 @@ impl Machine {
             Purpose::Lookup(place) => self.looked_up(now, place, &ended, out),
             Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
             Purpose::Member { flight } => self.member_answered(now, flight, ended, out),
+            Purpose::Push => self.push_ended(now, &ended, out),
+            Purpose::Relay => {}
         }
     }
 
@@ -421,6 +439,7 @@ impl Machine {
             match waiter {
                 Waiter::Need(index) => self.ask_for_need(now, index, true, out),
                 Waiter::Job(id) => self.name_was_asked(now, id, out),
+                Waiter::Meter => self.push(now, true, out),
             }
         }
     }

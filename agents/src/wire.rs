@@ -1,7 +1,8 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
 //! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`, and between
-//! members of a replicated store `POST /member` with a [`Letter`]. An operator asks `POST /switch/WORD/MILLISECONDS`.
+//! members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with `POST /push`. An operator asks
+//! `POST /switch/WORD/MILLISECONDS`.
 //! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
@@ -25,6 +26,8 @@ pub const HEADER_WRITE: &str = "x-blackstart-write";
 
 /// Request header: a [`Letter`], as JSON.
 pub const HEADER_LETTER: &str = "x-blackstart-letter";
+/// Request header: [`Metrics`], as JSON.
+pub const HEADER_METRICS: &str = "x-blackstart-metrics";
 
 /// A text that many messages hold: shared, never copied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -91,6 +94,8 @@ pub enum Ask {
     Ready,
     /// A question of another member of a replicated store.
     Member(Box<Letter>),
+    /// Take these counts. Asked of an instance of telemetry.
+    Metrics(Box<Metrics>),
     /// Obey a switch for so many nanoseconds; zero ends it.
     Switch {
         /// Which.
@@ -115,6 +120,30 @@ pub enum Switch {
         /// Times as many.
         factor: u32,
     },
+}
+
+/// Counts of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Of one instance by interval, the oldest first; or sums of many, by zone and service.
+    pub counts: Vec<Count>,
+    /// Whether another instance of telemetry hands on what it was told.
+    pub relayed: bool,
+}
+
+/// What happened to the requests of a service in a zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// The zone.
+    pub zone: ZoneName,
+    /// The service.
+    pub service: ServiceName,
+    /// Nanoseconds since the end of what it covers.
+    pub age_ns: u64,
+    /// Requests answered, in full or without a soft dependency.
+    pub served: u64,
+    /// Requests that failed, or whose caller did not wait for the end.
+    pub failed: u64,
 }
 
 /// An answer.
@@ -329,6 +358,27 @@ pub enum Note {
         /// Of those, refused because nothing may be changed.
         refused: u64,
     },
+    /// Telemetry takes counts again after some had to be dropped.
+    Metrics {
+        /// Intervals that nobody will ever know of.
+        dropped: u64,
+    },
+    /// An alarm was raised or cleared.
+    Alarm {
+        /// The zone that it is about.
+        zone: ZoneName,
+        /// The service that it is about.
+        service: ServiceName,
+        /// Raised, or cleared.
+        raised: bool,
+        /// Why it was raised.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<AlarmCause>,
+        /// Requests that failed in the last period.
+        failed: u64,
+        /// Requests in it.
+        requests: u64,
+    },
     /// One window of a canary.
     Canary {
         /// True for the control canary.
@@ -350,6 +400,16 @@ pub enum Note {
         /// Bucket upper bound in microseconds, count.
         latency_us: Vec<(u64, u64)>,
     },
+}
+
+/// Why an alarm was raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmCause {
+    /// Too many requests failed.
+    Failing,
+    /// Nobody told anything.
+    NoData,
 }
 
 /// How asking for a need went.

@@ -18,5 +18,7 @@ mod runtime;
 mod stores;
 #[path = "it/switches.rs"]
 mod switches;
+#[path = "it/telemetry.rs"]
+mod telemetry;
 #[path = "it/world.rs"]
 mod world;

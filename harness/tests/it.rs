@@ -31,5 +31,7 @@ mod regression;
 mod sim;
 #[path = "it/stores.rs"]
 mod stores;
+#[path = "it/telemetry.rs"]
+mod telemetry;
 #[path = "it/tidy.rs"]
 mod tidy;

@@ -1,10 +1,12 @@
 //! Owns the moments by which an incident is measured: fault, first impact, first sight, power back, mitigation,
-//! recovery, each with the event that shows it. Refuses to take the harness's own sight for an alarm of the region.
+//! the region's own alarm, recovery, each with the event that shows it. Refuses to take the harness's own sight for an
+//! alarm of the region.
 
 use crate::harm::{self, Episode};
 use crate::lives::{Stretch, lives};
 use crate::record::Record;
 use scenarios::event::{Act, By, Detail, Event, EventId, Life};
+use scenarios::measure;
 
 /// One moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Moments {
     pub impact: Option<Moment>,
     /// Somebody outside saw trouble for the first time since: the witness, or a canary.
     pub seen: Option<Moment>,
+    /// The region's own telemetry raised an alarm for the first time since.
+    pub alarmed: Option<Moment>,
     /// The last fault was healed.
     pub healed: Option<Moment>,
     /// Customers of every zone were answered again.
@@ -70,6 +74,7 @@ impl Moments {
             fault: Some(Moment::of(fault)),
             impact,
             seen: seen.map(|event| Moment::of(event)),
+            alarmed: measure::detection(events).map(|(_, alarm)| Moment::of(alarm)),
             healed: healed.map(Moment::of),
             mitigated,
             recovered,

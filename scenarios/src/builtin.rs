@@ -67,6 +67,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "shift-stuck",
     "shift-stuck-repaired",
     "surge",
+    "zone-alarms",
+    "telemetry-dead",
     "late-boot",
     "failed-boot",
     "boot-bottleneck",

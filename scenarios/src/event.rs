@@ -208,6 +208,27 @@ pub enum Detail {
         /// Of those, refused because nothing may be changed.
         refused: u64,
     },
+    /// An instance could hand counts to telemetry again, after it had to drop some.
+    Metrics {
+        /// Intervals that telemetry will never know of.
+        dropped: u64,
+    },
+    /// An instance of telemetry (the event's place) has raised or cleared an alarm.
+    Alarm {
+        /// The zone that it is about.
+        about_zone: ZoneName,
+        /// The service that it is about.
+        about: ServiceName,
+        /// Raised, or cleared.
+        raised: bool,
+        /// Why it was raised; absent where it was cleared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<AlarmCause>,
+        /// Requests that failed in the last period.
+        failed: u64,
+        /// Requests in it.
+        requests: u64,
+    },
     /// One window of a canary.
     Canary {
         /// True for the control canary, which calls an echo without dependencies.
@@ -354,6 +375,16 @@ pub enum Life {
     Serving,
     /// A request through it succeeds in full.
     Active,
+}
+
+/// Why an alarm was raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmCause {
+    /// Too many requests failed.
+    Failing,
+    /// Nobody told anything.
+    NoData,
 }
 
 /// How asking for a need went.

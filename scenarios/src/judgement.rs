@@ -110,6 +110,9 @@ pub struct Measurements {
     pub restart_to_active_ms: Option<f64>,
     /// The same for each instance that lost power (its slowest return).
     pub restart_to_active_ms_by_instance: BTreeMap<InstanceName, f64>,
+    /// From the first fault in force to the first alarm that the region's own telemetry raised; absent where it raised none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_detect_ms: Option<f64>,
     /// Answered ÷ sent by zone, then by phase (`baseline`, `outage`, `recovery`, `quiet`).
     pub availability: BTreeMap<ZoneName, BTreeMap<String, Availability>>,
     /// Writes acknowledged to the witness.

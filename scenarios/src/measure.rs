@@ -30,6 +30,7 @@ pub(crate) fn measure_in(timeline: &Timeline, case: &Case<'_>, events: &[Event])
         power_on_skew_ms: widest_skew(case, events, Act::Heal),
         restart_to_active_ms: restarts.values().copied().reduce(f64::max),
         restart_to_active_ms_by_instance: restarts,
+        time_to_detect_ms: time_to_detect(events),
         availability: availability(timeline, &windows(events, false)),
         acknowledged_writes: acknowledged,
         lost_acknowledged_writes: lost,
@@ -92,6 +93,19 @@ fn power_off_method(case: &Case<'_>, events: &[Event]) -> Option<String> {
         Detail::StepDone { step, act: Act::Inject, method, .. } if is_power(case, step) => Some(method.clone()),
         _ => None,
     })
+}
+
+/// The first alarm raised after the first fault was in force; `None` where there was no fault, or no alarm.
+pub fn detection(events: &[Event]) -> Option<(&Event, &Event)> {
+    let fault = events.iter().filter(|event| matches!(event.detail, Detail::StepDone { act: Act::Inject, .. }));
+    let fault = fault.min_by_key(|event| (event.t_ns, event.id))?;
+    let raised =
+        |event: &&Event| event.t_ns >= fault.t_ns && matches!(event.detail, Detail::Alarm { raised: true, .. });
+    Some((fault, events.iter().filter(raised).min_by_key(|event| (event.t_ns, event.id))?))
+}
+
+fn time_to_detect(events: &[Event]) -> Option<f64> {
+    detection(events).map(|(fault, alarm)| millis(alarm.t_ns - fault.t_ns))
 }
 
 /// From each gate to the first time the witness saw an instance behind it active, the slowest of each instance. The

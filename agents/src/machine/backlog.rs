@@ -199,9 +199,14 @@ impl Machine {
         item.waiter.filter(|waiter| self.jobs.contains(waiter))
     }
 
+    /// Whether a request is the queue's own, for an item; whoever handed that in was counted with his.
+    pub(super) fn is_item(&self, id: RequestId) -> bool {
+        self.backlog.is_some() && id.0 & ITEM != 0
+    }
+
     /// The queue's own request for an item was answered; false where it is none of an item.
     pub(super) fn item_answered(&mut self, id: RequestId, reply: &Reply, out: &mut Vec<Output>) -> bool {
-        if self.backlog.is_none() || id.0 & ITEM == 0 {
+        if !self.is_item(id) {
             return false;
         }
         let (now, number) = (self.now, id.0 & !ITEM);

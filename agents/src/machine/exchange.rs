@@ -27,6 +27,10 @@ pub enum Purpose {
         /// The member's own number for it.
         flight: u64,
     },
+    /// To push counts.
+    Push,
+    /// To hand counts on to another instance of telemetry.
+    Relay,
     /// To make a call for a request.
     Call {
         /// The request.

@@ -100,12 +100,25 @@ impl Machine {
         if let Some(failure) = self.switched_off(now, operation, out) {
             return self.fail(id, failure, Vec::new(), out);
         }
+        self.take_in(now, id, (errand, write), remaining, out);
+    }
+
+    /// Begins a request as soon as there is capacity; false where there is no room for it to wait.
+    pub(super) fn take_in(
+        &mut self,
+        now: Nanos,
+        id: RequestId,
+        (errand, write): (Errand, Option<(String, String)>),
+        remaining: Option<Nanos>,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let config = &self.role.config;
         let begin = now.max(self.next_free);
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
         let waiting = (begin - now).div_ceil(config.interval_ns.max(1));
         if waiting > u64::from(config.queue) {
-            return self.fail(id, Failure::Overloaded, Vec::new(), out);
+            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            return false;
         }
         self.next_free = begin + config.interval_ns;
         let deadline = self.begin(now, id, errand, write, remaining);
@@ -116,6 +129,7 @@ impl Machine {
         } else {
             self.advance(now, id, out);
         }
+        true
     }
 
     /// Answers `/readyz`: at once, or (deep) after asking every hard dependency.
@@ -283,7 +297,9 @@ impl Machine {
 
     /// All calls are done: stores the write, if it stays here, and answers.
     fn finish(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
-        if self.replica.is_some() && self.jobs.get(&id).is_some_and(|job| job.errand != Errand::Ready) {
+        if self.replica.is_some()
+            && self.jobs.get(&id).is_some_and(|job| !matches!(job.errand, Errand::Ready | Errand::Push))
+        {
             return self.consult(now, id, out);
         }
         let keeps = self.keeps_writes() && self.backlog.is_none();
@@ -312,6 +328,9 @@ impl Machine {
 
     pub(super) fn succeed(&mut self, id: RequestId, out: &mut Vec<Output>) {
         let Some(job) = self.jobs.remove(&id) else { return };
+        if !self.is_item(id) {
+            self.count_job(&job, true);
+        }
         let degraded: Vec<ServiceName> = job.degraded.into_iter().collect();
         if let Some(key) = job.fetches {
             self.fetched(key, Ok(degraded.clone()), out);
@@ -330,7 +349,13 @@ impl Machine {
     }
 
     pub(super) fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
-        let fetches = self.jobs.remove(&id).and_then(|job| job.fetches);
+        let job = self.jobs.remove(&id);
+        match &job {
+            Some(_) if self.is_item(id) => {}
+            Some(job) => self.count_job(job, false),
+            None => self.count_refusal(failure),
+        }
+        let fetches = job.and_then(|job| job.fetches);
         self.forget_wish(id);
         if let Some(key) = fetches {
             self.fetched(key, Err((failure, missing.clone())), out);
@@ -349,6 +374,7 @@ impl Machine {
         if let Some(job) = self.jobs.remove(&id) {
             self.timers.cancel(TimerKind::Job(id));
             self.exchange.abandon(id, &mut self.timers, out);
+            self.count_job(&job, false);
             if let Some(key) = job.fetches {
                 self.fetch_abandoned(now, key, out);
             }

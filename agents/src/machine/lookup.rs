@@ -34,6 +34,8 @@ pub enum Waiter {
     Need(usize),
     /// A request.
     Job(RequestId),
+    /// The counts that are to be pushed.
+    Meter,
 }
 
 /// What is known of a name.

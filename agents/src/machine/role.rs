@@ -32,6 +32,8 @@ pub(super) enum Errand {
     Ready,
     /// A read of one key.
     Read,
+    /// Counts that somebody pushes.
+    Push,
 }
 
 impl Role {
@@ -70,7 +72,7 @@ impl Role {
         match errand {
             Errand::Operation(position) => &self.operations[position].1,
             Errand::Ready => &self.checked,
-            Errand::Read => &[],
+            Errand::Read | Errand::Push => &[],
         }
     }
 }

@@ -23,6 +23,10 @@ pub enum TimerKind {
     Member,
     /// An item of a queue may begin.
     Backlog,
+    /// An interval is over: what happened in it is pushed.
+    Meter,
+    /// A period of the alarms is over.
+    Board,
 }
 
 /// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing. A

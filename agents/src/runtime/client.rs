@@ -4,7 +4,8 @@
 use super::tls::{self, Tls};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
-    Ask, Failure, HEADER_KEY, HEADER_LETTER, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch, Text,
+    Ask, Failure, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply,
+    Switch, Text,
 };
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -134,6 +135,7 @@ impl Client {
                 (Method::POST, format!("/switch/{word}/{}", for_ns / 1_000_000))
             }
             Ask::Member(_) => (Method::POST, "/member".to_owned()),
+            Ask::Metrics(_) => (Method::POST, "/push".to_owned()),
             // It travels as DNS.
             Ask::Lookup { .. } => return None,
         };
@@ -144,6 +146,9 @@ impl Client {
         }
         if let Ask::Member(letter) = ask {
             builder = builder.header(HEADER_LETTER, serde_json::to_string(letter).ok()?);
+        }
+        if let Ask::Metrics(metrics) = ask {
+            builder = builder.header(HEADER_METRICS, serde_json::to_string(metrics).ok()?);
         }
         if let (Ask::Need { .. }, Some(tls)) = (ask, &self.tls)
             && !self.names.is_empty()

@@ -3,7 +3,9 @@
 
 use super::drive::Driver;
 use crate::machine::Actor;
-use crate::wire::{Ask, HEADER_KEY, HEADER_LETTER, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch};
+use crate::wire::{
+    Ask, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch,
+};
 use fixtures::graph::identity::CERTIFICATE;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -88,6 +90,7 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
         "/livez" => return Some(Ask::Live),
         "/readyz" => return Some(Ask::Ready),
         "/member" => return serde_json::from_str(header(request, HEADER_LETTER)?).ok().map(Ask::Member),
+        "/push" => return serde_json::from_str(header(request, HEADER_METRICS)?).ok().map(Ask::Metrics),
         _ => {}
     }
     let (noun, name) = path.strip_prefix('/')?.split_once('/')?;

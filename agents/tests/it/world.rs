@@ -27,6 +27,8 @@ pub(crate) struct World<A> {
     pub(crate) peers: BTreeMap<SocketAddr, Peer>,
     /// Whom it asked, when.
     pub(crate) sent: Vec<(Nanos, SocketAddr)>,
+    /// What it asked.
+    pub(crate) asks: Vec<Ask>,
     pub(crate) timeouts: Vec<Nanos>,
     pub(crate) replies: BTreeMap<RequestId, Vec<Reply>>,
     pub(crate) notes: Vec<Note>,
@@ -37,8 +39,9 @@ pub(crate) struct World<A> {
 impl<A: Actor> World<A> {
     pub(crate) fn new(actor: A) -> Self {
         let (peers, replies) = (BTreeMap::new(), BTreeMap::new());
-        let (sent, timeouts, notes, others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { actor, now: MS, peers, sent, timeouts, replies, notes, others, next_id: 1 }
+        let (sent, asks, timeouts) = (Vec::new(), Vec::new(), Vec::new());
+        let (notes, others) = (Vec::new(), Vec::new());
+        Self { actor, now: MS, peers, sent, asks, timeouts, replies, notes, others, next_id: 1 }
     }
 
     pub(crate) fn start(&mut self) {
@@ -53,8 +56,9 @@ impl<A: Actor> World<A> {
             self.actor.handle(self.now, input, &mut outputs);
             for output in outputs {
                 match output {
-                    Output::Send { attempt, to, timeout, .. } => {
+                    Output::Send { attempt, to, timeout, ask, .. } => {
                         self.sent.push((self.now, to));
+                        self.asks.push(ask);
                         self.timeouts.push(timeout);
                         let outcome = match self.peers.get(&to) {
                             Some(Peer::Answers(reply)) => Outcome::Reply(reply.clone()),

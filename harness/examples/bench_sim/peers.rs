@@ -129,7 +129,7 @@ fn graph() -> anyhow::Result<Graph> {
     };
     let entry = Entry { service: name, operation: serve, peak: None };
     let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
-    Ok(Graph { name, title, entry, names: None, identity: None, services: vec![service] })
+    Ok(Graph { name, title, entry, names: None, identity: None, telemetry: None, services: vec![service] })
 }
 
 /// A zone for each host, because each zone has one customer.

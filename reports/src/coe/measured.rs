@@ -17,14 +17,19 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// The moments, and the times to detect, mitigate and recover.
 pub(super) fn moments(moments: &Moments) -> String {
     let mut out = String::from("| moment | UTC | run time | event |\n|---|---|---|---|\n");
-    for (name, seen) in [
+    let mut rows = vec![
         ("first fault in force", &moments.fault),
         ("first failing window of a customer", &moments.impact),
         ("first trouble seen from outside (witness or canary)", &moments.seen),
         ("last fault healed", &moments.healed),
         ("mitigated: customers of every zone answered again", &moments.mitigated),
         ("recovered: everybody who had been away active", &moments.recovered),
-    ] {
+    ];
+    // A region without telemetry of its own has no alarm to miss.
+    if moments.alarmed.is_some() {
+        rows.insert(3, ("first alarm raised by the region's own telemetry", &moments.alarmed));
+    }
+    for (name, seen) in rows {
         match seen {
             Some(seen) => {
                 let at = moment(seen.t_ns);
@@ -39,6 +44,10 @@ pub(super) fn moments(moments: &Moments) -> String {
         &moments.impact,
         &moments.seen,
     ));
+    if moments.alarmed.is_some() {
+        let what = "Time to detect by the region's own alarms, from the fault";
+        out.push_str(&between(what, &moments.fault, &moments.alarmed));
+    }
     out.push_str(&between("Time to mitigate, from first impact", &moments.impact, &moments.mitigated));
     out.push_str(&between("Time to recover, from first impact", &moments.impact, &moments.recovered));
     out.push_str(&between("Recovery lag, from the last heal to mitigation", &moments.healed, &moments.mitigated));

@@ -5,15 +5,16 @@ use super::{blank, cite};
 use crate::harm::{self, Episode};
 use crate::record::Record;
 use crate::text::{code, length, markdown};
-use scenarios::event::{Act, By, Detail, Event, NeedOutcome};
+use scenarios::event::{Act, AlarmCause, By, Detail, Event, NeedOutcome};
 use scenarios::judgement::InvariantResult;
+use scenarios::measure;
 use scenarios::verdict::Verdict;
 
 /// Four blocks.
 pub(super) fn render(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
     let by_time = harm::by_time(events);
     let blocks = [
-        ("Detection", detection(&by_time, episodes)),
+        ("Detection", detection(events, &by_time, episodes)),
         ("Diagnosis", diagnosis(&by_time)),
         ("Mitigation", mitigation(record, &by_time, episodes)),
         ("Prevention", prevention(record)),
@@ -27,9 +28,9 @@ fn first_done<'a>(events: &[&'a Event], wanted: Act) -> Option<&'a Event> {
     events.iter().find(done).copied()
 }
 
-fn detection(events: &[&Event], episodes: &[Episode]) -> Vec<String> {
+fn detection(events: &[Event], by_time: &[&Event], episodes: &[Episode]) -> Vec<String> {
     let mut lines = Vec::new();
-    let fault = first_done(events, Act::Inject);
+    let fault = first_done(by_time, Act::Inject);
     let after = fault.and_then(|fault| episodes.iter().find(|episode| episode.first.t_ns >= fault.t_ns));
     lines.push(match (fault, after) {
         (Some(fault), Some(episode)) => format!(
@@ -41,11 +42,28 @@ fn detection(events: &[&Event], episodes: &[Episode]) -> Vec<String> {
         (Some(fault), None) => format!("No customer's request failed after the fault {}", cite(&[fault.id])),
         (None, _) => "No event shows a fault that was injected.".to_owned(),
     });
-    lines.push("The harness's own canaries saw it; the region's own alarms are not observed.".to_owned());
-    lines.push(blank("which alarm of the region's own told of it, and when"));
-    lines.push(blank("why no alarm existed, where none did"));
+    lines.extend(alarm(events));
     lines.push(blank("how the time to detect could be halved"));
     lines
+}
+
+/// What the region's own telemetry raised, or blanks where it raised nothing.
+fn alarm(events: &[Event]) -> Vec<String> {
+    let Some((fault, raised)) = measure::detection(events) else {
+        return vec![
+            "The harness's own canaries saw it; the region's own alarms are not observed.".to_owned(),
+            blank("which alarm of the region's own told of it, and when"),
+            blank("why no alarm existed, where none did"),
+        ];
+    };
+    let Detail::Alarm { about_zone, about, cause, failed, requests, .. } = &raised.detail else { return Vec::new() };
+    let why = match cause {
+        Some(AlarmCause::NoData) => "nobody told anything".to_owned(),
+        _ => format!("{failed} of {requests} requests failed"),
+    };
+    let after = length(raised.t_ns - fault.t_ns);
+    let text = format!("The region's own alarm on `{about}` in {about_zone} was raised {after} after the fault: {why}");
+    vec![format!("{text} {}", cite(&[fault.id, raised.id]))]
 }
 
 fn diagnosis(events: &[&Event]) -> Vec<String> {

@@ -8,7 +8,8 @@ use reports::record::{
     from_json,
 };
 use scenarios::event::{
-    Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place, WriteOutcome,
+    Act, AlarmCause, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
+    WriteOutcome,
 };
 use scenarios::judgement::{Finding, Reason};
 use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Switch, Unsynced};
@@ -70,6 +71,7 @@ pub(crate) fn record(text: &str) -> Record {
     record.parameters.insert(free(), parameter);
     record.services[1].needs[0].need = free();
     record.measurements.power_off_method = Some(free());
+    record.measurements.time_to_detect_ms = Some(1.5);
     record.measurements.restart_to_active_ms_by_instance.insert(InstanceName(free()), 1e9);
     record.instances[0].name = InstanceName(free());
     for parameter in record.parameters.values_mut() {
@@ -139,6 +141,11 @@ fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
     deeds
 }
 
+fn of_telemetry() -> [Detail; 2] {
+    let (about_zone, about, cause) = (zone("az1"), service("cache"), Some(AlarmCause::Failing));
+    [Detail::Metrics { dropped: 4 }, Detail::Alarm { about_zone, about, raised: true, cause, failed: 3, requests: 4 }]
+}
+
 /// One event of every kind, with every field.
 pub(crate) fn events(text: &str) -> Vec<Event> {
     let free = || text.to_owned();
@@ -202,6 +209,6 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
         service: Some(service("app")),
         instance: Some(InstanceName(free())),
     };
-    let numbered = (1_u64..).zip(details);
+    let numbered = (1_u64..).zip(details.into_iter().chain(of_telemetry()));
     numbered.map(|(id, detail)| Event { place: place.clone(), ..event(id, id * 1_000_000_000, detail) }).collect()
 }

@@ -59,11 +59,12 @@ fn only_power(run: &Run<'_>, segment: &Segment) -> bool {
     in_force.map(|spell| spell.fault.as_str()).all(is_power)
 }
 
-/// Services that nobody needs to start, nobody calls hard, and somebody calls: telemetry, flags, audit.
+/// Services that nobody needs to start, nobody calls hard, and somebody calls or tells something: telemetry, flags, audit.
 pub(super) fn never_missed<'a>(run: &Run<'a>) -> BTreeSet<&'a ServiceName> {
     let services = &run.case.graph.services;
     let called = services.iter().flat_map(|service| &service.calls);
     let mut soft: BTreeSet<&ServiceName> = called.map(|call| &call.to).collect();
+    soft.extend(run.case.graph.telemetry.as_ref().map(|telemetry| &telemetry.service));
     for service in services {
         let hard = service.calls.iter().filter(|call| call.strength == Strength::Hard).map(|call| &call.to);
         for name in hard.chain(service.needs.iter().map(|need| &need.from)) {

@@ -139,6 +139,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        // Everybody pushes metrics, and nobody waits for an answer.
+        all.extend(graph.telemetry.as_ref().map(|telemetry| &telemetry.service));
         let soft = all.difference(&hard).copied().collect();
         (hard, soft)
     }

@@ -2,7 +2,8 @@
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use scenarios::event::{
-    Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place, WriteOutcome,
+    Act, AlarmCause, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
+    WriteOutcome,
 };
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -83,6 +84,18 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
     vec![
         ("probe", Detail::Probe { outcome: Life::Starting, cause: "refused".into(), took_us: 12 }),
         ("write", Detail::Write { key: "k1".into(), outcome: WriteOutcome::ReadBack, stored_at: vec![instance] }),
+        ("metrics", Detail::Metrics { dropped: 4 }),
+        (
+            "alarm",
+            Detail::Alarm {
+                about_zone: ZoneName::new("az2").expect("a name"),
+                about: ServiceName::new("store").expect("a name"),
+                raised: true,
+                cause: Some(AlarmCause::NoData),
+                failed: 0,
+                requests: 0,
+            },
+        ),
         ("tap", Detail::Tap { operation: "create".into(), calls: 3, refused: 2 }),
         (
             "operation",

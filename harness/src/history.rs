@@ -109,6 +109,8 @@ impl History {
     }
 
     fn is_ready(&self) -> Result<bool> {
+        // One snapshot: between two looks of their own another process may have made it.
+        let _snapshot = self.connection.unchecked_transaction()?;
         let (application, version) = (self.number("application_id")?, self.number("user_version")?);
         let tables: u32 = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if application != APPLICATION && (application != 0 || version != 0 || tables > 0) {

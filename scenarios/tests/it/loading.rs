@@ -177,12 +177,7 @@ fn recovery_may_be_judged_from_the_last_heal_alone() {
         plan.rounds[0].steps.iter().map(|step| (step.id.as_str(), step.begins_recovery())).collect();
     assert_eq!(
         begins,
-        [
-            ("r0.dark.inject", false),
-            ("r0.late.inject", false),
-            ("r0.dark.heal", false),
-            ("r0.late.heal", true),
-        ]
+        [("r0.dark.inject", false), ("r0.late.inject", false), ("r0.dark.heal", false), ("r0.late.heal", true),]
     );
     let event = fault("late", "lasts = \"5s\"\nafter = { service = \"store\", becomes = \"active\" }");
     check(&format!("{GOOD}{event}{windows}"), &[("recovery-from-event", 12)]);

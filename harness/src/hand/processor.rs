@@ -123,7 +123,7 @@ fn was_short(before: Sample, after: Sample, left: f64, period_ns: f64) -> bool {
     let span = after.at_ns.saturating_sub(before.at_ns) as f64;
     // A busy machine may itself leave less than the bound, which is not reached then: the burner has waited all the same.
     let waited = after.waited_ns.saturating_sub(before.waited_ns) as f64;
-    let reached = throttled > 0 && throttled * 4 >= periods || waited >= span / 4.0;
+    let reached = throttled > 0 && throttled * 4 >= periods || waited > 0.0 && waited >= span / 4.0;
     let used = after.used_ns.saturating_sub(before.used_ns) as f64;
     // The time between two samples begins and ends within a period, either of which may hold a whole quota.
     reached && used <= left * (span * OVERDRAWN + period_ns) + SLACK_NS

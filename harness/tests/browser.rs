@@ -1,7 +1,7 @@
-//! Owns the claims about a report that only a browser can show: Debian's Chromium opens pages of real runs, light and dark,
-//! wide, narrow and on paper, and `browser/check.py` says what is wrong. Where the browser is missing each test says that
-//! it was not run; with `BLACKSTART_REQUIRE_BROWSER=1` it fails. `.ci/browser` installs what is missing and runs them.
-//! Refuses to hold game days on an engine.
+//! Owns the claims about pages that only a browser can show: Debian's Chromium opens reports of real runs and documents of
+//! many, light and dark, wide, narrow and on paper, and `browser/check.py` says what is wrong. Where the browser is missing
+//! each test says that it was not run; with `BLACKSTART_REQUIRE_BROWSER=1` it fails. `.ci/browser` installs what is missing
+//! and runs them. Refuses to hold game days on an engine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,6 +43,19 @@ impl Tools {
             Err(error) => Err(format!("{}: {error}", python.display())),
         }
     }
+
+    /// What is wrong with a page, looked at in one way; nothing where nothing is.
+    fn look(&self, what: &str, page: &Path, record: Option<&Path>) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py");
+        let mut command = Command::new(&self.python);
+        command.arg(&script).arg(what).arg(page).args(record).env("BLACKSTART_CHROMIUM", &self.chromium);
+        let output = command.output().expect("Python was there a moment ago");
+        if output.status.success() {
+            return String::new();
+        }
+        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        format!("{}\n{told}\n", page.display())
+    }
 }
 
 /// Pages of the days with their records; held once for all tests.
@@ -69,29 +82,22 @@ fn days() -> &'static [(PathBuf, PathBuf)] {
 /// Looks at every day in one way, and fails with everything that is wrong.
 #[track_caller]
 fn look(what: &str) {
-    let tools = match Tools::find() {
-        Ok(tools) => tools,
-        Err(missing) => {
-            let required = std::env::var_os("BLACKSTART_REQUIRE_BROWSER").is_some_and(|value| value == "1");
-            assert!(!required, "BLACKSTART_REQUIRE_BROWSER is set, and the browser cannot be driven: {missing}");
-            eprintln!("NOT RUN: browser test `{what}`: {missing}. `.ci/browser` installs what is missing");
-            return;
-        }
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.py");
-    let mut wrong = String::new();
-    for (page, record) in days() {
-        let mut command = Command::new(&tools.python);
-        let output =
-            command.arg(&script).arg(what).arg(page).arg(record).env("BLACKSTART_CHROMIUM", &tools.chromium).output();
-        let output = output.expect("Python was there a moment ago");
-        if !output.status.success() {
-            let told =
-                [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-            wrong.push_str(&format!("{}\n{told}\n", page.display()));
-        }
-    }
+    let Some(tools) = tools(what) else { return };
+    let wrong: String = days().iter().map(|(page, record)| tools.look(what, page, Some(record.as_path()))).collect();
     assert!(wrong.is_empty(), "{what}:\n{wrong}");
+}
+
+/// Who looks; nobody where something is missing that is not required.
+#[track_caller]
+fn tools(what: &str) -> Option<Tools> {
+    let missing = match Tools::find() {
+        Ok(tools) => return Some(tools),
+        Err(missing) => missing,
+    };
+    let required = std::env::var_os("BLACKSTART_REQUIRE_BROWSER").is_some_and(|value| value == "1");
+    assert!(!required, "BLACKSTART_REQUIRE_BROWSER is set, and the browser cannot be driven: {missing}");
+    eprintln!("NOT RUN: browser test `{what}`: {missing}. `.ci/browser` installs what is missing");
+    None
 }
 
 #[test]
@@ -127,4 +133,19 @@ fn a_printed_page_has_everything_on_the_paper() {
 #[test]
 fn a_page_is_valid_html() {
     look("valid");
+}
+
+/// Lists, reviews and readiness: the committed samples, which another test holds to today's renderers.
+#[test]
+fn documents_of_many_runs_are_as_sound_as_those_of_one() {
+    let Some(tools) = tools("documents") else { return };
+    let samples = root().join("reports/samples");
+    let mut wrong = String::new();
+    for name in ["history", "actions", "ops-review-2026-W47", "orr-github-2016"] {
+        let page = samples.join(format!("{name}.html"));
+        for what in ["quiet", "audit", "fits", "labels", "valid"] {
+            wrong.push_str(&tools.look(what, &page, None));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

@@ -57,7 +57,7 @@ pub fn render(record: &Record, events: &[Event], beside: &Beside<'_>) -> String 
         "impact" => harmed::impact(record, events, &episodes),
         "moments" => measured::moments(&moments),
         "timeline" => timeline_section(record, events),
-        "metrics" => measured::metrics(events, &page),
+        "metrics" => measured::metrics(events, &moments, &page),
         "culprits" => causes::culprits(record),
         "whys" => causes::whys(record, events),
         "actions" => actions::actions(record, beside.policy),
@@ -111,7 +111,14 @@ fn cite(ids: &[EventId]) -> String {
 }
 
 fn timeline_section(record: &Record, events: &[Event]) -> String {
-    let mut out = String::from("| UTC | run time | what | event |\n|---|---|---|---|\n");
+    let mut out = String::from("All times in UTC");
+    let is_virtual = record.world == "sim" && record.started_utc.starts_with("2000-01-01");
+    out.push_str(if is_virtual {
+        ", of a clock that begins at 2000-01-01: the run was held in virtual time.\n\n"
+    } else {
+        ".\n\n"
+    });
+    out.push_str("| UTC | run time | what | event |\n|---|---|---|---|\n");
     for row in timeline::rows(record, events) {
         let moment = crate::text::moment(row.t_ns);
         out.push_str(&format!("| {} | {moment} | {} | {} |\n", markdown(&row.utc), markdown(&row.text), row.evidence));

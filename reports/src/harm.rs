@@ -1,6 +1,7 @@
 //! Owns when customers were hurt: for each zone, its canary's first failing window after a fault, and the end of the
 //! failing. Refuses to know why, and looks at nothing but canaries that stand for customers.
 
+use crate::record::Record;
 use fixtures::name::ZoneName;
 use scenarios::event::{Act, Detail, Event, EventId, Phase};
 use std::collections::BTreeMap;
@@ -113,10 +114,15 @@ pub fn episodes(events: &[Event]) -> Vec<Episode> {
     closed
 }
 
+/// When the first fault took effect, by the clock of the run; its beginning where there was none.
+fn fault_ns<'a>(events: impl IntoIterator<Item = &'a Event>) -> u64 {
+    let done = |event: &&Event| matches!(&event.detail, Detail::StepDone { act: Act::Inject, .. });
+    events.into_iter().filter(done).map(|event| event.t_ns).min().unwrap_or(0)
+}
+
 /// The failing since the first fault took effect: before it a region is still getting up. Without a fault all of it.
 pub fn since_fault(events: &[Event]) -> Vec<Episode> {
-    let done = |event: &&Event| matches!(&event.detail, Detail::StepDone { act: Act::Inject, .. });
-    let fault_ns = events.iter().filter(done).map(|event| event.t_ns).min().unwrap_or(0);
+    let fault_ns = fault_ns(events);
     let mut all = episodes(events);
     all.retain(|episode| episode.last.t_ns >= fault_ns);
     all
@@ -142,10 +148,12 @@ pub struct Below {
     pub evidence: Vec<EventId>,
 }
 
-/// Windows in which fewer requests than the target share (in parts per million) were answered, by zone.
+/// Windows since the first fault in which fewer requests than the target share (in parts per million) were answered, by
+/// zone: a region that is still getting up is below every target, and nobody's harm.
 pub fn below(events: &[Event], target_ppm: u32) -> BTreeMap<ZoneName, Below> {
     let mut zones: BTreeMap<ZoneName, Below> = BTreeMap::new();
-    for event in by_time(events) {
+    let fault_ns = fault_ns(events);
+    for event in by_time(events).into_iter().filter(|event| event.t_ns >= fault_ns) {
         let Some((zone, window)) = window(event) else { continue };
         let answered = u128::from(window.sent.saturating_sub(window.failed));
         if answered * 1_000_000 < u128::from(window.sent) * u128::from(target_ppm) {
@@ -153,6 +161,49 @@ pub fn below(events: &[Event], target_ppm: u32) -> BTreeMap<ZoneName, Below> {
             below.ns = below.ns.saturating_add(window.window_ns);
             below.evidence.truncate(1);
             below.evidence.push(window.id);
+        }
+    }
+    zones
+}
+
+/// Answers to a zone's customers since the first fault that came later than was promised.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Late {
+    /// Answers that came too late.
+    pub late: u64,
+    /// All answers.
+    pub answered: u64,
+    /// The first and the last window with a late one; of an undisturbed zone the first and the last of all.
+    pub evidence: Vec<EventId>,
+}
+
+/// What a run promised as the 99th percentile of latency: as written, and in microseconds.
+pub(crate) fn promised_latency(record: &Record) -> Option<(&str, u64)> {
+    let value = &record.parameters.get("steady-state.latency-p99")?.value;
+    let span = fixtures::unit::Span::try_from(value.clone()).ok()?;
+    Some((value, u64::try_from(span.0.as_micros()).unwrap_or(u64::MAX)))
+}
+
+/// Answers later than a promise, by zone. A latency is known by the upper bound of its bucket, as the judge takes it.
+pub fn late(by_time: &[&Event], promised_us: u64) -> BTreeMap<ZoneName, Late> {
+    let mut zones: BTreeMap<ZoneName, Late> = BTreeMap::new();
+    let fault_ns = fault_ns(by_time.iter().copied());
+    for event in by_time.iter().filter(|event| event.t_ns >= fault_ns) {
+        let (Detail::Canary { control: false, latency_us, .. }, Some(zone)) = (&event.detail, &event.place.zone) else {
+            continue;
+        };
+        let own = zones.entry(zone.clone()).or_default();
+        let late_before = own.late;
+        for (bound, count) in latency_us {
+            own.answered = own.answered.saturating_add(*count);
+            own.late = own.late.saturating_add(if *bound > promised_us { *count } else { 0 });
+        }
+        if late_before == 0 && own.late > 0 {
+            own.evidence.clear();
+        }
+        if late_before == 0 || own.late > late_before {
+            own.evidence.truncate(1);
+            own.evidence.push(event.id);
         }
     }
     zones

@@ -45,11 +45,10 @@ struct Header {
     schema: u32,
 }
 
-/// The record as `record.json`: indented, with a newline at its end.
+/// The record as `record.json`: indented, with a newline at its end, and harmless in a terminal.
 pub fn to_json(record: &Record) -> String {
-    let mut text = serde_json::to_string_pretty(record).expect("a record has text keys and no serialiser of its own");
-    text.push('\n');
-    text
+    let text = serde_json::to_string_pretty(record).expect("a record has text keys and no serialiser of its own");
+    crate::text::escaped_json(&text) + "\n"
 }
 
 /// Reads `record.json` of this schema or an earlier one. Unknown fields are passed over: adding one does not raise the

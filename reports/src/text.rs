@@ -73,8 +73,13 @@ pub(crate) fn html_to(text: &str, chars_max: usize) -> String {
 
 /// A value as indented JSON in which no character from outside is obeyed by a terminal: it is escaped, and means the same.
 pub(crate) fn json(value: &serde_json::Value) -> String {
-    let mut out = String::new();
-    for c in format!("{value:#}").chars() {
+    escaped_json(&format!("{value:#}"))
+}
+
+/// The same of what is JSON already.
+pub(crate) fn escaped_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         if c != '\n' && is_treacherous(c) {
             let mut units = [0; 2];
             c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));

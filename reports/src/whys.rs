@@ -94,17 +94,38 @@ fn of_link(link: &Link) -> Why {
             let answer = format!("It needs `{need}` from {what}, and did not have it since {since}");
             (format!("Why was {who} not active?"), answer)
         }
+        how => of_lack(link, how, (&who, &what, &since)),
+    };
+    Why::new(question, answer, link.evidence.clone())
+}
+
+/// Question and answer of somebody who was up, and lacked something.
+fn of_lack(link: &Link, how: &str, (who, what, since): (&str, &str, &str)) -> (String, String) {
+    let answers = format!("Why did {who} not answer in full?");
+    match how {
+        "call to another zone" => {
+            (answers, format!("It asks {what} in other zones than its own, and did not get what it asks since {since}"))
+        }
+        "lookup" => (answers, format!("It did not learn from {what} whom to ask since {since}")),
+        "agreement" => (answers, format!("It waited for {} since {since}", link.waits_for)),
+        how if how.starts_with("register ") => (
+            format!("Why is there no one order of what {who} said?"),
+            format!("What it answered at {since} fits no order with all other answers"),
+        ),
+        "switch" | "state" => {
+            (format!("Why was {who} not active?"), format!("It waited for {} since {since}", link.waits_for))
+        }
+        "soft call" => (
+            format!("Why did {who} not answer in full and in time?"),
+            format!("It calls {what} (soft), and did not get what it asks since {since}"),
+        ),
         how if how.ends_with("call") => {
             let strength = how.trim_end_matches("call").trim();
             let strength = if strength.is_empty() { String::new() } else { format!(" ({strength})") };
-            (
-                format!("Why was {who} not active?"),
-                format!("It calls {what}{strength}, and did not get what it asks since {since}"),
-            )
+            (answers, format!("It calls {what}{strength}, and did not get what it asks since {since}"))
         }
         _ => (format!("Why was {who} not active?"), format!("What it lacked since {since} was not observed")),
-    };
-    Why::new(question, answer, link.evidence.clone())
+    }
 }
 
 /// Who gave up, and whether what it wanted came later.

@@ -106,6 +106,12 @@ fn the_same_seeds_on_both_sides_find_it_in_small_regions_too() {
         );
         assert!(quiet >= RIGHT && found >= RIGHT, "{scenario}: {quiet} and {found} of {DRAWS}");
     }
+    let found = count(draw, &played("minimal"), |run| slower(run, 1.3), is_slower);
+    println!("minimal, other seeds: 30 % slower found in {found} of {DRAWS}");
+    assert!(
+        (DRAWS / 2..RIGHT).contains(&found),
+        "`docs/history.md` says two in three of other seeds, not {found} of {DRAWS}"
+    );
 }
 
 /// What the committed soak of `minimal` on an engine showed: 202.5 ms at least, 402.4 in the middle, 1209.5 at most.

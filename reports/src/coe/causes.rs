@@ -39,7 +39,7 @@ fn culprit(record: &Record, index: usize, finding: &Finding) -> String {
         finding.service,
         finding.team,
         markdown(&finding.invariant),
-        markdown(&finding.text)
+        spans(&finding.text)
     );
     if let Some(setting) = &finding.setting {
         out.push_str(&format!("   - Setting: {}\n", code(setting)));
@@ -48,7 +48,7 @@ fn culprit(record: &Record, index: usize, finding: &Finding) -> String {
         out.push_str(&format!("   - Held back: {}\n", markdown(&list(&finding.affected))));
     }
     if let Some(result) = result_of(record, finding) {
-        out.push_str(&format!("   - Seen: {} {}\n", markdown(&result.reason), cite(&result.evidence)));
+        out.push_str(&format!("   - Seen: {} {}\n", spans(&result.reason), cite(&result.evidence)));
         for (name, value) in &result.thresholds {
             out.push_str(&format!("   - Threshold: {} {}\n", markdown(name), markdown(value)));
         }

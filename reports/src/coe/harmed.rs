@@ -25,6 +25,7 @@ pub(super) fn summary(record: &Record, events: &[Event], episodes: &[Episode]) -
         violated(record)
     )];
     sentences.push(who_and_when(episodes));
+    sentences.extend(came_late(record, events));
     if record.measurements.lost_acknowledged_writes > 0 {
         let lost = count(record.measurements.lost_acknowledged_writes, "acknowledged write");
         let shown = cite(&lost_writes(events));
@@ -53,6 +54,23 @@ pub(super) fn summary(record: &Record, events: &[Event], episodes: &[Episode]) -
         format!("What changes: the setting {}.", settings.join(", "))
     });
     sentences.join("\n")
+}
+
+/// That customers waited, where any did: nobody's request failed then, and all the same it was harm.
+fn came_late(record: &Record, events: &[Event]) -> Option<String> {
+    let (promised, us) = harm::promised_latency(record)?;
+    let zones = harm::late(&harm::by_time(events), us);
+    let hurt: Vec<_> = zones.iter().filter(|(_, zone)| zone.late > 0).collect();
+    let names: Vec<&str> = hurt.iter().map(|(zone, _)| zone.as_str()).collect();
+    let sum = |of: fn(&harm::Late) -> u64| hurt.iter().map(|(_, zone)| of(zone)).fold(0, u64::saturating_add);
+    let ids: Vec<EventId> = hurt.iter().flat_map(|(_, zone)| zone.evidence.iter().copied()).collect();
+    let (late, answered) = (sum(|zone| zone.late), sum(|zone| zone.answered));
+    (!hurt.is_empty()).then(|| {
+        let (names, promised, shown) = (names.join(", "), markdown(promised), cite(&ids));
+        format!(
+            "Customers in {names} waited: {late} of {answered} answers came later than the promised {promised} {shown}."
+        )
+    })
 }
 
 fn evidence_of(record: &Record, finding: &scenarios::judgement::Finding) -> String {
@@ -100,12 +118,12 @@ fn who_and_when(episodes: &[Episode]) -> String {
         "It had not ended when the run did."
     };
     format!(
-        "Customers in {} were hurt, in canary windows that ended from {} to {} ({} with the first window itself): \
+        "Customers in {} were hurt for {}, in canary windows that ended from {} to {}: \
          {failed} of {sent} requests failed [{}, {}]. {over}",
         zones.join(", "),
+        length(harm_ns),
         markdown(&first.first.utc),
         markdown(&last.utc),
-        length(harm_ns),
         first.first.id,
         last.id
     )
@@ -113,9 +131,15 @@ fn who_and_when(episodes: &[Episode]) -> String {
 
 /// Impact in numbers, each with the events it is counted from.
 pub(super) fn impact(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
-    let mut out = traffic_table(record, events);
-    out.push_str("\n| customers in | first failing window | last failing window | length | failed of sent | answered again | events |\n");
-    out.push_str("|---|---|---|---|---|---|---|\n");
+    let mut out = asked(record);
+    out.push_str(&traffic_table(record, events));
+    out.push('\n');
+    out.push_str(if episodes.is_empty() {
+        "No window of a customer failed after the first fault.\n"
+    } else {
+        "| customers in | first failing window | last failing window | length | failed of sent | answered again | events |\n\
+         |---|---|---|---|---|---|---|\n"
+    });
     for episode in episodes {
         let back = episode.back.as_ref().map_or_else(|| "not seen".to_owned(), |back| markdown(&back.utc));
         let mut ids = vec![episode.first.id, episode.last.id];
@@ -133,6 +157,7 @@ pub(super) fn impact(record: &Record, events: &[Event], episodes: &[Episode]) ->
     }
     out.push('\n');
     out.push_str(&below_target(record, events));
+    out.push_str(&late(record, events));
     out.push_str(&writes(record, events));
     out.push_str(&returns(record, events));
     out.push_str(&format!("- Money, reputation: {}\n", blank("what the harm would have cost real customers")));
@@ -156,12 +181,33 @@ fn below_target(record: &Record, events: &[Event]) -> String {
     out
 }
 
+/// Which service customers ask; a graph has one entry with one operation.
+fn asked(record: &Record) -> String {
+    let entries: Vec<String> =
+        record.services.iter().filter(|row| row.entry).map(|row| code(row.name.as_str())).collect();
+    if entries.is_empty() { String::new() } else { format!("Requests of customers to {}:\n\n", entries.join(", ")) }
+}
+
+/// Answers of each zone that came later than was promised.
+fn late(record: &Record, events: &[Event]) -> String {
+    let Some((promised, us)) = harm::promised_latency(record) else { return String::new() };
+    let line = |(zone, seen): (&fixtures::name::ZoneName, &harm::Late)| {
+        let (promised, shown) = (markdown(promised), cite(&seen.evidence));
+        format!("- Customers in {zone}: {} of {} answers later than {promised} {shown}.\n", seen.late, seen.answered)
+    };
+    harm::late(&harm::by_time(events), us).iter().map(line).collect()
+}
+
 /// Returns from the dark, of instances whose host was seen to get power back.
 fn returns(record: &Record, events: &[Event]) -> String {
     let mut powered = BTreeSet::new();
     let mut power_ons = Vec::new();
     for event in harm::by_time(events) {
-        if let Detail::StepDone { act: Act::Heal, hosts, .. } = &event.detail {
+        // Other faults than a loss of power have a kind in a word; the region's first power-on is no return.
+        if let Detail::StepDone { act: Act::Heal, hosts, fault, what, .. } = &event.detail
+            && what.is_empty()
+            && !fault.is_empty()
+        {
             powered.extend(hosts);
             power_ons.push(event.id);
         }

@@ -61,7 +61,7 @@ fn between(what: &str, from: &Option<Moment>, to: &Option<Moment>) -> String {
     match to.t_ns.checked_sub(from.t_ns) {
         Some(0) => format!("- {what}: none, both are shown at once {ids}\n"),
         Some(ns) => format!("- {what}: {} {ids}\n", length(ns)),
-        None => format!("- {what}: {} before it {ids}\n", length(from.t_ns - to.t_ns)),
+        None => format!("- {what}: none, it came {} earlier {ids}\n", length(from.t_ns - to.t_ns)),
     }
 }
 
@@ -72,8 +72,8 @@ struct Column {
     failed: u64,
 }
 
-/// Availability of each zone over time, with the faults below.
-pub(super) fn metrics(events: &[Event], page: &str) -> String {
+/// Availability of each zone over time, with the faults and the moments of the incident below.
+pub(super) fn metrics(events: &[Event], moments: &Moments, page: &str) -> String {
     let by_time = harm::by_time(events);
     let (from_ns, to_ns) = crate::lives::shown(&by_time);
     let column = |t_ns: u64| column_of(t_ns, from_ns, to_ns);
@@ -116,11 +116,29 @@ pub(super) fn metrics(events: &[Event], page: &str) -> String {
         out.push_str(&format!("{zone:width$} {line} {first}..{last}\n"));
     }
     let faults: String = faults.into_iter().collect();
-    out.push_str(&format!("{:width$} {}\n```\n\n", "faults", faults.trim_end()));
+    out.push_str(&format!("{:width$} {}\n", "faults", faults.trim_end()));
+    let marked = marked(moments, column);
+    if !marked.is_empty() {
+        out.push_str(&format!("{:width$} {marked}\n", "seen"));
+    }
     out.push_str(&format!(
-        "`!` a fault begins, `^` it is healed, `·` nothing was sent. Latency, instances and the call graph: `{page}`.\n"
+        "```\n\n`!` a fault begins, `^` it is healed, `·` nothing was sent; `d` detected (first trouble seen from outside), \
+         `i` first impact, `m` mitigated, `r` recovered. Latency, instances and the call graph: `{page}`.\n"
     ));
     out
+}
+
+/// The moments as letters over time; one whose place is taken stands at the next free one.
+fn marked(moments: &Moments, column: impl Fn(u64) -> usize) -> String {
+    let mut line = vec![' '; COLUMNS + 4];
+    let all = [(&moments.seen, 'd'), (&moments.impact, 'i'), (&moments.mitigated, 'm'), (&moments.recovered, 'r')];
+    for (seen, letter) in all {
+        let Some(seen) = seen else { continue };
+        if let Some(free) = line.iter_mut().skip(column(seen.t_ns)).find(|here| **here == ' ') {
+            *free = letter;
+        }
+    }
+    line.into_iter().collect::<String>().trim_end().to_owned()
 }
 
 fn column_of(t_ns: u64, from_ns: u64, to_ns: u64) -> usize {

@@ -1,6 +1,7 @@
 //! Owns the incident questions of a correction of error: what the events answer, and a named blank for each question
 //! that they do not. Refuses to guess what people did or knew.
 
+use super::causes::spans;
 use super::{blank, cite};
 use crate::harm::{self, Episode};
 use crate::record::Record;
@@ -9,13 +10,14 @@ use scenarios::event::{Act, AlarmCause, By, Detail, Event, NeedOutcome};
 use scenarios::judgement::InvariantResult;
 use scenarios::measure;
 use scenarios::verdict::Verdict;
+use std::collections::BTreeMap;
 
 /// Four blocks.
 pub(super) fn render(record: &Record, events: &[Event], episodes: &[Episode]) -> String {
     let by_time = harm::by_time(events);
     let blocks = [
         ("Detection", detection(events, &by_time, episodes)),
-        ("Diagnosis", diagnosis(&by_time)),
+        ("Diagnosis", diagnosis(record, &by_time)),
         ("Mitigation", mitigation(record, &by_time, episodes)),
         ("Prevention", prevention(record)),
     ];
@@ -66,19 +68,31 @@ fn alarm(events: &[Event]) -> Vec<String> {
     vec![format!("{text} {}", cite(&[fault.id, raised.id]))]
 }
 
-fn diagnosis(events: &[&Event]) -> Vec<String> {
+fn diagnosis(record: &Record, events: &[&Event]) -> Vec<String> {
     let mut lines = Vec::new();
-    // What an instance says of itself explains, and decides nothing: the line says who said it.
-    let told = events.iter().find_map(|event| match &event.detail {
-        Detail::Need { need, from, outcome, .. } if event.by == By::Own && *outcome != NeedOutcome::Acquired => {
-            let who = event.place.instance.as_ref().map_or("an instance", |name| name.as_str());
-            Some((event.id, format!("{} said that it lacked {} from `{from}`", code(who), code(need))))
+    // What an instance says of itself explains, and decides nothing: the line says who said it. Before the first fault a
+    // region is getting up, and everybody lacks something.
+    let fault_ns = first_done(events, Act::Inject).map_or(0, |fault| fault.t_ns);
+    let mut first: Option<String> = None;
+    let mut right: Option<String> = None;
+    for event in events.iter().filter(|event| event.t_ns >= fault_ns && event.by == By::Own) {
+        let Detail::Need { need, from, outcome, .. } = &event.detail else { continue };
+        if *outcome == NeedOutcome::Acquired || right.is_some() {
+            continue;
         }
-        _ => None,
-    });
-    lines.push(match told {
-        Some((id, text)) => format!("First self-report that names a missing need: {text} {}", cite(&[id])),
-        None => "No instance reported a missing need of its own.".to_owned(),
+        let who = event.place.instance.as_ref().map_or("an instance", |name| name.as_str());
+        let text = format!("{} said that it lacked {} from `{from}` {}", code(who), code(need), cite(&[event.id]));
+        let service = record.instances.iter().find(|row| row.name.as_str() == who).map(|row| &row.service);
+        let is_culprits = record.findings.iter().any(|finding| {
+            finding.dependency.as_ref() == Some(from) && service.is_none_or(|service| *service == finding.service)
+        });
+        right = is_culprits.then(|| text.clone());
+        first.get_or_insert(text);
+    }
+    lines.push(match (right, first) {
+        (Some(text), _) => format!("First self-report since the fault that names what a culprit lacked: {text}"),
+        (None, Some(text)) => format!("First self-report since the fault that names a missing need: {text}"),
+        (None, None) => "No instance reported a missing need of its own after the fault.".to_owned(),
     });
     lines.push(blank("what responders looked at first, and what made the diagnosis hard"));
     lines
@@ -116,14 +130,15 @@ fn mitigation(record: &Record, events: &[&Event], episodes: &[Episode]) -> Vec<S
 fn prevention(record: &Record) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     lines.push(format!("The game day {} shows it each time: {}", code(&record.scenario), code(&record.replay)));
+    let mut settings: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for finding in &record.findings {
         if let Some(setting) = &finding.setting {
-            lines.push(format!(
-                "A review of {} before release shows what {} tests.",
-                code(setting),
-                markdown(&finding.invariant)
-            ));
+            settings.entry(setting).or_default().push(markdown(&finding.invariant));
         }
+    }
+    for (setting, invariants) in settings {
+        let (setting, verb) = (code(setting), if invariants.len() == 1 { "tests" } else { "test" });
+        lines.push(format!("A review of {setting} before release shows what {} {verb}.", invariants.join(", ")));
     }
     lines.push(blank("which change brought this in, and why its tests did not show it"));
     lines.push(blank("when the last operational readiness review of these services was, and what it asked"));
@@ -134,7 +149,7 @@ fn prevention(record: &Record) -> Vec<String> {
 pub(super) fn lessons(record: &Record) -> String {
     let ids = |wanted: Verdict| {
         let own = record.invariants.iter().filter(|result| result.verdict == wanted);
-        let line = |result: &InvariantResult| format!("   - {}: {}\n", markdown(&result.id), markdown(&result.reason));
+        let line = |result: &InvariantResult| format!("   - {}: {}\n", markdown(&result.id), spans(&result.reason));
         own.map(line).collect::<String>()
     };
     let mut out = String::new();

@@ -6,6 +6,7 @@ use crate::actions::Told;
 use crate::coe::due;
 use crate::fingerprint::{Beside, Related, fingerprints};
 use crate::gaps;
+use crate::harm;
 use crate::moments::Moment;
 use crate::policy::Policy;
 use crate::record::Record;
@@ -125,13 +126,20 @@ fn figures(sight: &Sight<'_>) -> Vec<(&'static str, String, String)> {
         (Some(_), Some(_)) => ("–".to_owned(), "it was over before".to_owned()),
         (None, _) => ("–".to_owned(), String::new()),
     };
+    let late = harm::promised_latency(record).map_or(0, |(_, us)| {
+        harm::late(&sight.by_time, us).values().map(|zone| zone.late).fold(0, u64::saturating_add)
+    });
     let (mitigate, mitigated) = match moments.impact {
+        None if late > 0 => ("–".to_owned(), "no request failed".to_owned()),
         None => ("–".to_owned(), "no customer was harmed".to_owned()),
         Some(_) => between(&moments.impact, &moments.mitigated),
     };
     let (recover, recovered) = between(&moments.healed, &moments.recovered);
     let slowest = record.measurements.restart_to_active_ms.map_or_else(|| "–".to_owned(), length_ms);
-    let of_sent = if sent > 0 { format!("of {sent} sent while judged") } else { String::new() };
+    let mut of_sent = if sent > 0 { format!("of {sent} sent while judged") } else { String::new() };
+    if late > 0 {
+        of_sent.push_str(&format!("; {late} answered late"));
+    }
     vec![
         ("Requests failed", failed.to_string(), of_sent),
         ("Time to mitigate", mitigate, mitigated),

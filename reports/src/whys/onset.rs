@@ -17,16 +17,26 @@ pub(super) struct Onset<'a> {
 
 impl<'a> Onset<'a> {
     /// The last fault that began before the deepest step of the chain, or the first of the run; nothing where none began.
+    /// Who is said to lack power lacks it by a fault in force: where none is, by the one that the outage then begins.
     pub(super) fn of(finding: &Finding, by_time: &[&'a Event]) -> Option<Self> {
-        let since = finding.chain.last().map_or(0, |link| link.since_ns);
-        let begun = || by_time.iter().filter(|event| is_done(event, Act::Inject)).copied();
-        let first = begun().next()?;
-        let inject = begun().rfind(|event| event.t_ns <= since).unwrap_or(first);
-        let own = fault(inject)?.0;
-        let is_its_heal = |event: &&&Event| {
-            event.t_ns >= inject.t_ns && is_done(event, Act::Heal) && fault(event).is_some_and(|(name, ..)| name == own)
-        };
-        Some(Self { inject, heal: by_time.iter().find(is_its_heal).copied() })
+        let deepest = finding.chain.last();
+        let since = deepest.map_or(0, |link| link.since_ns);
+        let mut begun: Vec<Self> = Vec::new();
+        for inject in by_time.iter().copied().filter(|event| is_done(event, Act::Inject)) {
+            let own = fault(inject)?.0;
+            let is_its_heal = |event: &&&Event| {
+                event.t_ns >= inject.t_ns
+                    && is_done(event, Act::Heal)
+                    && fault(event).is_some_and(|(name, ..)| name == own)
+            };
+            begun.push(Self { inject, heal: by_time.iter().find(is_its_heal).copied() });
+        }
+        let dark = deepest.is_some_and(|link| link.how == "power");
+        let is_over = |onset: &Self| onset.heal.is_some_and(|heal| heal.t_ns <= since);
+        let before = begun.iter().rposition(|onset| onset.inject.t_ns <= since && !(dark && is_over(onset)));
+        let later = begun.iter().position(|onset| onset.inject.t_ns > since);
+        let at = before.or(later).unwrap_or(0);
+        (at < begun.len()).then(|| begun.swap_remove(at))
     }
 
     /// What set it off; nothing where the chain speaks of that already.

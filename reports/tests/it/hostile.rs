@@ -51,6 +51,10 @@ fn harmless(text: &str) {
         assert_eq!(out.chars().find(|c| is_harmful(*c)), None, "in {name}");
         assert!(out.len() < 400_000, "{name} has {} bytes", out.len());
     }
+    let json = reports::record::to_json(&record);
+    assert_eq!(json.chars().find(|c| is_harmful(*c)), None, "in record.json");
+    let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, serde_json::to_value(&record).unwrap(), "escaped, it means the same");
     let coloured = table::render(&record, true);
     assert!(coloured.chars().all(|c| c == '\u{1b}' || !is_harmful(c)));
     let lines: String = events.iter().map(|event| journal::to_line(event) + "\n").collect();

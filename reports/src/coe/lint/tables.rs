@@ -38,7 +38,7 @@ pub(super) fn window(page: &Page<'_>, breaches: &mut Breaches) {
         .map(|table| table.rows.iter().map(|(_, cells)| cell(cells, Some(0)).to_owned()).collect())
         .unwrap_or_default();
     for (number, line) in &summary.lines {
-        for word in bare(line).split_whitespace().map(|word| word.trim_end_matches([',', '.', ';'])) {
+        for word in bare(line).split_whitespace().map(|word| word.trim_end_matches([',', '.', ';', ':'])) {
             let is_moment = word.ends_with('Z') && word.contains('T') && Date::parse(word).is_some();
             if is_moment && !known.iter().any(|utc| utc == word) {
                 breaches.add(*number, "impact-window", format!("`{word}` is no moment of the timeline"));

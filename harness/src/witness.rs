@@ -59,7 +59,8 @@ pub fn run() -> std::io::Result<()> {
                 (Tell::Begin(watch), _) => desk = Some(Desk::open(*watch, lines.clone())),
                 (Tell::Ping(ping), _) => lines.send(Seen::Pong { ping, mono_ns: mono_ns(), wall_ns: wall_ns() }),
                 (Tell::Switch(order), Some(desk)) => desk.feed(|watcher, now, out| watcher.switch(now, order, out)),
-                (Tell::Switch(_), None) => {}
+                (Tell::Relit(instances), Some(desk)) => desk.feed(|watcher, _, _| watcher.relit(&instances)),
+                (Tell::Switch(_) | Tell::Relit(_), None) => {}
                 (Tell::ReadBack, Some(desk)) => desk.feed(Watcher::read_back),
                 (Tell::ReadBack, None) => lines.send(Seen::ReadBackDone),
             }

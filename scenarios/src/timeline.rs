@@ -143,6 +143,17 @@ pub struct Recovery {
     pub end_ns: u64,
     /// The run ended before the limit, so that who was not back yet might have come.
     pub cut: bool,
+    /// Another act came when less than three quarters of the limit were over: a fault that waited for an event, or one at
+    /// its time after a power-on that took long (a loader sees to the rest; the engine's usual second is within the last
+    /// quarter). Who was not back yet is judged by the recovery that follows it.
+    pub overtaken: bool,
+}
+
+impl Recovery {
+    /// Whether everybody had the whole time that was promised.
+    pub fn is_whole(&self) -> bool {
+        !self.cut && !self.overtaken
+    }
 }
 
 /// Tolerance between clocks: a moment seen by the witness and the controller's phase that followed from it.
@@ -331,7 +342,8 @@ impl Timeline {
 
     fn recovery(&self, round: usize, step: &str, done: &Done, later: &[u64], limit: Duration) -> Recovery {
         let after = || self.segments.iter().filter(|segment| segment.start_ns > done.t_ns);
-        let next = later.iter().copied().filter(|begun_ns| *begun_ns > done.t_ns).min();
+        // The moment before the next act: what that act ends was in force until it.
+        let next = later.iter().filter(|begun_ns| **begun_ns > done.t_ns).min().map(|begun_ns| begun_ns - 1);
         // Whatever follows recovery: quiet, the next round, or the end.
         let over = after().find(|segment| segment.phase != Phase::Recovery || segment.round != round);
         let is_trouble = |phase| matches!(phase, Phase::Outage | Phase::ReadBack | Phase::Teardown);
@@ -347,6 +359,7 @@ impl Timeline {
             deadline_ns,
             end_ns: deadline_ns.min(over.map_or(u64::MAX, |segment| segment.start_ns)),
             cut: aborted && deadline_ns < limit_ns && next.is_none_or(|next_ns| next_ns > deadline_ns),
+            overtaken: next.is_some_and(|next_ns| next_ns < done.t_ns.saturating_add(ns(limit) / 4 * 3)),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Tell {
     Ping(u64),
     /// Begin or end a switch.
     Switch(SwitchOrder),
+    /// These instances were dark, by their indices into [`Watch::probes`]: what was seen of them before says nothing now.
+    Relit(Vec<usize>),
     /// Stop writing, and read every acknowledged write back.
     ReadBack,
 }

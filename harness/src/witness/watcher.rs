@@ -156,6 +156,16 @@ impl Watcher {
         self.switches.order(now, order, targets, out);
     }
 
+    /// These instances were dark. Of one that was not looked at meanwhile the last look says that it is active, and a next
+    /// one that says the same would tell nothing: it is told once more.
+    pub fn relit(&mut self, instances: &[usize]) {
+        for index in instances {
+            if let Some(probing) = self.probes.get_mut(*index) {
+                probing.last.take_if(|last| *last == Outcome::Active);
+            }
+        }
+    }
+
     /// Stops writing, waits for what is under way, and reads every acknowledged write from everyone who stored it.
     pub fn read_back(&mut self, now: Nanos, out: &mut Vec<Out>) {
         self.history.end();

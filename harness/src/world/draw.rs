@@ -163,6 +163,12 @@ pub fn triers(region: &Region<'_>) -> Vec<Trier> {
     triers.into_iter().map(trier).collect()
 }
 
+/// Instances on these hosts, by their places.
+pub fn instances_on(placement: &Placement, hosts: &[HostName]) -> Vec<usize> {
+    let meant = placement.hosts.iter().filter(|host| hosts.contains(&host.name));
+    meant.flat_map(|host| host.instances.iter().copied()).collect()
+}
+
 /// The witness's order for a switch at the instances of some services on some hosts.
 pub fn switch_order(
     (graph, placement): (&Graph, &Placement),

@@ -176,6 +176,10 @@ impl World for SimWorld {
                 for host in self.numbers(&hosts) {
                     self.engine.queue.push(self.engine.now, Happening::Warm { host });
                 }
+                if self.was_lit {
+                    let instances = draw::instances_on(&self.placement, &hosts);
+                    self.engine.witness(|watcher, _, _| watcher.relit(&instances));
+                }
                 let wait = if self.was_lit { GATES_NS } else { 0 };
                 self.was_lit = true;
                 self.change(&hosts, wait, LIT_SKEW_NS, |host| Happening::Light { host }, lit);

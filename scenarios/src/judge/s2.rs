@@ -32,7 +32,7 @@ fn judge(run: &Run<'_>) -> Outcome {
     let limit = run.case.scenario.windows.recovery;
     let recoveries = run.timeline.recoveries(run.case.plan, limit);
     let judged: Vec<Judged<'_>> =
-        recoveries.iter().filter(|one| !one.cut).flat_map(|recovery| lacking(run, recovery)).collect();
+        recoveries.iter().filter(|one| one.is_whole()).flat_map(|recovery| lacking(run, recovery)).collect();
     let victims = judged.iter().filter(|one| !one.is_well).map(|one| one.victim(run)).collect();
     let names = named(services(run, &judged).into_iter().map(ServiceName::as_str));
     let ends = ends(run, &judged);

@@ -41,7 +41,7 @@ struct Left<'r> {
 fn judge(run: &Run<'_>) -> Outcome {
     let recoveries = run.timeline.recoveries(run.case.plan, run.case.scenario.windows.recovery);
     let left: Vec<Left<'_>> =
-        recoveries.iter().filter(|one| !one.cut).flat_map(|recovery| left_after(run, recovery)).collect();
+        recoveries.iter().filter(|one| one.is_whole()).flat_map(|recovery| left_after(run, recovery)).collect();
     let victims = left.iter().filter_map(|one| Some(victim(run, &one.judged, one.call?))).collect();
     let judged: Vec<Judged<'_>> = left.into_iter().map(|one| one.judged).collect();
     let names = named(services(run, &judged).into_iter().map(ServiceName::as_str));

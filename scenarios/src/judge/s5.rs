@@ -5,7 +5,8 @@
 //! *Oracle*: after every heal of the plan, each instance on the hosts whose power returned is seen active by the witness
 //! within `windows.recovery` (s, from the scenario; from the opening of the gate), or is excused at the end: it answers,
 //! and lacks only what a live fault keeps dark. Every other instance with power is active or excused at the end as
-//! well. Nobody acts on a host meanwhile (limit: 0 interventions).
+//! well. Nobody acts on a host meanwhile (limit: 0 interventions). Where another act of the plan comes before three quarters
+//! of the limit are over, who was not back by then is judged after that one's heal.
 //!
 //! *Horizon*: a need that gives up after a longer time than its provider was dark cannot have shown it; what was held is
 //! then not judged.
@@ -43,7 +44,8 @@ struct Stuck<'r> {
 fn judge(run: &Run<'_>) -> Outcome {
     let limit = run.case.scenario.windows.recovery;
     let recoveries = run.timeline.recoveries(run.case.plan, limit);
-    let all = recoveries.iter().flat_map(|recovery| stuck_after(run, recovery));
+    let judged = recoveries.iter().filter(|recovery| !recovery.overtaken);
+    let all = judged.flat_map(|recovery| stuck_after(run, recovery));
     let (cut, stuck): (Vec<Stuck<'_>>, Vec<Stuck<'_>>) = all.partition(|one| one.recovery.cut);
     let acts = interventions(run, &recoveries);
     let result = |verdict, reason, evidence| InvariantResult {

@@ -34,7 +34,7 @@ const SINCE_NS: u64 = 3_000_000_000;
 fn judge(run: &Run<'_>) -> Outcome {
     let recoveries = run.timeline.recoveries(run.case.plan, run.case.scenario.windows.recovery);
     let judged: Vec<Judged<'_>> =
-        recoveries.iter().filter(|one| !one.cut).flat_map(|recovery| waited(run, recovery)).collect();
+        recoveries.iter().filter(|one| one.is_whole()).flat_map(|recovery| waited(run, recovery)).collect();
     let victims = judged.iter().filter(|one| !one.is_well).map(|one| one.victim(run)).collect();
     let names = named(services(run, &judged).into_iter().map(ServiceName::as_str));
     let saying = Saying {

@@ -179,7 +179,7 @@ fn fault_that_waits_for_an_event_comes_last_and_says_for_what() {
 fn host_that_does_not_boot_is_dark_until_it_may() {
     let plan = World::new("failed-boot").plan;
     let host = |name: &str| HostName(name.to_owned());
-    assert_eq!(plan.longest_dark(&host("az1-store-0")), Duration::from_secs(14));
+    assert_eq!(plan.longest_dark(&host("az1-store-0")), Duration::from_secs(17));
     assert_eq!(plan.longest_dark(&host("az1-api-0")), Duration::from_secs(5));
     assert_eq!(plan.longest_dark(&host("az2-store-0")), Duration::ZERO);
 }

@@ -4,6 +4,8 @@ use super::faults::disk_cuts;
 use super::{Built, Shared, at_once, start_hosts};
 use crate::controller::Done;
 use crate::hand::protocol::{Answer, Dark, DiskCut, Target, Task};
+use crate::witness::protocol::Tell;
+use crate::world::draw;
 use anyhow::{Result, bail};
 use fixtures::name::{HostName, ZoneName};
 use scenarios::plan::Unsynced;
@@ -120,6 +122,9 @@ pub(super) async fn power_on(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[
         Answer::Open { first_ns, last_ns } => (first_ns, last_ns),
         other => bail!("the hand answered {other:?} to a power-on"),
     };
+    if built.was_lit() {
+        built.tell_witness(&Tell::Relit(draw::instances_on(&built.layout.placement, hosts))).await?;
+    }
     built.set_lit();
     let passed = built.await_powered(hosts, POWERED_NOTES_WAIT).await;
     let (method, last) = if passed.len() == hosts.len() {

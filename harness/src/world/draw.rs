@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Memory of each host: a supervisor and a few agents of some MB. No seed decides it.
+pub const HOST_MEMORY_BYTES: u64 = 192 * 1024 * 1024;
 /// Length of a canary's window: short enough to see a shift of traffic, long enough to count something.
 pub const WINDOW: Duration = Duration::from_millis(500);
 /// Pause between two probes of an instance that is active.

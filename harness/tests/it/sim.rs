@@ -19,7 +19,9 @@ const EXPECTED: &[(&str, &[[&str; 3]])] = &[
     ("az-power-loss-300", &[]),
     ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
     ("github-2016-repaired", &[]),
-    // Of each kind of fault one; memory is not simulated.
+    // Of each kind of fault one.
+    ("every-fault", &[]),
+    ("memory-short", &[]),
     ("late-boot", &[]),
     ("failed-boot", &[]),
     ("boot-bottleneck", &[]),
@@ -255,7 +257,9 @@ fn faults_other_than_the_loss_of_power_are_simulated_or_refused() {
         ("disk-slow = { zones = [\"az1\"], delay = \"200ms\" }", true),
         ("cut = { from = { zones = [\"az1\"] } }", true),
         ("link = { from = { zones = [\"az1\"] }, latency = \"5ms\", loss = \"10%\" }", true),
-        ("memory = { zones = [\"az1\"], fill = \"90%\" }", false),
+        ("memory = { zones = [\"az1\"], fill = \"90%\" }", true),
+        // Whom the kernel would end is not.
+        ("memory = { zones = [\"az1\"], fill = \"98%\" }", false),
     ];
     let folder = tempfile::tempdir().expect("a folder");
     for (fault, simulated) in faults {

@@ -14,6 +14,7 @@ use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
+use crate::world::draw;
 use anyhow::{Context, Result, bail};
 use fixtures::name::HostName;
 use scenarios::event::{By, Detail, Place};
@@ -24,8 +25,6 @@ use tokio::sync::mpsc;
 
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
-/// A host carries a supervisor and a few agents of some MB.
-const HOST_MEMORY_BYTES: i64 = 192 * 1024 * 1024;
 const HOST_PIDS: i64 = 256;
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
@@ -268,7 +267,7 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
                 },
             ],
             cgroup_parent: if built.rights.host_view { shared.names.cgroup_parent(zone) } else { String::new() },
-            memory_bytes: HOST_MEMORY_BYTES,
+            memory_bytes: i64::try_from(draw::HOST_MEMORY_BYTES)?,
             pids: HOST_PIDS,
             // Name servers listen on the port of DNS, and have no capability for that.
             low_ports: shared.graph.names.is_some(),

@@ -9,7 +9,9 @@
 
 use crate::config::Target;
 use crate::consensus::message::{Answer, Letter};
+pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+pub use fixtures::switch::Switch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -105,21 +107,6 @@ pub enum Ask {
     },
     /// Is the process alive?
     Live,
-}
-
-/// What an operator can switch at an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Switch {
-    /// It changes nothing.
-    Freeze,
-    /// It sends its callers elsewhere.
-    Away,
-    /// It sends so many times as many requests: a canary.
-    Surge {
-        /// Times as many.
-        factor: u32,
-    },
 }
 
 /// Counts of requests.
@@ -400,16 +387,6 @@ pub enum Note {
         /// Bucket upper bound in microseconds, count.
         latency_us: Vec<(u64, u64)>,
     },
-}
-
-/// Why an alarm was raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AlarmCause {
-    /// Too many requests failed.
-    Failing,
-    /// Nobody told anything.
-    NoData,
 }
 
 /// How asking for a need went.

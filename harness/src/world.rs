@@ -11,6 +11,9 @@ pub mod sim;
 
 use crate::controller::Do;
 
+/// Memory of each host: a supervisor and a few agents of some MB.
+pub const HOST_MEMORY_BYTES: u64 = 192 * 1024 * 1024;
+
 /// A world. Its observations and the ends of its acts arrive as [`crate::controller::Input`]s on the channel that it
 /// was made with.
 pub trait World {

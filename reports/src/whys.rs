@@ -162,15 +162,11 @@ fn given_up(by_time: &[&Event], finding: &Finding) -> Vec<Why> {
     )];
     let powered = by_time.iter().rev().find(|heal| heal.t_ns <= event.t_ns && is_done(heal, Act::Heal));
     let Some(powered) = powered else { return whys };
-    let first_active = by_time.iter().find(|seen| {
-        seen.t_ns >= powered.t_ns
-            && seen.by == By::Witness
-            && seen.place.service.as_ref() == Some(from)
-            && matches!(
-                &seen.detail,
-                Detail::State { to: Life::Active, .. } | Detail::Probe { outcome: Life::Active, .. }
-            )
-            && near(seen, event)
+    let first_active = by_time.iter().find(|later| {
+        later.t_ns >= powered.t_ns
+            && later.place.service.as_ref() == Some(from)
+            && seen(later) == Some(Life::Active)
+            && near(later, event)
     });
     if let Some(active) = first_active.filter(|active| active.t_ns > event.t_ns) {
         let name = active.place.instance.as_ref().map_or(from.as_str(), |name| name.as_str());
@@ -206,6 +202,14 @@ fn is_of(event: &Event, finding: &Finding) -> bool {
 /// Whether both are in the same zone, where both say so.
 fn near(one: &Event, other: &Event) -> bool {
     one.place.zone.is_none() || other.place.zone.is_none() || one.place.zone == other.place.zone
+}
+
+/// What the witness saw of an instance.
+fn seen(event: &Event) -> Option<Life> {
+    match &event.detail {
+        Detail::State { to: life, .. } | Detail::Probe { outcome: life, .. } if event.by == By::Witness => Some(*life),
+        _ => None,
+    }
 }
 
 fn is_done(event: &Event, wanted: Act) -> bool {

@@ -4,6 +4,7 @@
 //! Every event says who saw it. A verdict may not rest on [`By::Own`] alone: what an instance says of itself explains,
 //! what the witness and the canaries saw decides.
 
+pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -375,16 +376,6 @@ pub enum Life {
     Serving,
     /// A request through it succeeds in full.
     Active,
-}
-
-/// Why an alarm was raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AlarmCause {
-    /// Too many requests failed.
-    Failing,
-    /// Nobody told anything.
-    NoData,
 }
 
 /// How asking for a need went.

@@ -56,7 +56,7 @@ pub use selection::{Selection, zones_of};
 pub use shift::Shift;
 pub use surge::{FACTOR_MAX, Surge};
 
-use crate::plan::Deed;
+use crate::plan::{Deed, Switch};
 use crate::seed::Draw;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
@@ -180,6 +180,13 @@ impl Aim {
     fn whole(selection: &Selection, placement: &Placement, draw: Draw<'_>, deed: Deed) -> Self {
         let hosts = selection.resolve(placement, draw);
         Self { zones: zones_of(&hosts, placement), hosts, deed }
+    }
+
+    /// A switch at the services that a selection means, or at all. No zone is disturbed by it.
+    fn switched(selection: &Selection, placement: &Placement, draw: Draw<'_>, switch: Switch) -> Self {
+        let hosts = selection.resolve(placement, draw);
+        let services = services_on(&hosts, &selection.services, placement);
+        Self { zones: Vec::new(), hosts, deed: Deed::Switch { services, switch } }
     }
 
     /// Trouble of the name servers on the hosts that a selection means; nobody where the region has none.

@@ -4,7 +4,9 @@
 mod deed;
 
 pub use crate::scenario::Observed;
-pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Switch, Unsynced};
+pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Unsynced};
+
+pub use fixtures::switch::Switch;
 
 use crate::event::Act;
 use crate::fault::Aim;

@@ -9,15 +9,12 @@ use fixtures::graph::{Acknowledge, Graph, Health, State};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
-use scenarios::plan;
 use scenarios::scenario::Traffic;
 use scenarios::seed::Seeds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Memory of each host: a supervisor and a few agents of some MB. No seed decides it.
-pub const HOST_MEMORY_BYTES: u64 = 192 * 1024 * 1024;
 /// Length of a canary's window: short enough to see a shift of traffic, long enough to count something.
 pub const WINDOW: Duration = Duration::from_millis(500);
 /// Pause between two probes of an instance that is active.
@@ -167,37 +164,25 @@ pub fn triers(region: &Region<'_>) -> Vec<Trier> {
 
 /// Instances on these hosts, by their places.
 pub fn instances_on(placement: &Placement, hosts: &[HostName]) -> Vec<usize> {
-    let meant = placement.hosts.iter().filter(|host| hosts.contains(&host.name));
-    meant.flat_map(|host| host.instances.iter().copied()).collect()
+    let instances = placement.instances.iter().enumerate();
+    let meant = instances.filter(|(_, instance)| hosts.contains(&placement.hosts[instance.host].name));
+    meant.map(|(index, _)| index).collect()
 }
 
 /// The witness's order for a switch at the instances of some services on some hosts.
 pub fn switch_order(
     (graph, placement): (&Graph, &Placement),
     fault: &str,
-    (services, switch): (&[ServiceName], plan::Switch),
+    (services, switch): (&[ServiceName], Switch),
     hosts: &[HostName],
     on: bool,
 ) -> SwitchOrder {
-    let is_meant = |instance: &fixtures::placement::Instance| {
-        services.contains(&instance.service) && hosts.contains(&placement.hosts[instance.host].name)
-    };
-    let instances = placement.instances.iter().enumerate().filter(|(_, instance)| is_meant(instance));
-    let switch = match switch {
-        plan::Switch::Freeze => Switch::Freeze,
-        plan::Switch::Away => Switch::Away,
-        plan::Switch::Surge { factor } => Switch::Surge { factor },
-    };
+    let mut instances = instances_on(placement, hosts);
+    instances.retain(|&index| services.contains(&placement.instances[index].service));
     let carriers = canary_names(graph, placement).into_iter().enumerate();
     let surges = matches!(switch, Switch::Surge { .. });
     let canaries = carriers.filter(|(_, host)| surges && hosts.contains(host)).map(|(index, _)| index).collect();
-    SwitchOrder {
-        fault: fault.to_owned(),
-        switch,
-        on,
-        instances: instances.map(|(index, _)| index).collect(),
-        canaries,
-    }
+    SwitchOrder { fault: fault.to_owned(), switch, on, instances, canaries }
 }
 
 /// The first operation of a service: the one that a probe asks for.

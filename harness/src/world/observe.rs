@@ -4,9 +4,9 @@
 use crate::clock::Clock;
 use crate::controller::{Effect, Input, Report};
 use crate::witness::protocol::{Outcome, Seen};
-use agents::wire::{AlarmCause as AgentCause, Line, NeedOutcome as AgentNeed, Note};
+use agents::wire::{Line, NeedOutcome as AgentNeed, Note};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::event::{AlarmCause, By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, WriteOutcome};
+use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, WriteOutcome};
 use std::collections::BTreeMap;
 
 /// Translates, and watches the numbers of lines and windows for gaps.
@@ -135,10 +135,6 @@ fn own(note: Note) -> Detail {
         Note::Tap { operation, calls, refused } => Detail::Tap { operation, calls, refused },
         Note::Metrics { dropped } => Detail::Metrics { dropped },
         Note::Alarm { zone, service, raised, cause, failed, requests } => {
-            let cause = cause.map(|cause| match cause {
-                AgentCause::Failing => AlarmCause::Failing,
-                AgentCause::NoData => AlarmCause::NoData,
-            });
             Detail::Alarm { about_zone: zone, about: service, raised, cause, failed, requests }
         }
         Note::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, .. } => {

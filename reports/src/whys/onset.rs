@@ -1,9 +1,9 @@
 //! Owns the whys about the fault under which a finding came to light: what set it off, how far it spread, and whether it
 //! ended with the fault. Refuses to say whether that was right: the judge has.
 
-use super::{Why, is_done, is_of};
+use super::{Why, is_done, is_of, seen};
 use crate::text::{length, moment};
-use scenarios::event::{Act, By, Detail, Event, Life};
+use scenarios::event::{Act, Detail, Event, Life};
 use scenarios::judgement::Finding;
 
 /// Events that one why cites at most of those who were reached.
@@ -100,14 +100,6 @@ impl<'a> Onset<'a> {
 fn fault(event: &Event) -> Option<(&str, &str, usize)> {
     match &event.detail {
         Detail::StepDone { fault, what, hosts, .. } => Some((fault, what, hosts.len())),
-        _ => None,
-    }
-}
-
-/// What the witness saw of an instance.
-fn seen(event: &Event) -> Option<Life> {
-    match &event.detail {
-        Detail::State { to: life, .. } | Detail::Probe { outcome: life, .. } if event.by == By::Witness => Some(*life),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! change something; a service says that itself.
 
 use super::{Aim, Entry, Selection};
-use crate::plan::{Deed, Switch};
+use crate::plan::Switch;
 use crate::seed::Draw;
 use fixtures::placement::Placement;
 
@@ -27,8 +27,6 @@ pub struct Freeze {
 impl Freeze {
     /// No zone is disturbed by it: whoever leans on a control plane to carry on is to be seen.
     pub(super) fn aim(&self, placement: &Placement, draw: Draw<'_>) -> Aim {
-        let hosts = self.hosts.resolve(placement, draw);
-        let services = super::services_on(&hosts, &self.hosts.services, placement);
-        Aim { zones: Vec::new(), hosts, deed: Deed::Switch { services, switch: Switch::Freeze } }
+        Aim::switched(&self.hosts, placement, draw, Switch::Freeze)
     }
 }

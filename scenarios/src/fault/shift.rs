@@ -3,7 +3,7 @@
 //! service's scope.
 
 use super::{Aim, Entry, Selection};
-use crate::plan::{Deed, Switch};
+use crate::plan::Switch;
 use crate::seed::Draw;
 use fixtures::placement::Placement;
 
@@ -27,8 +27,6 @@ pub struct Shift {
 impl Shift {
     /// No zone is disturbed by it: moving away is what it is for.
     pub(super) fn aim(&self, placement: &Placement, draw: Draw<'_>) -> Aim {
-        let hosts = self.zones.resolve(placement, draw);
-        let services = super::services_on(&hosts, &self.zones.services, placement);
-        Aim { zones: Vec::new(), hosts, deed: Deed::Switch { services, switch: Switch::Away } }
+        Aim::switched(&self.zones, placement, draw, Switch::Away)
     }
 }

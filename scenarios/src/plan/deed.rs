@@ -2,6 +2,7 @@
 //! how a world does it.
 
 use fixtures::name::{HostName, ServiceName};
+use fixtures::switch::Switch;
 use fixtures::trouble::Trouble;
 use serde::{Deserialize, Serialize};
 
@@ -91,21 +92,6 @@ impl Deed {
             Self::Switch { switch: Switch::Surge { .. }, .. } => "surge",
         }
     }
-}
-
-/// What an operator can switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Switch {
-    /// Operations that change something are refused.
-    Freeze,
-    /// Callers are sent elsewhere.
-    Away,
-    /// Canaries send more.
-    Surge {
-        /// Times as much as before.
-        factor: u32,
-    },
 }
 
 /// What becomes of data that was written and not synced when a zone loses power.

@@ -33,10 +33,13 @@ pub type Pids = Arc<dyn Fn(&Target) -> Option<i32> + Send + Sync>;
 
 /// By the host's control group, where the hand sees it.
 pub(super) fn by_cgroup() -> Pids {
-    Arc::new(|target| {
-        let group = cgroup::listing_root()?.join(target.cgroup.trim_start_matches('/'));
-        cgroup::processes(&group).first().copied()
-    })
+    Arc::new(first_process)
+}
+
+/// The first process of a host; none where it is dark, or where the hand does not see it.
+pub(super) fn first_process(target: &Target) -> Option<i32> {
+    let group = cgroup::listing_root()?.join(target.cgroup.trim_start_matches('/'));
+    cgroup::processes(&group).first().copied()
 }
 
 /// How a connect ended.
@@ -201,12 +204,12 @@ impl Prober {
 
 /// Whether a host has any process.
 pub(in crate::hand) fn is_up(target: &Target) -> bool {
-    by_cgroup()(target).is_some()
+    first_process(target).is_some()
 }
 
 /// Does something from where a host stands, on a thread of its own; `None` where it has no process.
 pub(in crate::hand) fn from_host<R: Send>(target: &Target, act: impl FnOnce() -> R + Send) -> Option<R> {
-    let file = namespace(by_cgroup()(target)?)?;
+    let file = namespace(first_process(target)?)?;
     let inside = || {
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).ok()?;
         Some(act())

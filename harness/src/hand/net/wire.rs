@@ -5,7 +5,6 @@
 //! at one moment, which is what this harness is for. A network that never had an endpoint of a host cannot be miscounted.
 //! A cable goes with its namespace, when the last process of the host ends: a host that is started again needs a new one.
 
-use super::super::cgroup;
 use super::super::protocol::Wire;
 use super::paths;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth};
@@ -16,12 +15,15 @@ use std::net::Ipv4Addr;
 
 /// The host's end.
 const INSIDE: &str = "eth0";
-/// What cables of a run are called, behind its prefix.
-const KIND: char = 'h';
 
 /// The name of a cable's end at the bridge; 15 characters at most.
 pub fn name(short: &str, number: usize) -> String {
-    format!("bs{short}{KIND}{number}")
+    format!("{}{number}", prefix(short))
+}
+
+/// How the names of all cables of a run begin.
+fn prefix(short: &str) -> String {
+    format!("bs{short}h")
 }
 
 /// Plugs in every host that has a process and no cable yet. Doing it again changes nothing.
@@ -29,8 +31,7 @@ pub fn name(short: &str, number: usize) -> String {
 /// # Errors
 /// Where the kernel refuses: the first host with its reason; those before it are plugged in.
 pub fn plug<'a>(wires: impl Iterator<Item = &'a Wire>) -> Result<(), String> {
-    let dark = |wire: &&Wire| !is_plugged(wire);
-    let missing: Vec<&Wire> = wires.filter(dark).collect();
+    let missing: Vec<&Wire> = wires.filter(|wire| !is_plugged(wire)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -38,7 +39,7 @@ pub fn plug<'a>(wires: impl Iterator<Item = &'a Wire>) -> Result<(), String> {
     with_kernel(async |kernel| {
         for wire in &missing {
             // A host that has no process is dark: it gets its cable when it gets power.
-            let Some(pid) = pid_of(wire) else { continue };
+            let Some(pid) = paths::first_process(&wire.host) else { continue };
             lay(kernel, wire, pid).await.map_err(|error| told(wire, error))?;
         }
         Ok(())
@@ -52,11 +53,10 @@ pub fn plug<'a>(wires: impl Iterator<Item = &'a Wire>) -> Result<(), String> {
 
 /// Takes away the cables of a run that are still there; returns what cannot be taken away.
 pub fn unplug(short: &str) -> Vec<String> {
-    let prefix = name(short, 0);
-    let prefix = prefix.trim_end_matches('0');
+    let prefix = prefix(short);
     let there = std::fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
     let names = there.lines().filter_map(|line| Some(line.split_once(':')?.0.trim()));
-    let ours: Vec<&str> = names.filter(|name| name.starts_with(prefix)).collect();
+    let ours: Vec<&str> = names.filter(|name| name.starts_with(&prefix)).collect();
     if ours.is_empty() {
         return Vec::new();
     }
@@ -76,15 +76,10 @@ pub fn unplug(short: &str) -> Vec<String> {
     left
 }
 
-/// The first process of a host.
-fn pid_of(wire: &Wire) -> Option<i32> {
-    let group = cgroup::listing_root()?.join(wire.host.cgroup.trim_start_matches('/'));
-    cgroup::processes(&group).first().copied()
-}
-
 /// Whether a host has its way out, which is the last thing that it gets.
 fn is_plugged(wire: &Wire) -> bool {
-    let routes = pid_of(wire).and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/net/route")).ok());
+    let routes =
+        paths::first_process(&wire.host).and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/net/route")).ok());
     routes.is_some_and(|routes| has_way_out(&routes))
 }
 

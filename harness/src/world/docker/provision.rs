@@ -14,7 +14,7 @@ use crate::controller::Input;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
-use crate::world::draw;
+use crate::world::HOST_MEMORY_BYTES;
 use anyhow::{Context, Result, bail};
 use fixtures::name::HostName;
 use scenarios::event::{By, Detail, Place};
@@ -267,7 +267,7 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
                 },
             ],
             cgroup_parent: if built.rights.host_view { shared.names.cgroup_parent(zone) } else { String::new() },
-            memory_bytes: i64::try_from(draw::HOST_MEMORY_BYTES)?,
+            memory_bytes: i64::try_from(HOST_MEMORY_BYTES)?,
             pids: HOST_PIDS,
             // Name servers listen on the port of DNS, and have no capability for that.
             low_ports: shared.graph.names.is_some(),

@@ -6,7 +6,7 @@ use super::engine::{Engine, Happening};
 use super::network::Rule;
 use super::process::Program;
 use crate::controller::{Done, Effect, Input};
-use crate::world::draw::HOST_MEMORY_BYTES;
+use crate::world::HOST_MEMORY_BYTES;
 use agents::machine::Nanos;
 use fixtures::trouble::InForce;
 use scenarios::plan::{BootTrouble, Deed};

@@ -22,6 +22,9 @@ What was asked for and what was measured is in the record, look by look (`fault-
 | `after = \"other\"` | in a round of its own, after the other fault's: healed, recovered, quiet |
 | `after = { service = \"store\", zone = \"az1\", becomes = \"active\" }` | so long (`at`) after that is first observed in the round |
 
+Recovery is judged from the heal of each fault, and nothing else may happen in its window. `recovery-from = \"last-heal\"` in
+`[windows]` makes a round one incident of several parts: recovery is judged from its last heal.
+
 ## What
 
 | kind | what it does | its inverse | how its effect is seen | rights |

@@ -17,6 +17,7 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "each-zone-in-turn",
     "region-black-start",
     "batch-bring-up",
+    "az-power-interruption",
     "az-power-loss-300",
     "github-2016",
     "github-2016-repaired",

@@ -275,6 +275,14 @@ impl Timeline {
         self.lives.get(instance)?.iter().rev().find(|span| span.from_ns <= at_ns)
     }
 
+    /// What an instance that answers, and not in full, named as missing when it last named anything: an answer that came
+    /// too late, or none for want of room, says nothing new of what is missing.
+    pub fn missing_at(&self, instance: &InstanceName, at_ns: u64) -> &[ServiceName] {
+        let spans = self.lives.get(instance).into_iter().flatten().rev().skip_while(|span| span.from_ns > at_ns);
+        let mut serving = spans.take_while(|span| span.life == Life::Serving);
+        serving.find(|span| !span.missing.is_empty()).map_or(&[], |span| &span.missing)
+    }
+
     /// Whether the witness saw it active at a moment.
     pub fn is_active(&self, instance: &InstanceName, at_ns: u64) -> bool {
         self.life_at(instance, at_ns).is_some_and(|span| span.life == Life::Active)

@@ -190,7 +190,7 @@ fn a_bring_up_in_buckets_is_told() {
     let run = ["run", "batch-bring-up", "--world", "sim", "--seed", "7", "--quiet"];
     let (status, out, err) = outcome(blackstart(&run).current_dir(folder.path()));
     assert_eq!(status, 0, "{out}\n{err}");
-    assert!(out.contains("bring-up in buckets\n  foundation: 6 launched, all of them active within "), "{out}");
+    assert!(out.contains("bring-up in buckets\n  foundation: 9 launched, all of them active within "), "{out}");
     let runs = std::fs::read_dir(folder.path().join("reports/runs")).expect("a run was left");
     let left = runs.flatten().map(|run| run.path().join("bring-up.txt")).find(|story| story.is_file()).expect("one");
     let text = std::fs::read_to_string(left).expect("it is left");
@@ -204,9 +204,9 @@ fn the_order_of_a_bring_up_is_told_from_the_graph_alone() {
     assert_eq!((status, err.as_str()), (0, ""));
     for line in [
         "start-up cycles: none",
-        "  certificates (needed by 21): starts by itself",
-        "  1. foundation (2): certificates, credentials",
-        "  3. api (1): api",
+        "  names (needed by 23): starts by itself",
+        "  1. foundation (3): names, certificates, credentials",
+        "  3. api (2): telemetry, api",
     ] {
         assert!(out.lines().any(|told| told == line), "{line:?} is missing in:\n{out}");
     }

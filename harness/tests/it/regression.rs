@@ -82,7 +82,7 @@ fn is_slower(comparison: &Comparison) -> bool {
 
 #[test]
 fn the_same_build_is_not_called_worse_and_a_return_30_per_cent_slower_is_found() {
-    for scenario in ["github-2016", "region-black-start", "batch-bring-up"] {
+    for scenario in ["github-2016", "az-power-loss-300", "batch-bring-up"] {
         let pool = played(scenario);
         let quiet = count(draw, &pool, |_| {}, |comparison| comparison.outcome != Change::Worse);
         let found = count(draw, &pool, |run| slower(run, 1.3), is_slower);
@@ -96,7 +96,7 @@ fn the_same_build_is_not_called_worse_and_a_return_30_per_cent_slower_is_found()
 /// sides take that noise away.
 #[test]
 fn the_same_seeds_on_both_sides_find_it_in_small_regions_too() {
-    for scenario in ["minimal", "az-power-loss"] {
+    for scenario in ["minimal", "az-power-loss", "region-black-start"] {
         let pool = played(scenario);
         let quiet =
             count(draw_pairs, &pool, |_| {}, |comparison| comparison.paired && comparison.outcome != Change::Worse);

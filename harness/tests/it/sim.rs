@@ -16,6 +16,7 @@ const EXPECTED: &[(&str, &[[&str; 3]])] = &[
     ("each-zone-in-turn", &[]),
     ("region-black-start", &[]),
     ("batch-bring-up", &[]),
+    ("az-power-interruption", &[]),
     ("az-power-loss-300", &[]),
     ("github-2016", &[["S5", "app", "services.app.needs.session-cache"]]),
     ("github-2016-repaired", &[]),

@@ -131,7 +131,7 @@ fn evidence_grows_stale_by_age_and_by_change() {
     });
     let page = readiness("run-instances", &changed, "2026-11-25");
     assert!(answer(checklist(&page, "launch"), "| return |").contains("its needs or calls were others then"));
-    assert!(answer(checklist(&page, "images"), "| return |").contains("| shown |"), "only that one changed");
+    assert!(answer(checklist(&page, "networks"), "| return |").contains("| shown |"), "only that one changed");
 }
 
 #[test]

@@ -83,11 +83,8 @@ impl Search<'_, '_> {
         }
         self.passed.push(instance);
         let placed = &self.run.case.placement.instances[instance];
-        let Some(span) = self.run.timeline.life_at(&placed.name, self.at_ns) else { return false };
-        if span.life != Life::Serving || span.missing.is_empty() {
-            return false;
-        }
-        span.missing.iter().all(|service| self.blocked_by_dark(&placed.zone, service))
+        let missing = self.run.timeline.missing_at(&placed.name, self.at_ns);
+        !missing.is_empty() && missing.iter().all(|service| self.blocked_by_dark(&placed.zone, service))
     }
 
     fn blocked_by_dark(&mut self, zone: &ZoneName, service: &ServiceName) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! *Statement*: a service comes to answer with nothing reachable but its certificate and its credentials.
 //!
-//! *Experiment*: everything is dark; one service and whoever grants its needs of the kinds `certificate` and
-//! `credentials` (and theirs in turn) get power. `blackstart measure GRAPH` does it with each service of a graph.
+//! *Experiment*: everything is dark; one service, whoever grants its needs of the kinds `certificate` and
+//! `credentials` (and theirs in turn), and name servers, where there are any, get power. `blackstart measure GRAPH` does it with each service of a graph.
 //!
 //! *Oracle*: at the end of its recovery (at most `windows.recovery`, s, from the scenario) the witness gets an answer of
 //! each instance, with errors or without. Limit: 0 silent.
@@ -66,10 +66,11 @@ fn alone<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Judged<'r>> {
 }
 
 /// A service, and who may be there when it starts: whoever grants its needs of the kinds `certificate` and `credentials`,
-/// and theirs in turn.
+/// and theirs in turn; and, where the graph has any, the name servers, without which nobody finds them.
 pub fn allowed<'a>(graph: &'a Graph, service: &'a ServiceName) -> BTreeSet<&'a ServiceName> {
-    let mut all = BTreeSet::from([service]);
-    let mut open = vec![service];
+    let names = graph.names.iter().map(|names| &names.service);
+    let mut open: Vec<&ServiceName> = std::iter::once(service).chain(names).collect();
+    let mut all: BTreeSet<&ServiceName> = open.iter().copied().collect();
     while let Some(service) = open.pop().and_then(|name| graph.service(name)) {
         for need in service.needs.iter().filter(|need| is_allowed(&need.kind)) {
             if all.insert(&need.from) {

@@ -48,7 +48,7 @@ fn each_zone_has_its_own_round() {
     let plan = World::new("each-zone-in-turn").plan;
     let first: Vec<&str> = plan.rounds.iter().map(|round| round.steps[0].id.as_str()).collect();
     assert_eq!(first, ["r0.az1-dark.inject", "r1.az2-dark.inject", "r2.az3-dark.inject"]);
-    assert!(plan.rounds.iter().all(|round| round.steps[0].changes.len() == 22));
+    assert!(plan.rounds.iter().all(|round| round.steps[0].changes.len() == 24));
 }
 
 /// A fault of every kind that takes a selection, on one zone or a share of it.

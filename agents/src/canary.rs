@@ -1,13 +1,20 @@
 //! Owns a customer inside a zone: open-loop requests to the region's API, and to an echo as control, counted in
 //! windows. Sans-IO, like the machine. Refuses to judge.
 //!
+//! - `mix`: which operation is asked for next
+//! - `retry`: whether a failed request is tried again, and when
+//! - `window`: what became of the requests
+//!
 //! Open loop: requests leave at their intended times whether or not earlier ones were answered, and latency counts
-//! from the intended time, so that a stall is seen by every request that it held up (no coordinated omission).
+//! from the intended time, so that a stall is seen by every request that it held up (no coordinated omission). What is tried
+//! again comes on top of that.
 
+mod mix;
+mod retry;
 mod window;
 
 use crate::commons::Callee;
-use crate::config::{CanaryConfig, Target, Targets, nanos};
+use crate::config::{CanaryConfig, Portion, Target, Targets, nanos};
 use crate::machine::exchange::{Ended, Exchange, Purpose, Sending, Silence};
 use crate::machine::lookup::{Lookups, Waiter};
 use crate::machine::ordered::Ordered;
@@ -16,16 +23,18 @@ use crate::machine::switch::OBEYS;
 use crate::machine::timer::{TimerKind, Timers};
 use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, Counters, Input, Nanos, Output, RequestId};
-use crate::wire::{Ask, Failure, Grant, Note, Reply, Switch, Text};
+use crate::wire::{Ask, Failure, Grant, Note, Reply, Switch};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::InstanceName;
+use mix::Mix;
+use retry::Retries;
 use std::net::SocketAddr;
 use std::time::Duration;
 use window::Windows;
 
 /// A customer's own breaker: a common client library's defaults in small.
 const BREAKER: Breaker = Breaker { failures: 2, open_for: Duration::from_secs(1) };
-/// Addresses that a customer tries for one request where the connection itself fails, as resolvers' clients do.
+/// Addresses that a customer tries in one attempt where the connection itself fails, as resolvers' clients do.
 const ADDRESSES_MAX: usize = 3;
 
 /// The canary of a zone.
@@ -41,12 +50,13 @@ pub struct Canary {
     next_id: u64,
     /// How many times as many requests it sends, and until when.
     surge: (u32, Nanos),
+    retries: Retries,
 }
 
 /// One stream of requests: to the region, or to the echo.
 #[derive(Debug)]
 struct Stream {
-    operation: Text,
+    mix: Mix,
     callee: Callee,
     route: Route,
     next_at: Nanos,
@@ -56,12 +66,31 @@ struct Stream {
 #[derive(Debug)]
 struct Pending {
     stream: usize,
+    /// Its place in the mix.
+    operation: usize,
     intended: Nanos,
     deadline: Nanos,
     window: u64,
+    /// Attempts so far, and when the present one is given up.
+    attempts: u32,
+    until: Nanos,
+    stage: Stage,
+    /// Addresses asked so far, and how many of them in the present attempt.
     tried: Vec<SocketAddr>,
+    walked: usize,
     /// Its name was waited for.
     waited: bool,
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The end of a look-up.
+    Name,
+    /// An answer.
+    Answer,
+    /// The end of a pause between two attempts.
+    Pause,
 }
 
 impl Canary {
@@ -71,23 +100,25 @@ impl Canary {
         let echo = Target { name, zone, address: config.echo, secure: None };
         let mut lookups = Lookups::new(config.commons.lookups.as_ref(), &config.zone);
         let length = nanos(config.window);
-        let mut stream = |control, operation: &str, targets: Targets, callee: Callee| Stream {
-            operation: operation.into(),
+        let mut stream = |control, mix: Mix, targets: Targets, callee: Callee| Stream {
             route: {
                 let name = lookups.place(&callee);
                 Route::new(&targets, Some(BREAKER), Routing::ZoneFirst, &config.zone, 0, name)
             },
             callee,
             next_at: 0,
-            windows: Windows::new(control, length),
+            windows: Windows::new(control, length, mix.operations()),
+            mix,
         };
+        let serve = Mix::new(&[Portion { operation: "serve".to_owned(), ppm: 1_000_000 }]);
         let streams = [
-            stream(false, &config.operation, config.entry.clone(), config.callee.clone()),
-            stream(true, "serve", vec![echo].into(), Callee::default()),
+            stream(false, Mix::new(&config.mix), config.entry.clone(), config.callee.clone()),
+            stream(true, serve, vec![echo].into(), Callee::default()),
         ];
+        let retries = Retries::new(config.retry.clone(), config.seed);
         let (exchange, timers, felt) = (Exchange::default(), Timers::default(), Felt::default());
         let (pending, next_id, surge) = (Ordered::default(), 0, (1, 0));
-        Self { config, streams, exchange, timers, lookups, felt, pending, next_id, surge }
+        Self { config, streams, exchange, timers, lookups, felt, pending, next_id, surge, retries }
     }
 
     fn start(&mut self, now: Nanos) {
@@ -115,7 +146,7 @@ impl Canary {
                         self.ended(now, ended, out);
                     }
                 }
-                TimerKind::Job(id) if id != RequestId(0) => self.attempt(now, id, out),
+                TimerKind::Job(id) if id != RequestId(0) => self.due(now, id, out),
                 _ => {
                     self.send_due(now, out);
                     self.arm(now);
@@ -133,40 +164,79 @@ impl Canary {
                 // The control canary looks at the machine, not at the region.
                 let factor = if index == 0 && now < self.surge.1 { self.surge.0 } else { 1 };
                 stream.next_at += (self.config.interval_ns / u64::from(factor.max(1))).max(1);
-                let window = stream.windows.sent(intended);
+                let operation = stream.mix.next();
+                let window = stream.windows.sent(intended, operation);
                 self.next_id += 1;
                 let id = RequestId(self.next_id);
                 let deadline = intended + nanos(self.config.timeout);
-                let (tried, waited) = (Vec::new(), false);
-                self.pending.insert(id, Pending { stream: index, intended, deadline, window, tried, waited });
-                self.attempt(now, id, out);
+                if index == 0 {
+                    self.retries.earn();
+                }
+                let (attempts, until, stage) = (0, deadline, Stage::Answer);
+                let (tried, walked, waited) = (Vec::new(), 0, false);
+                let pending = Pending {
+                    stream: index,
+                    operation,
+                    intended,
+                    deadline,
+                    window,
+                    attempts,
+                    until,
+                    stage,
+                    tried,
+                    walked,
+                    waited,
+                };
+                self.pending.insert(id, pending);
+                self.begin(now, id, out);
             }
         }
     }
 
+    /// Begins an attempt of a request: the first one, or a further one.
+    fn begin(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        pending.attempts += 1;
+        pending.until = if pending.stream == 0 { self.retries.until(now, pending.deadline) } else { pending.deadline };
+        (pending.walked, pending.waited) = (0, false);
+        self.attempt(now, id, out);
+    }
+
+    /// What a request waited for has not come in time, or its pause is over.
+    fn due(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
+        match self.pending.get(&id).map(|pending| pending.stage) {
+            Some(Stage::Pause) => self.begin(now, id, out),
+            Some(Stage::Name) => self.attempt(now, id, out),
+            Some(Stage::Answer) | None => {}
+        }
+    }
+
+    /// Asks the next address of the present attempt.
     fn attempt(&mut self, now: Nanos, id: RequestId, out: &mut Vec<Output>) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let stream = &mut self.streams[pending.stream];
-        let timeout = pending.deadline.saturating_sub(now);
+        let timeout = pending.until.saturating_sub(now);
         if timeout == 0 {
-            return self.count(id, now, Err("timeout".to_owned()));
+            return self.failed(now, id, "timeout");
         }
         let (who, waited) = (Waiter::Job(id), pending.waited);
         let traveller = Traveller { who, waited, callee: &stream.callee, zone: &self.config.zone };
         let wires = (&mut self.exchange, &mut self.timers);
         let ready = stream.route.refresh(now, traveller, &mut self.lookups, wires, out);
         if ready == Ready::Later {
-            // It is counted when its time is up.
-            return self.timers.set(pending.deadline, TimerKind::Job(id));
+            // It has failed when its time is up.
+            pending.stage = Stage::Name;
+            return self.timers.set(pending.until, TimerKind::Job(id));
         }
         let target = if ready == Ready::Yes { stream.route.pick(now, &pending.tried) } else { None };
         let Some(target) = target else {
             let cause = if stream.route.name().is_some() { "no-address" } else { "timeout" };
-            return self.count(id, now, Err(cause.to_owned()));
+            return self.failed(now, id, cause);
         };
         let (to, secure) = (stream.route.address(target), stream.route.secure(target));
         pending.tried.push(to);
-        let ask = Ask::Work { operation: stream.operation.clone(), write: None };
+        (pending.stage, pending.walked) = (Stage::Answer, pending.walked + 1);
+        let ask = Ask::Work { operation: stream.mix.operation(pending.operation), write: None };
         let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };
         self.exchange.send(now, sending, &mut self.timers, out);
     }
@@ -181,27 +251,26 @@ impl Canary {
         match ended.result {
             Ok(reply) if reply.error == Some(Failure::Away) => {
                 route.failed(ended.target, ended.to, now);
-                if pending.tried.len() < route.count().min(ADDRESSES_MAX) {
+                if pending.walked < route.count().min(ADDRESSES_MAX) {
                     self.attempt(now, id, out);
                 } else {
-                    self.count(id, now, Err("away".to_owned()));
+                    self.failed(now, id, "away");
                 }
             }
             Ok(reply) => {
                 route.succeeded(ended.target, ended.to);
-                let result = match reply.cause() {
-                    Some(cause) => Err(cause),
-                    None => Ok(!reply.degraded.is_empty()),
-                };
-                self.count(id, now, result);
+                match reply.cause() {
+                    Some(cause) => self.failed(now, id, &cause),
+                    None => self.count(id, now, &Ok(!reply.degraded.is_empty())),
+                }
             }
             Err(silence) => {
                 route.failed(ended.target, ended.to, now);
                 let connection = matches!(silence, Silence::Refused | Silence::Unreachable);
-                if connection && pending.tried.len() < route.count().min(ADDRESSES_MAX) {
+                if connection && pending.walked < route.count().min(ADDRESSES_MAX) {
                     self.attempt(now, id, out);
                 } else {
-                    self.count(id, now, Err(silence.word().to_owned()));
+                    self.failed(now, id, silence.word());
                 }
             }
         }
@@ -212,19 +281,32 @@ impl Canary {
         let wires = (&mut self.exchange, &mut self.timers);
         for waiter in self.lookups.answered(now, place, ended, wires, out) {
             let Waiter::Job(id) = waiter else { continue };
-            self.timers.cancel(TimerKind::Job(id));
-            if let Some(pending) = self.pending.get_mut(&id) {
+            // Whoever has given up waiting meanwhile pauses, or asks for it again.
+            if let Some(pending) = self.pending.get_mut(&id).filter(|pending| pending.stage == Stage::Name) {
                 pending.waited = true;
+                self.timers.cancel(TimerKind::Job(id));
                 self.attempt(now, id, out);
             }
         }
     }
 
+    /// An attempt has failed: the request is tried again after a pause, or has failed with it.
+    fn failed(&mut self, now: Nanos, id: RequestId, cause: &str) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        // The control canary looks at the machine: it tries everything once.
+        let again =
+            if pending.stream == 0 { self.retries.again(now, pending.attempts, pending.deadline) } else { None };
+        let Some(at) = again else { return self.count(id, now, &Err(cause.to_owned())) };
+        pending.stage = Stage::Pause;
+        self.streams[pending.stream].windows.tried_again(pending.window, pending.operation);
+        self.timers.set(at, TimerKind::Job(id));
+    }
+
     /// Enters the end of a request in its window: in full, degraded, or failed with its cause.
-    fn count(&mut self, id: RequestId, now: Nanos, result: Result<bool, String>) {
+    fn count(&mut self, id: RequestId, now: Nanos, result: &Result<bool, String>) {
         if let Some(pending) = self.pending.remove(&id) {
             let latency = now.saturating_sub(pending.intended);
-            self.streams[pending.stream].windows.ended(pending.window, latency, result);
+            self.streams[pending.stream].windows.ended(pending.window, pending.operation, latency, result);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Owns what a host and its processes are told, as one JSON file per host in the image. Refuses to know where
 //! addresses come from: the world that makes the region gives one per instance.
 
+mod customer;
 mod store;
 
 use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
+pub use customer::{CanaryConfig, Portion, RetryConfig};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{
     Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Scope, Service, State, Strength,
@@ -201,38 +203,6 @@ impl Deref for Targets {
     fn deref(&self) -> &[Target] {
         &self.0
     }
-}
-
-/// The canary of a zone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CanaryConfig {
-    /// Who it is, as notes say it.
-    pub from: From,
-    /// Its zone.
-    pub zone: ZoneName,
-    /// Seeds the phase of its traffic.
-    pub seed: u64,
-    /// Nanoseconds between two requests.
-    pub interval_ns: u64,
-    /// When it gives up on a request.
-    pub timeout: Duration,
-    /// Where it listens to an operator.
-    #[serde(default)]
-    pub listen: Option<SocketAddr>,
-    /// Length of a window.
-    pub window: Duration,
-    /// The operation it asks for.
-    pub operation: String,
-    /// The region's API as the generated name resolves in this zone.
-    pub entry: Targets,
-    /// The echo without dependencies, for the control canary.
-    pub echo: SocketAddr,
-    /// How the region's API is found and recognised.
-    #[serde(default)]
-    pub callee: Callee,
-    /// Its part in names and identities.
-    #[serde(default)]
-    pub commons: Commons,
 }
 
 /// Resolves names to targets: the part of the placement that configurations need.

@@ -9,6 +9,8 @@
 
 use crate::config::Target;
 use crate::consensus::message::{Answer, Letter};
+pub use fixtures::asked::Asked;
+use fixtures::asked::is_zero;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 pub use fixtures::switch::Switch;
@@ -386,6 +388,12 @@ pub enum Note {
         failed: BTreeMap<String, u64>,
         /// Bucket upper bound in microseconds, count.
         latency_us: Vec<(u64, u64)>,
+        /// Attempts after the first one of a request.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        retries: u64,
+        /// The same counts of each operation; empty where only one is asked for.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        operations: BTreeMap<String, Asked>,
     },
 }
 

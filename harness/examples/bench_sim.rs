@@ -17,8 +17,8 @@ use harness::world::World;
 use harness::world::sim::costs::Costs;
 use harness::world::sim::{Parts, SimWorld};
 use harness::{load, twin};
+use scenarios::customers::Traffic;
 use scenarios::event::{By, Event, EventId, Life};
-use scenarios::scenario::Traffic;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -100,7 +100,7 @@ fn black_start(instances: usize, regions: usize) -> anyhow::Result<(f64, f64)> {
     let begun = now();
     let placement = Placement::new(&made.topology, &made.graph);
     let (rate, writes) = (Rate { milli_per_s: 10_000 }, Rate { milli_per_s: 2_000 });
-    let traffic = Traffic { rate, writes, timeout: Duration::from_secs(2) };
+    let traffic = Traffic::plain(rate, writes, Duration::from_secs(2));
     let costs = Costs::calibrated()?;
     let (topology, graph) = (&made.topology, &made.graph);
     let parts = Parts { topology, graph, placement: &placement, traffic: &traffic, seed: 7, costs };

@@ -3,7 +3,7 @@
 //!
 //! - [`vary`]: what a seed makes of a scenario
 //! - [`shrink`]: the smallest schedule and graph that still fail
-//! - [`repair`]: the graph with one need, edge or setting repaired
+//! - [`repair`]: the game day with one need, edge or setting repaired
 //! - [`mod@file`]: a case as files that run in every world
 
 pub mod file;

@@ -238,7 +238,7 @@ fn setting(graph: &Graph, scenario: Option<&Scenario>, topology: Option<&Topolog
         setting.zones = zones;
     }
     if let Some(scenario) = scenario {
-        setting.patience = scenario.traffic.timeout;
+        setting.patience = scenario.traffic.patience();
         let sent = scenario.traffic.rate.milli_per_s.saturating_mul(u64::from(setting.zones));
         let said = setting.peak.map_or(0, |peak| peak.milli_per_s);
         setting.peak = Some(Rate { milli_per_s: sent.max(said) });

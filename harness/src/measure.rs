@@ -16,9 +16,10 @@ use fixtures::graph::Graph;
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
 use fixtures::unit::{Percent, Rate};
+use scenarios::customers::Traffic;
 use scenarios::fault::{Fault, PowerOff, Selection};
 use scenarios::plan::{Plan, Unsynced};
-use scenarios::scenario::{Pulses, RecoveryFrom, Scenario, SteadyState, TimedFault, Traffic, Windows};
+use scenarios::scenario::{Pulses, RecoveryFrom, Scenario, SteadyState, TimedFault, Windows};
 use std::time::Duration;
 
 /// The topology in which graphs are measured: one instance on each host, so that services can lose power one by one.
@@ -34,11 +35,7 @@ fn day(graph: &Graph, name: &str, windows: Windows, faults: Vec<TimedFault>, inv
         title: name.to_owned(),
         topology: topology.name.clone(),
         graph: graph.name.clone(),
-        traffic: Traffic {
-            rate: Rate { milli_per_s: 5_000 },
-            writes: Rate { milli_per_s: 1_000 },
-            timeout: Duration::from_secs(2),
-        },
+        traffic: Traffic::plain(Rate { milli_per_s: 5_000 }, Rate { milli_per_s: 1_000 }, Duration::from_secs(2)),
         steady_state: SteadyState { availability: Percent { ppm: 900_000 }, latency_p99: Duration::from_secs(2) },
         windows,
         faults,

@@ -13,6 +13,8 @@ mod cli;
 mod controller;
 #[path = "it/controller_faults.rs"]
 mod controller_faults;
+#[path = "it/customers.rs"]
+mod customers;
 #[path = "it/documents.rs"]
 mod documents;
 #[path = "it/history.rs"]

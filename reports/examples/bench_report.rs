@@ -98,6 +98,8 @@ impl Run<'_> {
             degraded: 0,
             failed,
             latency_us,
+            retries: 0,
+            operations: BTreeMap::new(),
         };
         self.add(t_ns, By::Canary, Place { zone, ..Place::default() }, detail);
     }

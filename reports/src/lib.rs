@@ -24,6 +24,7 @@
 //! - [`html`][]: `coe.html` and `report.html`
 //! - [`summary`][]: `summary.md`, the page of a CI job
 //! - [`sarif`][]: static findings for code scanning
+//! - `operations`: what customers asked for, and how often they tried
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
 pub mod actions;
@@ -39,6 +40,7 @@ pub mod journal;
 pub mod junit;
 pub mod lives;
 pub mod moments;
+mod operations;
 pub mod ops_review;
 pub mod orr;
 pub mod page;

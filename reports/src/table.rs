@@ -1,8 +1,9 @@
 //! Owns the table at the end of a run, which a person reads in ten seconds: at most 100 columns, verdict first.
 //! Refuses to know where files are and whether a terminal has colours.
 
+use crate::operations;
 use crate::record::Record;
-use crate::text::{clean_to, count, hang, length_ms, list, share, width};
+use crate::text::{clean_to, count, hang, length_ms, list, share, width, wrap};
 use scenarios::event::EventId;
 use scenarios::judgement::{Finding, InvariantResult, Reason};
 use scenarios::verdict::Verdict;
@@ -12,6 +13,9 @@ pub const COLUMNS: usize = 100;
 
 /// Rows of a list that nobody reads to its end; the record has all of them.
 const ROWS_MAX: usize = 8;
+
+/// Columns that the name of an operation may take.
+const OPERATION_COLUMNS: usize = 40;
 
 /// Phases of the availability grid.
 const PHASES: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
@@ -221,17 +225,41 @@ fn availability(record: &Record, sheet: &mut Sheet) {
         return;
     }
     sheet.title("AVAILABILITY");
-    let widest = zones.keys().map(|zone| width(zone.as_str())).max().unwrap_or(0).max("zone".len());
-    let header: Vec<String> = PHASES.iter().map(|phase| format!("{phase:>10}")).collect();
-    sheet.out.push_str(&format!("  {:<widest$}{}\n", "zone", header.concat()));
+    let named = |operation: &str| {
+        let lines = wrap(&clean_to(operation, OPERATION_COLUMNS), OPERATION_COLUMNS);
+        format!("  {}", lines.first().map_or("", String::as_str))
+    };
+    let operations = zones.values().flat_map(operations::names).map(|operation| width(&named(operation)));
+    let widest = zones.keys().map(|zone| width(zone.as_str())).chain(operations).max().unwrap_or(0).max("zone".len());
+    let mut row = |name: &str, cell: &dyn Fn(&str) -> String| {
+        let cells: Vec<String> = PHASES.iter().map(|phase| format!("{:>10}", cell(phase))).collect();
+        let pad = " ".repeat(widest - width(name));
+        sheet.out.push_str(&format!("  {name}{pad}{}\n", cells.concat()));
+    };
+    row("zone", &str::to_owned);
     for (zone, phases) in zones {
-        let cells = PHASES.iter().map(|phase| {
-            let cell = share(phases.get(*phase).and_then(|figures| figures.share));
-            format!("{cell:>10}")
-        });
-        let cells: Vec<String> = cells.collect();
-        sheet.out.push_str(&format!("  {:<widest$}{}\n", zone.as_str(), cells.concat()));
+        row(zone.as_str(), &|phase| share(phases.get(phase).and_then(|figures| figures.share)));
+        for operation in operations::names(phases) {
+            let asked = |phase: &str| phases.get(phase)?.operations.get(operation);
+            row(&named(operation), &|phase| share(asked(phase).and_then(operations::answered)));
+        }
     }
+    attempts(record, sheet);
+}
+
+/// How often customers tried, where they tried anything again.
+fn attempts(record: &Record, sheet: &mut Sheet) {
+    let tried = operations::tried(record);
+    let sum = |of: fn(&operations::Tried<'_>) -> u64| tried.iter().map(of).fold(0, u64::saturating_add);
+    let (requests, attempts) = (sum(|row| row.requests), sum(|row| row.attempts));
+    let Some(worst) = tried.iter().max_by(|a, b| a.times.total_cmp(&b.times)) else { return };
+    let text = format!(
+        "{attempts} for {requests} requests; at most {:.2} for each, in {} during {}",
+        worst.times,
+        worst.zone,
+        clean_to(worst.phase, 20)
+    );
+    sheet.hang("  attempts: ", &text);
 }
 
 fn caveats(caveats: &[Reason], sheet: &mut Sheet) {

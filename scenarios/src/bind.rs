@@ -1,5 +1,5 @@
-//! Owns the question whether a game day fits a region: its zones, services and hosts exist, and every fault hits
-//! somebody. Refuses to change the scenario.
+//! Owns the question whether a game day fits a region: its zones, services, hosts and operations exist, and every fault
+//! hits somebody. Refuses to change the scenario.
 
 use crate::fault::{
     Aim, Cut, CutShape, DiskErrors, DiskFull, DiskSlow, Fault, MEMBERS_MIN, PowerOff, Restart, Selection,
@@ -20,13 +20,14 @@ use std::ops::Range;
 /// Everything in which the scenario does not fit the region; empty where it fits. The source is the scenario's, for
 /// the places.
 pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
-    let raw = faults_in(source);
+    let written = decode::<RawScenario>(source).0;
     let placement = Placement::new(topology, graph);
     let region = Region { source, topology, graph, placement: &placement };
-    let mut found = Vec::new();
+    let mut found = region.unknown(customers_in(written.as_ref()));
+    let raw = faults_in(written.as_ref());
     for fault in &scenario.faults {
         let raw = raw.iter().find(|raw| raw.get().name.as_ref().is_some_and(|name| name.get() == &fault.name));
-        let unknown: Vec<Diagnostic> = raw.into_iter().flat_map(|raw| region.unknown(raw.get())).collect();
+        let unknown: Vec<Diagnostic> = raw.into_iter().flat_map(|raw| region.unknown(raw.get().names())).collect();
         if unknown.is_empty() {
             let span = raw.and_then(|raw| raw.get().kinds().pop()).map(|(_, span)| span);
             found.extend(region.in_vain(fault, span.clone()));
@@ -46,15 +47,22 @@ pub fn region_of(source: &Source) -> Option<(String, String)> {
 
 /// Zones, services and hosts that stand for nothing, of a scenario that has other mistakes as well.
 pub fn unknown_names(source: &Source, topology: &Topology, graph: &Graph) -> Vec<Diagnostic> {
-    let raw = faults_in(source);
+    let written = decode::<RawScenario>(source).0;
     let placement = Placement::new(topology, graph);
     let region = Region { source, topology, graph, placement: &placement };
-    raw.iter().flat_map(|raw| region.unknown(raw.get())).collect()
+    let named = faults_in(written.as_ref()).iter().flat_map(|raw| raw.get().names());
+    region.unknown(customers_in(written.as_ref()).into_iter().chain(named).collect())
 }
 
 /// The faults of a file as they are written, as far as they can be read.
-fn faults_in(source: &Source) -> Vec<Located<RawFault>> {
-    decode::<RawScenario>(source).0.and_then(|raw| raw.faults).unwrap_or_default()
+fn faults_in(written: Option<&RawScenario>) -> &[Located<RawFault>] {
+    written.and_then(|raw| raw.faults.as_deref()).unwrap_or_default()
+}
+
+/// What the customers of a file name.
+fn customers_in(written: Option<&RawScenario>) -> Vec<(Named, &Located<String>)> {
+    let traffic = written.and_then(|raw| raw.traffic.as_ref());
+    traffic.map(|traffic| traffic.get().names()).unwrap_or_default()
 }
 
 /// What a scenario must fit.
@@ -67,10 +75,13 @@ struct Region<'a> {
 
 impl Region<'_> {
     /// Names that stand for nothing.
-    fn unknown(&self, raw: &RawFault) -> Vec<Diagnostic> {
+    fn unknown(&self, names: Vec<(Named, &Located<String>)>) -> Vec<Diagnostic> {
         let zones: Vec<&str> = self.topology.zones().map(|(_, zone)| zone.name.as_str()).collect();
         let services: Vec<&str> = self.graph.services.iter().map(|service| service.name.as_str()).collect();
         let hosts: Vec<&str> = self.placement.hosts.iter().map(|host| host.name.as_str()).collect();
+        let entry = &self.graph.entry.service;
+        let offered = self.graph.service(entry).into_iter().flat_map(|service| &service.operations);
+        let operations: Vec<&str> = offered.map(|operation| operation.as_str()).collect();
         let check = |(named, text): (Named, &Located<String>)| {
             let word = text.get().as_str();
             let (code, known, message) = match named {
@@ -84,6 +95,11 @@ impl Region<'_> {
                     let (topology, graph) = (&self.topology.name, &self.graph.name);
                     ("unknown-host", &hosts, format!("no host `{word}` where `{graph}` runs in `{topology}`"))
                 }
+                Named::Operation => {
+                    let graph = &self.graph.name;
+                    let message = format!("`{entry}`, the entry of graph `{graph}`, has no operation `{word}`");
+                    ("unknown-operation", &operations, message)
+                }
             };
             let help = match nearest(word, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
@@ -92,7 +108,7 @@ impl Region<'_> {
             let error = Diagnostic::error(code, self.source, Some(text.span()), message).with_help(help);
             (!known.contains(&word)).then_some(error)
         };
-        raw.names().into_iter().filter_map(check).collect()
+        names.into_iter().filter_map(check).collect()
     }
 
     /// A fault that hits nobody.

@@ -51,6 +51,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "google-2020-repaired",
     "retry-storm",
     "retry-storm-repaired",
+    "impatient-customers",
+    "impatient-customers-repaired",
     "facebook-2021",
     "facebook-2021-repaired",
     "roblox-2021",

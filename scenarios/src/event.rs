@@ -4,6 +4,8 @@
 //! Every event says who saw it. A verdict may not rest on [`By::Own`] alone: what an instance says of itself explains,
 //! what the witness and the canaries saw decides.
 
+pub use fixtures::asked::Asked;
+use fixtures::asked::is_zero;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
@@ -248,6 +250,12 @@ pub enum Detail {
         failed: BTreeMap<String, u64>,
         /// Latency from the *intended* send time (no coordinated omission): bucket upper bound in microseconds, count.
         latency_us: Vec<(u64, u64)>,
+        /// Attempts after the first one of a request.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        retries: u64,
+        /// The same counts of each operation; empty where only one is asked for.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        operations: BTreeMap<String, Asked>,
     },
     /// A probe whose outcome differs from the one before, or one kept as a sample.
     Probe {

@@ -45,6 +45,7 @@ use fixtures::graph::Graph;
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 
+pub use overload::RETRY_SETTING;
 pub use s1::allowed;
 
 /// What was to happen, and where.

@@ -1,8 +1,9 @@
 //! Owns the shape of a judgement: invariants with their verdicts, findings with their culprits and evidence, and
 //! measurements. Refuses to know how any of them is reached.
 
-use crate::event::EventId;
+use crate::event::{Asked, EventId};
 use crate::verdict::Verdict;
+use fixtures::asked::is_zero;
 use fixtures::name::{HostName, InstanceName, ServiceName, TeamName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,7 +64,8 @@ pub struct Finding {
     /// What it leans on, where the cause is a need or a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependency: Option<ServiceName>,
-    /// The setting to change, as a path in the graph file: `services.app.needs.session-cache`.
+    /// The setting to change, as a path in the graph file: `services.app.needs.session-cache`; of customers, in the
+    /// scenario's: `traffic.retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
     /// One sentence for people.
@@ -151,4 +153,18 @@ pub struct Availability {
     /// 99th percentile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99_ms: Option<f64>,
+    /// Attempts after the first one of a request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u64,
+    /// Of each operation, where several are asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<String, Asked>,
+}
+
+impl Availability {
+    /// Attempts for each request, at least 1; `None` where nothing was tried again.
+    pub fn amplification(&self) -> Option<f64> {
+        let attempts = self.sent.saturating_add(self.retries) as f64;
+        (self.sent > 0 && self.retries > 0).then(|| attempts / self.sent as f64)
+    }
 }

@@ -1,7 +1,7 @@
 //! What happens on a game day, and how it is judged.
 //!
 //! - [`raw`], [`load`], [`bind`]: from a file to a scenario, and whether it fits a region
-//! - [`scenario`]: a game day, resolved
+//! - [`scenario`]: a game day, resolved; [`customers`]: what is sent meanwhile
 //! - [`seed`]: chance, from one seed
 //! - [`builtin`]: the game days compiled in
 //! - [`fault`]: the closed set of faults, one file each
@@ -17,6 +17,7 @@ pub mod assumed;
 pub mod bind;
 pub mod bring_up;
 pub mod builtin;
+pub mod customers;
 pub mod event;
 pub mod fault;
 pub mod judge;

@@ -4,16 +4,17 @@
 mod faults;
 mod kinds;
 mod order;
+mod traffic;
 mod uncut;
 
 use crate::judge;
-use crate::raw::{RawRecoveryFrom, RawScenario, RawSteadyState, RawTraffic, RawWindows};
-use crate::scenario::{RecoveryFrom, Scenario, SteadyState, Traffic, Windows};
+use crate::raw::{RawRecoveryFrom, RawScenario, RawSteadyState, RawWindows};
+use crate::scenario::{RecoveryFrom, Scenario, SteadyState, Windows};
 use fixtures::decode::{Decoded, Located, Removed, decode_tracked};
 use fixtures::diagnostic::{Diagnostic, Severity, Source};
 use fixtures::name::GraphName;
 use fixtures::nearest::nearest;
-use fixtures::unit::{Percent, Rate, Span};
+use fixtures::unit::{Percent, Span};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
@@ -149,7 +150,7 @@ fn resolve(raw: &RawScenario, problems: &mut Problems<'_>) -> Option<Scenario> {
         problems.missing("graph", None);
     }
     let windows = windows(raw.windows.as_ref().map(Located::get), problems);
-    let traffic = traffic(raw.traffic.as_ref().map(Located::get), problems);
+    let traffic = traffic::traffic(raw.traffic.as_ref(), problems);
     let steady_state = steady_state(raw.steady_state.as_ref().map(Located::get), problems);
     let invariants = invariants(raw, problems);
     let faults = faults::resolve(raw, &windows, problems);
@@ -165,17 +166,6 @@ fn resolve(raw: &RawScenario, problems: &mut Problems<'_>) -> Option<Scenario> {
         faults,
         invariants,
     })
-}
-
-fn traffic(raw: Option<&RawTraffic>, problems: &mut Problems<'_>) -> Traffic {
-    let none = RawTraffic::default();
-    let raw = raw.unwrap_or(&none);
-    let rate = |value: Option<&Located<Rate>>, default| value.map_or(Rate { milli_per_s: default }, |rate| *rate.get());
-    Traffic {
-        rate: rate(raw.rate.as_ref(), 5_000),
-        writes: rate(raw.writes.as_ref(), 2_000),
-        timeout: problems.positive(raw.timeout.as_ref(), "timeout", Duration::from_secs(2)),
-    }
 }
 
 fn steady_state(raw: Option<&RawSteadyState>, problems: &mut Problems<'_>) -> SteadyState {

@@ -161,6 +161,8 @@ fn figures(tally: &Tally) -> Availability {
         share: (tally.sent > 0).then(|| tally.answered() as f64 / tally.sent as f64),
         p50_ms: percentile(50),
         p99_ms: percentile(99),
+        retries: tally.retries,
+        operations: tally.operations.clone(),
     }
 }
 

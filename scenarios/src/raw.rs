@@ -2,15 +2,17 @@
 //! judge what is in it; that is [`crate::load`]'s.
 
 mod faults;
+mod traffic;
 
 pub use faults::{
     Named, RawAfter, RawBoot, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved,
     RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, RawSurge, Written,
 };
+pub use traffic::{RawPortion, RawRetry, RawTraffic};
 
 use fixtures::decode::Located;
 use fixtures::name::{GraphName, TopologyName};
-use fixtures::unit::{Percent, Rate, Span};
+use fixtures::unit::{Percent, Span};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
@@ -41,18 +43,6 @@ pub struct RawScenario {
     /// What is done to the region; at least one.
     #[schemars(required)]
     pub faults: Option<Vec<Located<RawFault>>>,
-}
-
-/// Open-loop traffic.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RawTraffic {
-    /// Requests of each zone's canary. Default: `5/s`.
-    pub rate: Option<Located<Rate>>,
-    /// Writes of the witness to each zone. Default: `2/s`.
-    pub writes: Option<Located<Rate>>,
-    /// When a customer gives up. Default: `2s`.
-    pub timeout: Option<Located<Span>>,
 }
 
 /// The service level objective of each zone.

@@ -1,10 +1,11 @@
 //! Owns the resolved game day: which region, which traffic, which faults when, what is judged. Refuses to know files,
 //! clocks and worlds.
 
+use crate::customers::Traffic;
 use crate::event::Life;
 use crate::fault::Fault;
 use fixtures::name::{GraphName, ServiceName, TopologyName, ZoneName};
-use fixtures::unit::{Percent, Rate};
+use fixtures::unit::Percent;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -29,17 +30,6 @@ pub struct Scenario {
     pub faults: Vec<TimedFault>,
     /// Ids of the invariants that are judged.
     pub invariants: Vec<String>,
-}
-
-/// Open-loop traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Traffic {
-    /// Requests of each zone's canary.
-    pub rate: Rate,
-    /// Writes of the witness to each zone.
-    pub writes: Rate,
-    /// When a customer gives up.
-    pub timeout: Duration,
 }
 
 /// The service level objective, per zone.

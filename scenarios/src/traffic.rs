@@ -1,6 +1,6 @@
 //! Owns what canaries saw, as windows and sums of windows. Refuses to say whether it was good enough.
 
-use crate::event::{By, Detail, Event, EventId};
+use crate::event::{Asked, By, Detail, Event, EventId};
 use fixtures::name::ZoneName;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,10 @@ pub struct Window<'e> {
     pub failed: &'e BTreeMap<String, u64>,
     /// Bucket upper bound in microseconds, count.
     pub latency_us: &'e [(u64, u64)],
+    /// Attempts after the first one of a request.
+    pub retries: u64,
+    /// Of each operation, where several are asked for.
+    pub operations: &'e BTreeMap<String, Asked>,
 }
 
 impl Window<'_> {
@@ -46,7 +50,9 @@ pub fn windows(events: &[Event], of_control: bool) -> Vec<Window<'_>> {
 }
 
 fn window(event: &Event, of_control: bool) -> Option<Window<'_>> {
-    let Detail::Canary { control, window_ns, sent, ok, degraded, failed, latency_us, .. } = &event.detail else {
+    let Detail::Canary { control, window_ns, sent, ok, degraded, failed, latency_us, retries, operations, .. } =
+        &event.detail
+    else {
         return None;
     };
     if *control != of_control {
@@ -62,6 +68,8 @@ fn window(event: &Event, of_control: bool) -> Option<Window<'_>> {
         degraded: *degraded,
         failed,
         latency_us,
+        retries: *retries,
+        operations,
     })
 }
 
@@ -85,6 +93,10 @@ pub struct Tally {
     pub failed: BTreeMap<String, u64>,
     /// Counts by bucket upper bound in microseconds.
     pub latency_us: BTreeMap<u64, u64>,
+    /// Attempts after the first one of a request.
+    pub retries: u64,
+    /// Of each operation, where several are asked for.
+    pub operations: BTreeMap<String, Asked>,
 }
 
 impl Tally {
@@ -96,6 +108,10 @@ impl Tally {
             tally.sent += window.sent;
             tally.ok += window.ok;
             tally.degraded += window.degraded;
+            tally.retries += window.retries;
+            for (operation, asked) in window.operations {
+                tally.operations.entry(operation.clone()).or_default().add(asked);
+            }
             for (cause, count) in window.failed {
                 *tally.failed.entry(cause.clone()).or_default() += count;
             }

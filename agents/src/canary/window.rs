@@ -1,8 +1,8 @@
-//! Owns the windows of one stream of a canary: counts and latencies by *intended* time. Refuses to know what was
-//! asked.
+//! Owns the windows of one stream of a canary: counts and latencies by *intended* time, of several operations each by
+//! itself too. Refuses to know why something was asked.
 
 use crate::machine::Nanos;
-use crate::wire::Note;
+use crate::wire::{Asked, Note, Text};
 use std::collections::BTreeMap;
 
 /// Windows that are not complete yet.
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub(super) struct Windows {
     control: bool,
     length: Nanos,
+    /// What is asked for, by place.
+    operations: Vec<Text>,
     begin: Nanos,
     open: BTreeMap<u64, Window>,
     /// Number of the next window to be told.
@@ -18,16 +20,15 @@ pub(super) struct Windows {
 
 #[derive(Debug, Default)]
 struct Window {
-    sent: u64,
-    ok: u64,
-    degraded: u64,
-    failed: BTreeMap<String, u64>,
+    all: Asked,
+    /// Of each operation, by its place.
+    each: BTreeMap<usize, Asked>,
     latency_us: BTreeMap<u64, u64>,
 }
 
 impl Windows {
-    pub(super) fn new(control: bool, length: Nanos) -> Self {
-        Self { control, length, begin: 0, open: BTreeMap::new(), next: 0 }
+    pub(super) fn new(control: bool, length: Nanos, operations: Vec<Text>) -> Self {
+        Self { control, length, operations, begin: 0, open: BTreeMap::new(), next: 0 }
     }
 
     pub(super) fn start(&mut self, now: Nanos) {
@@ -43,23 +44,38 @@ impl Windows {
         self.begin + (number + 1) * self.length
     }
 
-    /// A request whose intended time is `intended`; returns its window's number.
-    pub(super) fn sent(&mut self, intended: Nanos) -> u64 {
+    /// A request for an operation whose intended time is `intended`; returns its window's number.
+    pub(super) fn sent(&mut self, intended: Nanos, operation: usize) -> u64 {
         let number = intended.saturating_sub(self.begin) / self.length;
-        self.open.entry(number).or_default().sent += 1;
+        self.count(number, operation, |asked| asked.sent += 1);
         number
+    }
+
+    /// A request of a window will be tried again.
+    pub(super) fn tried_again(&mut self, number: u64, operation: usize) {
+        self.count(number, operation, |asked| asked.retries += 1);
+    }
+
+    fn count(&mut self, number: u64, operation: usize, count: impl Fn(&mut Asked)) {
+        let window = self.open.entry(number).or_default();
+        count(&mut window.all);
+        if self.operations.len() > 1 {
+            count(window.each.entry(operation).or_default());
+        }
     }
 
     /// A request ended: `Ok(degraded)` or its cause of failure. Failed requests have no latency: a fast refusal must
     /// not make a window look quick.
-    pub(super) fn ended(&mut self, number: u64, latency: Nanos, result: Result<bool, String>) {
-        let window = self.open.entry(number).or_default();
+    pub(super) fn ended(&mut self, number: u64, operation: usize, latency: Nanos, result: &Result<bool, String>) {
         match result {
             Ok(degraded) => {
-                *(if degraded { &mut window.degraded } else { &mut window.ok }) += 1;
+                self.count(number, operation, |asked| {
+                    *(if *degraded { &mut asked.degraded } else { &mut asked.ok }) += 1;
+                });
+                let window = self.open.entry(number).or_default();
                 *window.latency_us.entry(bucket(latency / 1000)).or_default() += 1;
             }
-            Err(cause) => *window.failed.entry(cause).or_default() += 1,
+            Err(cause) => self.count(number, operation, |asked| *asked.failed.entry(cause.clone()).or_default() += 1),
         }
     }
 
@@ -73,16 +89,20 @@ impl Windows {
             }
             let window = self.open.remove(&number).unwrap_or_default();
             self.next += 1;
+            let Asked { sent, ok, degraded, failed, retries } = window.all;
+            let each = window.each.into_iter().map(|(place, asked)| (self.operations[place].to_string(), asked));
             notes.push(Note::Canary {
                 control: self.control,
                 seq: number,
                 end_ns: self.end(number),
                 window_ns: self.length,
-                sent: window.sent,
-                ok: window.ok,
-                degraded: window.degraded,
-                failed: window.failed,
+                sent,
+                ok,
+                degraded,
+                failed,
                 latency_us: window.latency_us.into_iter().collect(),
+                retries,
+                operations: each.collect(),
             });
         }
         notes
@@ -91,7 +111,7 @@ impl Windows {
 
 impl Window {
     fn is_complete(&self) -> bool {
-        self.ok + self.degraded + self.failed.values().sum::<u64>() == self.sent
+        self.all.answered() + self.all.failures() == self.all.sent
     }
 }
 

@@ -20,8 +20,8 @@ use harness::controller::{Do, Done, Input};
 use harness::world::World;
 use harness::world::sim::costs::Costs;
 use harness::world::sim::{Parts, SimWorld};
+use scenarios::customers::Traffic;
 use scenarios::event::Detail;
-use scenarios::scenario::Traffic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
     let (topology, graph) = (topology(hosts)?, graph()?);
     let placement = Placement::new(&topology, &graph);
     let rate = Rate { milli_per_s: 1_000_000 / u64::try_from(EVERY.as_millis())? };
-    let traffic = Traffic { rate, writes: Rate { milli_per_s: 1 }, timeout: Duration::from_secs(2) };
+    let traffic = Traffic::plain(rate, Rate { milli_per_s: 1 }, Duration::from_secs(2));
     let begun = now();
     let costs = Costs::calibrated()?;
     let parts = Parts { topology: &topology, graph: &graph, placement: &placement, traffic: &traffic, seed: 7, costs };

@@ -138,11 +138,10 @@ fn tell(
 
 /// The case with only the culprit repaired, as a file beside it; `None` where that is nothing that one repairs alone.
 fn twin(args: &ExploreArgs, case: &load::Loaded, name: &str, finding: &Finding) -> Result<Option<PathBuf>> {
-    let Some(graph) = repair::repaired(&case.graph, finding) else { return Ok(None) };
+    let Some(repaired) = repair::repaired(case, finding) else { return Ok(None) };
     let setting = finding.setting.as_deref().unwrap_or_default();
     let comment = format!("The twin of `{name}` in which only `{setting}` is repaired.\nExpected: held.");
-    let case = load::Loaded { graph, ..case.clone() };
-    file::write(&case, &format!("{name}-repaired"), &args.out, &comment).map(Some)
+    file::write(&repaired, &format!("{name}-repaired"), &args.out, &comment).map(Some)
 }
 
 /// Holds a case and its twin on an engine, and says what that shows.

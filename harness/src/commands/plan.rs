@@ -40,6 +40,12 @@ fn text(loaded: &Loaded) -> Result<String> {
     )?;
     let traffic = &scenario.traffic;
     writeln!(text, "traffic    each zone's canary {}, writes {} to each zone", traffic.rate, traffic.writes)?;
+    for portion in &traffic.mix {
+        writeln!(text, "           asks for {portion}")?;
+    }
+    if traffic.retry.attempts > 1 {
+        writeln!(text, "           tries again: {}", traffic.retry)?;
+    }
     let windows = &scenario.windows;
     writeln!(
         text,

@@ -4,6 +4,7 @@
 use crate::load::Loaded;
 use anyhow::{Context, Result, bail};
 use fixtures::unit::Span;
+use scenarios::customers::{Retry, Traffic};
 use scenarios::fault::{Boot, Fault, Link, Selection};
 use scenarios::plan::{BootTrouble, Shape};
 use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
@@ -50,8 +51,7 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
     let ids: Vec<String> = scenario.invariants.iter().map(|id| format!("\"{id}\"")).collect();
     writeln!(text, "invariants = [{}]", ids.join(", "))?;
     let (traffic, steady, windows) = (&scenario.traffic, &scenario.steady_state, &scenario.windows);
-    let (rate, writes, timeout) = (traffic.rate, traffic.writes, Span(traffic.timeout));
-    writeln!(text, "\n[traffic]\nrate = \"{rate}\"\nwrites = \"{writes}\"\ntimeout = \"{timeout}\"")?;
+    customers(&mut text, traffic)?;
     let (availability, p99) = (steady.availability, Span(steady.latency_p99));
     writeln!(text, "\n[steady-state]\navailability = \"{availability}\"\nlatency-p99 = \"{p99}\"")?;
     writeln!(text, "\n[windows]")?;
@@ -69,6 +69,31 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
         write_fault(&mut text, fault)?;
     }
     Ok(text)
+}
+
+fn customers(text: &mut String, traffic: &Traffic) -> Result<()> {
+    let (rate, writes, timeout) = (traffic.rate, traffic.writes, Span(traffic.timeout));
+    writeln!(text, "\n[traffic]\nrate = \"{rate}\"\nwrites = \"{writes}\"\ntimeout = \"{timeout}\"")?;
+    if traffic.retry != Retry::ONCE {
+        let Retry { attempts, timeout, backoff, budget } = traffic.retry;
+        let (base, cap) = (Span(backoff.base), Span(backoff.cap));
+        writeln!(text, "\n[traffic.retry]\nattempts = {attempts}")?;
+        if let Some(timeout) = timeout {
+            writeln!(text, "timeout = \"{}\"", Span(timeout))?;
+        }
+        writeln!(text, "backoff = \"{base}\"\ncap = \"{cap}\"\njitter = {}", backoff.jitter)?;
+        if let Some(budget) = budget {
+            writeln!(text, "budget = \"{budget}\"")?;
+        }
+    }
+    for portion in &traffic.mix {
+        let zones: Vec<String> = portion.zones.iter().map(|zone| format!("\"{zone}\"")).collect();
+        writeln!(text, "\n[[traffic.mix]]\noperation = \"{}\"\nshare = \"{}\"", portion.operation, portion.share)?;
+        if !zones.is_empty() {
+            writeln!(text, "zones = [{}]", zones.join(", "))?;
+        }
+    }
+    Ok(())
 }
 
 fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {

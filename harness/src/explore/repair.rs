@@ -10,6 +10,7 @@ use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
+use scenarios::judge::RETRY_SETTING;
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
 use std::time::Duration;
@@ -30,10 +31,7 @@ pub enum Confirmation {
 /// # Errors
 /// As [`twin::play`].
 pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirmation> {
-    let Some(graph) = repaired(&loaded.graph, finding) else { return Ok(Confirmation::NotRepairable) };
-    // Where a service lives may be what was repaired.
-    let placement = Placement::new(&loaded.topology, &graph);
-    let mut loaded = Loaded { graph, placement, ..loaded.clone() };
+    let Some(mut loaded) = repaired(loaded, finding) else { return Ok(Confirmation::NotRepairable) };
     let verdict = twin::play_unlogged(&mut loaded, seed)?.judgement.verdict;
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
 }
@@ -55,11 +53,24 @@ const MISSES_REPAIRED: u32 = 4;
 /// Age at which items of a queue that is repaired expire: about as long as a customer waits.
 const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
 
+/// The game day with one thing repaired: how customers try again, or one thing of the graph.
+pub fn repaired(loaded: &Loaded, finding: &Finding) -> Option<Loaded> {
+    let mut loaded = loaded.clone();
+    if finding.setting.as_deref() == Some(RETRY_SETTING) {
+        loaded.scenario.traffic.retry = loaded.scenario.traffic.retry.well_behaved();
+        return Some(loaded);
+    }
+    loaded.graph = repaired_graph(&loaded.graph, finding)?;
+    // Where a service lives may be what was repaired.
+    loaded.placement = Placement::new(&loaded.topology, &loaded.graph);
+    Some(loaded)
+}
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
 /// vote; a cache limits its fetches; items of a queue expire.
-pub fn repaired(graph: &Graph, finding: &Finding) -> Option<Graph> {
+fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     let mut words = setting.strip_prefix("services.")?.split('.');
     let name = ServiceName::new(words.next()?).ok()?;

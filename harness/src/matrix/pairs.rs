@@ -61,6 +61,7 @@ const LINES: &[Line] = &[
     ("roblox-2021", "D8", "games", "cluster", "services.games.calls.cluster"),
     ("telemetry-blocks", "D9", "web", "telemetry", "services.web.calls.telemetry.timeout"),
     ("retry-storm", "R1", "api", "basket", "services.api.calls.basket.attempts"),
+    ("impatient-customers", "R1", "api", "store", "traffic.retry"),
     ("acks-before-sync", "A1", "store", "", "services.store.acknowledge"),
 ];
 

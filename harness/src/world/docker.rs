@@ -43,7 +43,7 @@ use link::Speaker;
 use names::{HOLDING, Names};
 use raise::finish_dead_run;
 use region::Layout;
-use scenarios::scenario::Traffic;
+use scenarios::customers::Traffic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

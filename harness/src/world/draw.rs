@@ -3,13 +3,13 @@
 
 use crate::witness::protocol::{SwitchOrder, Trier};
 use agents::commons::{Callee, Commons};
-use agents::config::{CanaryConfig, InstanceConfig, Region, Target, Targets, nanos};
+use agents::config::{CanaryConfig, InstanceConfig, Portion, Region, RetryConfig, Target, Targets, nanos};
 use agents::wire::{From, Switch};
 use fixtures::graph::{Acknowledge, Graph, Health, State};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
-use scenarios::scenario::Traffic;
+use scenarios::customers::{Retry, Traffic};
 use scenarios::seed::Seeds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -125,13 +125,30 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         timeout: traffic.timeout,
         listen: Some(SocketAddr::new(echo.ip(), CANARY_PORT)),
         window: WINDOW,
-        operation: graph.entry.operation.to_string(),
+        mix: mix(zone, graph, traffic),
+        retry: retry(traffic),
         entry,
         echo,
         callee,
         commons,
     };
     (echo_instance, canary)
+}
+
+/// What the customers of a zone ask for; where nothing is said, the entry's operation alone.
+fn mix(zone: &ZoneName, graph: &Graph, traffic: &Traffic) -> Vec<Portion> {
+    let portions = traffic.mix_of(zone).into_iter();
+    let mut mix: Vec<Portion> =
+        portions.map(|said| Portion { operation: said.operation.to_string(), ppm: said.share.ppm }).collect();
+    if mix.is_empty() {
+        mix.push(Portion { operation: graph.entry.operation.to_string(), ppm: 1_000_000 });
+    }
+    mix
+}
+
+fn retry(traffic: &Traffic) -> RetryConfig {
+    let Retry { attempts, timeout, backoff, budget } = traffic.retry;
+    RetryConfig { attempts, timeout, backoff, budget_ppm: budget.map(|budget| budget.ppm) }
 }
 
 /// Pause from one read or write of a trier to the next, and how long it waits for one.

@@ -67,12 +67,11 @@ impl Observer {
             inputs.push(caveat(t_ns, "dropped-notes", text));
         }
         let (by, t_ns, detail) = match line.note {
-            Note::Canary { control, seq, end_ns, window_ns, sent, ok, degraded, failed, latency_us } => {
+            Note::Canary { control, seq, end_ns, .. } => {
                 inputs.extend(self.gap(t_ns, &place, control, seq));
-                let detail = Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us };
-                (By::Canary, clock.of_mono(end_ns), detail)
+                (By::Canary, clock.of_mono(end_ns), told(line.note))
             }
-            note => (By::Own, t_ns, own(note)),
+            note => (By::Own, t_ns, told(note)),
         };
         inputs.push(Input::Seen { t_ns, by, place, detail });
         inputs
@@ -114,7 +113,8 @@ fn report(outcome: Outcome, took_us: u64) -> Report {
     Report { life, degraded, missing, cause, took_us }
 }
 
-fn own(note: Note) -> Detail {
+/// A note in the words of events.
+fn told(note: Note) -> Detail {
     match note {
         Note::Powered => Detail::Host { change: HostChange::Powered, note: String::new() },
         Note::ServiceStarted { process } => Detail::Host { change: HostChange::ServiceStarted, note: process },
@@ -137,9 +137,9 @@ fn own(note: Note) -> Detail {
         Note::Alarm { zone, service, raised, cause, failed, requests } => {
             Detail::Alarm { about_zone: zone, about: service, raised, cause, failed, requests }
         }
-        Note::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, .. } => {
-            Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us }
-        }
+        Note::Canary {
+            control, seq, window_ns, sent, ok, degraded, failed, latency_us, retries, operations, ..
+        } => Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, retries, operations },
     }
 }
 

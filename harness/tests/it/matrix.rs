@@ -6,7 +6,8 @@ use harness::load;
 use harness::matrix::pairs::{HEALTHY, Pair, all};
 use harness::matrix::{Row, healthy, row, shuffle};
 use harness::twin;
-use scenarios::judge::catalogue;
+use scenarios::customers::Traffic;
+use scenarios::judge::{RETRY_SETTING, catalogue};
 use scenarios::verdict::Verdict;
 use std::collections::BTreeSet;
 
@@ -89,6 +90,13 @@ fn twins_differ_in_the_repair_alone() {
             .filter(|(left, right)| left != right)
             .map(|(left, _)| left.name.as_str())
             .collect();
+        if pair.expected.iter().all(|one| one.setting == RETRY_SETTING) {
+            assert_eq!((differing, &defect.graph), (Vec::new(), &twin.graph), "{}", pair.scenario);
+            let retry = twin.scenario.traffic.retry;
+            assert_ne!(retry, defect.scenario.traffic.retry, "{}", pair.scenario);
+            assert_eq!(twin.scenario.traffic, Traffic { retry, ..defect.scenario.traffic }, "{}", pair.scenario);
+            continue;
+        }
         let blamed: Vec<&str> = pair.expected.iter().map(|one| one.service.as_str()).collect();
         // Of roblox-2021 the monitoring is repaired as well: it is the tool of the cluster that it watches.
         let also = if pair.scenario == "roblox-2021" { &["telemetry"][..] } else { &[] };

@@ -43,6 +43,8 @@ const EXPECTED: &[(&str, &[[&str; 3]])] = &[
     ("slow-link", &[]),
     ("gray-zone", &[]),
     ("surge", &[]),
+    ("impatient-customers", &[["R1", "api", "traffic.retry"]]),
+    ("impatient-customers-repaired", &[]),
     ("zone-alarms", &[]),
     ("telemetry-dead", &[]),
     ("every-shared-fault", &[]),

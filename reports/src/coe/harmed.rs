@@ -4,11 +4,12 @@
 use super::causes::spans;
 use super::{blank, cite};
 use crate::harm::{self, Episode};
+use crate::operations::{self, in_order};
 use crate::record::Record;
 use crate::text::{code, count, length, length_ms, markdown, share};
 use crate::whys::result_of;
+use fixtures::name::ZoneName;
 use scenarios::event::{Act, Detail, Event, EventId, WriteOutcome};
-use scenarios::judgement::Availability;
 use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,6 +135,8 @@ pub(super) fn impact(record: &Record, events: &[Event], episodes: &[Episode]) ->
     let mut out = asked(record);
     out.push_str(&traffic_table(record, events));
     out.push('\n');
+    out.push_str(&operations_table(record, events));
+    out.push_str(&attempts_table(record, events));
     out.push_str(if episodes.is_empty() {
         "No window of a customer failed after the first fault.\n"
     } else {
@@ -181,7 +184,7 @@ fn below_target(record: &Record, events: &[Event]) -> String {
     out
 }
 
-/// Which service customers ask; a graph has one entry with one operation.
+/// Which service customers ask; a graph has one entry.
 fn asked(record: &Record) -> String {
     let entries: Vec<String> =
         record.services.iter().filter(|row| row.entry).map(|row| code(row.name.as_str())).collect();
@@ -191,7 +194,7 @@ fn asked(record: &Record) -> String {
 /// Answers of each zone that came later than was promised.
 fn late(record: &Record, events: &[Event]) -> String {
     let Some((promised, us)) = harm::promised_latency(record) else { return String::new() };
-    let line = |(zone, seen): (&fixtures::name::ZoneName, &harm::Late)| {
+    let line = |(zone, seen): (&ZoneName, &harm::Late)| {
         let (promised, shown) = (markdown(promised), cite(&seen.evidence));
         format!("- Customers in {zone}: {} of {} answers later than {promised} {shown}.\n", seen.late, seen.answered)
     };
@@ -227,14 +230,6 @@ fn returns(record: &Record, events: &[Event]) -> String {
     out
 }
 
-/// Phases in the order of a run, which is not that of the alphabet.
-fn in_order(phases: &BTreeMap<String, Availability>) -> Vec<(&String, &Availability)> {
-    const ORDER: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
-    let mut rows: Vec<_> = phases.iter().collect();
-    rows.sort_by_key(|(phase, _)| ORDER.iter().position(|known| known == phase).unwrap_or(ORDER.len()));
-    rows
-}
-
 fn traffic_table(record: &Record, events: &[Event]) -> String {
     let windows = harm::windows_by_zone(events);
     let mut out = String::from(
@@ -242,12 +237,9 @@ fn traffic_table(record: &Record, events: &[Event]) -> String {
     );
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");
     for (zone, phases) in &record.measurements.availability {
-        let from =
-            windows.get(zone).map_or_else(|| "no event".to_owned(), |(a, b)| format!("canary windows {a} to {b}"));
+        let from = counted_from(&windows, zone);
         for (phase, figures) in in_order(phases) {
-            let failed: Vec<String> =
-                figures.failed.iter().map(|(cause, number)| format!("{number} {}", markdown(cause))).collect();
-            let failed = if failed.is_empty() { "0".to_owned() } else { failed.join(", ") };
+            let failed = by_cause(&figures.failed);
             let p99 = figures.p99_ms.map_or_else(|| "–".to_owned(), length_ms);
             out.push_str(&format!(
                 "| {zone} | {} | {} | {} | {} | {failed} | {} | {p99} | {from} |\n",
@@ -260,6 +252,57 @@ fn traffic_table(record: &Record, events: &[Event]) -> String {
         }
     }
     out
+}
+
+/// The events that a zone's figures are counted from.
+fn counted_from(windows: &BTreeMap<ZoneName, (EventId, EventId)>, zone: &ZoneName) -> String {
+    windows.get(zone).map_or_else(|| "no event".to_owned(), |(a, b)| format!("canary windows {a} to {b}"))
+}
+
+fn by_cause(failed: &BTreeMap<String, u64>) -> String {
+    let failed: Vec<String> = failed.iter().map(|(cause, number)| format!("{number} {}", markdown(cause))).collect();
+    if failed.is_empty() { "0".to_owned() } else { failed.join(", ") }
+}
+
+/// Each operation by itself, where customers asked for several.
+fn operations_table(record: &Record, events: &[Event]) -> String {
+    let (rows, windows) = (operations::rows(record), harm::windows_by_zone(events));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "| zone | phase | operation | sent | in full | degraded | failed, by cause | answered | counted from |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for operations::Row { zone, phase, operation, asked } in rows {
+        out.push_str(&format!(
+            "| {zone} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            markdown(phase),
+            markdown(operation),
+            asked.sent,
+            asked.ok,
+            asked.degraded,
+            by_cause(&asked.failed),
+            share(operations::answered(asked)),
+            counted_from(&windows, zone)
+        ));
+    }
+    out + "\n"
+}
+
+/// How often requests were tried, where customers tried anything again.
+fn attempts_table(record: &Record, events: &[Event]) -> String {
+    let (rows, windows) = (operations::tried(record), harm::windows_by_zone(events));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "| zone | phase | requests | attempts | attempts for each request | counted from |\n|---|---|---|---|---|---|\n",
+    );
+    for operations::Tried { zone, phase, requests, attempts, times } in rows {
+        let (phase, from) = (markdown(phase), counted_from(&windows, zone));
+        out.push_str(&format!("| {zone} | {phase} | {requests} | {attempts} | {times:.2} | {from} |\n"));
+    }
+    out + "\n"
 }
 
 /// The events between which writes were acknowledged.

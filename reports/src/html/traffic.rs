@@ -3,6 +3,7 @@
 
 use super::Sight;
 use super::axis::{LEFT, RIGHT, WIDTH, grid, marks, px, shades};
+use crate::operations::{self, in_order};
 use crate::text::{html, html_to, length, length_ms, share};
 use scenarios::event::{Detail, Event};
 use std::collections::BTreeMap;
@@ -169,14 +170,9 @@ fn table(sight: &Sight<'_>) -> String {
     let mut out = String::from(
         "<details><summary>The same as a table</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">zone</th><th scope=\"col\">phase</th><th scope=\"col\">sent</th><th scope=\"col\">answered</th><th scope=\"col\">degraded</th><th scope=\"col\">failed, by cause</th><th scope=\"col\">p50</th><th scope=\"col\">p99</th></tr></thead>\n<tbody>\n",
     );
-    const ORDER: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
     for (zone, phases) in &sight.record.measurements.availability {
-        let mut phases: Vec<_> = phases.iter().collect();
-        phases.sort_by_key(|(phase, _)| ORDER.iter().position(|known| known == phase).unwrap_or(ORDER.len()));
-        for (phase, figures) in phases {
-            let failed: Vec<String> =
-                figures.failed.iter().take(6).map(|(cause, count)| format!("{count} {}", html_to(cause, 60))).collect();
-            let failed = if failed.is_empty() { "0".to_owned() } else { failed.join(", ") };
+        for (phase, figures) in in_order(phases) {
+            let failed = by_cause(&figures.failed);
             let ms = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), length_ms);
             out.push_str(&format!(
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{failed}</td><td>{}</td><td>{}</td></tr>\n",
@@ -191,6 +187,8 @@ fn table(sight: &Sight<'_>) -> String {
         }
     }
     out.push_str("</tbody></table></div>\n");
+    out.push_str(&each_operation(sight));
+    out.push_str(&attempts(sight));
     for episode in sight.episodes.iter().take(12) {
         out.push_str(&format!(
             "<p>Customers in {} failed for {}: {} of {} requests [{}, {}].</p>\n",
@@ -203,4 +201,51 @@ fn table(sight: &Sight<'_>) -> String {
         ));
     }
     out + "</details>\n"
+}
+
+fn by_cause(failed: &BTreeMap<String, u64>) -> String {
+    let failed: Vec<String> =
+        failed.iter().take(6).map(|(cause, count)| format!("{count} {}", html_to(cause, 60))).collect();
+    if failed.is_empty() { "0".to_owned() } else { failed.join(", ") }
+}
+
+/// A table with these heads, of which the first names its row; nothing without rows.
+fn small_table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads: Vec<String> = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let row = |cells: &Vec<String>| {
+        let (first, rest) = cells.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+        format!("<tr><th scope=\"row\">{first}</th><td>{}</td></tr>\n", rest.join("</td><td>"))
+    };
+    let rows: Vec<String> = rows.iter().map(row).collect();
+    format!(
+        "<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
+        heads.concat(),
+        rows.concat()
+    )
+}
+
+/// Each operation by itself, where customers asked for several.
+fn each_operation(sight: &Sight<'_>) -> String {
+    let row = |row: operations::Row<'_>| {
+        let operations::Row { zone, phase, operation, asked } = row;
+        let (zone, phase, operation) = (html_to(zone.as_str(), 60), html_to(phase, 60), html_to(operation, 60));
+        let (sent, degraded) = (asked.sent.to_string(), asked.degraded.to_string());
+        vec![zone, phase, operation, sent, share(operations::answered(asked)), degraded, by_cause(&asked.failed)]
+    };
+    let rows: Vec<Vec<String>> = operations::rows(sight.record).into_iter().map(row).collect();
+    small_table(&["zone", "phase", "operation", "sent", "answered", "degraded", "failed, by cause"], &rows)
+}
+
+/// How often requests were tried, where customers tried anything again.
+fn attempts(sight: &Sight<'_>) -> String {
+    let row = |row: operations::Tried<'_>| {
+        let operations::Tried { zone, phase, requests, attempts, times } = row;
+        let (zone, phase) = (html_to(zone.as_str(), 60), html_to(phase, 60));
+        vec![zone, phase, requests.to_string(), attempts.to_string(), format!("{times:.2}")]
+    };
+    let rows: Vec<Vec<String>> = operations::tried(sight.record).into_iter().map(row).collect();
+    small_table(&["zone", "phase", "requests", "attempts", "attempts for each request"], &rows)
 }

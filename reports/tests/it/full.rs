@@ -8,7 +8,7 @@ use reports::record::{
     from_json,
 };
 use scenarios::event::{
-    Act, AlarmCause, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
+    Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
     WriteOutcome,
 };
 use scenarios::judgement::{Finding, Reason};
@@ -79,6 +79,8 @@ pub(crate) fn record(text: &str) -> Record {
     }
     for figures in record.measurements.availability.values_mut().flat_map(BTreeMap::values_mut) {
         figures.failed.insert(free(), 7);
+        figures.retries = 9;
+        figures.operations.insert(free(), asked(text));
     }
     let hosts = || vec![HostName(free())];
     let pair = record.plan.rounds[0].steps[0].clone();
@@ -103,6 +105,11 @@ pub(crate) fn record(text: &str) -> Record {
         }
     }
     record
+}
+
+/// Requests for one operation, with every count.
+fn asked(text: &str) -> Asked {
+    Asked { sent: 9, ok: 4, degraded: 2, failed: BTreeMap::from([(text.to_owned(), 3)]), retries: 5 }
 }
 
 /// Other runs with each fingerprint of a record.
@@ -187,6 +194,8 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             degraded: 0,
             failed,
             latency_us: vec![(1000, 1)],
+            retries: 2,
+            operations: BTreeMap::from([(free(), asked(text))]),
         },
         Detail::Probe { outcome: Life::Starting, cause: free(), took_us: 8 },
         Detail::Write { key: free(), outcome: WriteOutcome::Lost, stored_at: instances },

@@ -15,6 +15,8 @@ fn window(id: u64, second: u64, sent: u64, ok: u64) -> Event {
         degraded: 0,
         failed: BTreeMap::new(),
         latency_us: Vec::new(),
+        retries: 0,
+        operations: BTreeMap::new(),
     };
     let place = Place { zone: Some(full::zone("az1")), ..Place::default() };
     Event { place, ..event(id, second * 1_000_000_000, detail) }

@@ -56,6 +56,8 @@ pub(super) enum Cause {
     HardlySoft,
     /// Its attempts keep up an overload.
     Storm,
+    /// The attempts of its customers keep up an overload.
+    Insistent,
     /// It carries too little.
     TooSmall,
     /// Its members do not reach enough of each other to agree on anything.

@@ -228,6 +228,9 @@ fn sentence(root: &Root) -> String {
         Cause::Restarted => format!("`{service}` was restarted because `{on}` was gone"),
         Cause::HardlySoft => format!("`{service}` calls `{on}` softly, and made its customers wait or fail for it"),
         Cause::Storm => format!("`{service}` tried `{on}` again and again, and so kept it from ever catching up"),
+        Cause::Insistent => {
+            format!("customers of `{service}` tried again and again, and so kept `{on}` from ever catching up")
+        }
         Cause::TooSmall => format!("`{service}` carries less than what arrives when a part of it is gone"),
         Cause::Behind => format!("`{service}` was busy with what nobody waited for any more"),
         Cause::Flooded => format!("`{service}` asked more of `{on}` than that carries"),

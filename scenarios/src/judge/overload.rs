@@ -2,7 +2,7 @@
 //!
 //! Seen from outside: while they fail, copies of the service that have power turn the witness away as `overloaded`, or do
 //! not answer it in time, although no fault is aimed at them; or customers send more than those copies are declared to
-//! carry.
+//! carry. Customers who try again give it more than they ask for.
 
 use super::Run;
 use super::culprit::{Cause, Root, call_path};
@@ -11,6 +11,9 @@ use super::slo::{State, Zone};
 use crate::timeline::ns;
 use fixtures::graph::Service;
 use fixtures::name::ServiceName;
+
+/// The setting that customers are blamed by.
+pub const RETRY_SETTING: &str = "traffic.retry";
 
 /// What the witness is told by who has too much to do.
 const TOO_MUCH: [&str; 3] = ["overloaded", "timeout", "deadline"];
@@ -31,7 +34,18 @@ pub(super) fn refined(run: &Run<'_>, zone: &Zone<'_>, victim: Victim, retries: b
             Some((caller, caller.calls.iter().find(|call| call.to == pair[1])?))
         };
         let again = path.windows(2).filter_map(hop).filter(|(_, call)| call.attempts > 1);
-        let (caller, call) = again.rev().max_by_key(|(_, call)| call.attempts)?;
+        let worst = again.rev().max_by_key(|(_, call)| call.attempts);
+        // Nobody is nearer to the customer than customers themselves; but only what they really send counts.
+        let customers = run.case.scenario.traffic.retry.attempts;
+        if insist(zone) && worst.is_none_or(|(_, call)| customers >= call.attempts) {
+            return Some(Root {
+                service: run.case.graph.entry.service.clone(),
+                dependency: Some(service.name.clone()),
+                setting: Some(RETRY_SETTING.to_owned()),
+                cause: Cause::Insistent,
+            });
+        }
+        let (caller, call) = worst?;
         Some(Root {
             service: caller.name.clone(),
             dependency: Some(call.to.clone()),
@@ -50,6 +64,11 @@ pub(super) fn refined(run: &Run<'_>, zone: &Zone<'_>, victim: Victim, retries: b
     victim
 }
 
+/// Whether customers made at least half as many attempts again as they had requests. A budget keeps them far below that.
+fn insist(zone: &Zone<'_>) -> bool {
+    zone.tally.sent > 0 && zone.tally.retries.saturating_mul(2) >= zone.tally.sent
+}
+
 /// Whether the witness is turned away or kept waiting, or customers send more than what is left of it can carry.
 fn is_overloaded(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
     // It has too much to do since the fault began, and may have said so before the stretch that is judged.
@@ -64,12 +83,12 @@ fn is_overloaded(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
     says || (!left.is_empty() && sent_milli_per_s(run, zone) > carried_milli_per_s(service, left.len()))
 }
 
-/// What customers of all zones sent, in thousandths of a request a second; each request asks the service at least once.
+/// What customers of all zones sent, in thousandths of an attempt a second; each attempt asks the service at least once.
 fn sent_milli_per_s(run: &Run<'_>, zone: &Zone<'_>) -> u64 {
     let within = run.canaries.iter().filter(|window| window.inside(zone.start_ns, zone.end_ns));
     let (sent, spent_ns) = within.fold((0_u64, 0_u64), |(sent, spent_ns), window| {
         let own = if window.zone == zone.zone { window.end_ns.saturating_sub(window.start_ns) } else { 0 };
-        (sent + window.sent, spent_ns + own)
+        (sent + window.sent + window.retries, spent_ns + own)
     });
     let milli = u128::from(sent) * 1_000_000_000_000;
     milli.checked_div(u128::from(spent_ns)).and_then(|milli| u64::try_from(milli).ok()).unwrap_or_default()

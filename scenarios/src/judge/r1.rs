@@ -5,6 +5,8 @@
 //! *Oracle*: in every quiet segment, for each zone with a canary: answered / sent >= `steady-state.availability` (%) and
 //! p99 <= `steady-state.latency-p99` (ms), both from the scenario. Traffic is open-loop, so the load is the same.
 //!
+//! Of several operations none may hide behind the others; `slo.rs` says which are looked at by themselves.
+//!
 //! Where names were in trouble, it is judged from the moment at which every answer given meanwhile has ended: the time to
 //! live is part of the promise, not a failure to recover.
 //!

@@ -1,8 +1,13 @@
 //! Owns the comparison of one zone's canary with the steady state over a stretch of time, with the two reasons for not
 //! trusting it: too few samples, and a control canary that missed its own target. Refuses to know which invariant asks.
+//!
+//! The promise is one for all requests of a zone. Where customers ask for several operations each of them is looked at as
+//! well, so that no share hides behind the others: one with as many samples as the zone needs must have the promised
+//! availability itself; one with fewer must have answered something out of its first [`SILENT_MIN`] requests. Latency is
+//! that of all requests: operations may cost what they cost.
 
 use super::Run;
-use crate::event::EventId;
+use crate::event::{Asked, EventId};
 use crate::traffic::{Tally, Window};
 use fixtures::name::ZoneName;
 use fixtures::unit::Percent;
@@ -10,6 +15,10 @@ use std::time::Duration;
 
 /// Events kept as evidence of one zone.
 const EVIDENCE_MAX: usize = 5;
+
+/// Requests for one operation of which not a single one was answered. Chosen: where 95 % are promised, five in a row fail
+/// by chance once in three million times.
+pub(super) const SILENT_MIN: u64 = 5;
 
 /// How one zone's customers fared.
 pub(super) struct Zone<'e> {
@@ -39,6 +48,26 @@ pub(super) fn samples_for(availability: Percent) -> u64 {
     1_000_000_u64.checked_div(allowed_ppm).map_or(u64::MAX, |_| 1_000_000_u64.div_ceil(allowed_ppm))
 }
 
+fn falls_short(answered: u64, sent: u64, promised: Percent) -> bool {
+    u128::from(answered) * 1_000_000 < u128::from(sent) * u128::from(promised.ppm)
+}
+
+/// The operation that fails most, of those that do not have what is promised.
+fn hidden(tally: &Tally, promised: Percent, needed: u64) -> Option<(String, Asked)> {
+    let fails = |asked: &Asked| {
+        let enough = asked.sent >= needed;
+        (enough && falls_short(asked.answered(), asked.sent, promised))
+            || (!enough && asked.sent >= SILENT_MIN && asked.answered() == 0)
+    };
+    let failing = tally.operations.iter().filter(|(_, asked)| fails(asked));
+    let worst = failing.max_by_key(|(_, asked)| asked.failures() * 1_000 / asked.sent.max(1))?;
+    Some((worst.0.clone(), worst.1.clone()))
+}
+
+fn main_cause(asked: &Asked) -> Option<&str> {
+    asked.failed.iter().max_by_key(|(_, count)| **count).map(|(cause, _)| cause.as_str())
+}
+
 impl<'a> Run<'a> {
     /// Compares one zone with the steady state, between two moments.
     pub(super) fn zone_slo(&self, zone: &'a ZoneName, start_ns: u64, end_ns: u64, needed: u64) -> Zone<'a> {
@@ -48,8 +77,8 @@ impl<'a> Run<'a> {
         let tally = Tally::of(windows.iter().copied());
         let calm: Vec<&Window<'_>> = windows.iter().copied().filter(|window| self.is_calm(window)).collect();
         let p99 = Tally::of(calm.iter().copied()).percentile_us(99).map(Duration::from_micros);
-        let unavailable =
-            u128::from(tally.answered()) * 1_000_000 < u128::from(tally.sent) * u128::from(slo.availability.ppm);
+        let unavailable = falls_short(tally.answered(), tally.sent, slo.availability);
+        let hidden = hidden(&tally, slo.availability, needed);
         let (state, text) = if tally.sent < needed {
             (State::TooFew, format!("{zone}: {} samples of the {needed} needed", tally.sent))
         } else if unavailable {
@@ -61,6 +90,13 @@ impl<'a> Run<'a> {
                 tally.sent
             );
             (State::Unavailable, text)
+        } else if let Some((operation, asked)) = &hidden {
+            let cause = main_cause(asked).map_or_else(String::new, |cause| format!(", mostly `{cause}`"));
+            let (answered, sent, promised) = (asked.answered(), asked.sent, slo.availability);
+            let text = format!(
+                "{zone}: {answered} of {sent} requests for `{operation}` answered (promised {promised}){cause}"
+            );
+            (State::Unavailable, text)
         } else if calm.len() * 2 < windows.len() {
             let text = format!("{zone}: the control canary missed its target in most windows, so latency says nothing");
             (State::Busy, text)
@@ -70,6 +106,11 @@ impl<'a> Run<'a> {
             (State::Kept, format!("{zone}: {} of {} requests answered", tally.answered(), tally.sent))
         };
         let telling = windows.iter().filter(|window| state != State::Unavailable || window.failures() > 0);
+        // Whoever looks for a culprit asks what those requests lacked.
+        let tally = match hidden {
+            Some((_, asked)) if !unavailable => Tally { failed: asked.failed, ..tally },
+            _ => tally,
+        };
         let evidence = telling.take(EVIDENCE_MAX).map(|window| window.event).collect();
         Zone { zone, start_ns, end_ns, tally, state, text, evidence }
     }

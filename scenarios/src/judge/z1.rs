@@ -6,6 +6,8 @@
 //! that has a canary: answered (in full or degraded) / sent >= `steady-state.availability` (%), and the 99th percentile
 //! of latency <= `steady-state.latency-p99` (ms, upper bound of its bucket). All from the scenario.
 //!
+//! Of several operations none may hide behind the others; `slo.rs` says which are looked at by themselves.
+//!
 //! *Horizon*: `1 / (1 - availability)` samples in each zone; no surviving zone, nothing to judge.
 //!
 //! *Inconclusive*: the zone's control canary failed, or had a p99 above half of `latency-p99`, in more than half of the

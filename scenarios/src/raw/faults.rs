@@ -537,4 +537,6 @@ pub enum Named {
     Service,
     /// A host of the placement.
     Host,
+    /// An operation of the entry service.
+    Operation,
 }

@@ -2,7 +2,7 @@
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use scenarios::event::{
-    Act, AlarmCause, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
+    Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
     WriteOutcome,
 };
 use scenarios::verdict::Verdict;
@@ -74,6 +74,8 @@ fn every_detail() -> Vec<(&'static str, Detail)> {
                 degraded: 1,
                 failed,
                 latency_us: vec![(1000, 3)],
+                retries: 4,
+                operations: BTreeMap::from([("buy".to_owned(), Asked { sent: 2, ok: 1, ..Asked::default() })]),
             },
         ),
     ]
@@ -144,11 +146,12 @@ fn every_kind_of_event_survives_its_line() {
 }
 
 #[test]
-fn lines_of_before_there_was_anything_but_power_still_read() {
+fn lines_of_before_there_was_anything_but_power_and_one_operation_still_read() {
     let head = r#"{"id":"e1","t_ns":5,"utc":"","by":"hand","#;
     let done = r#""kind":"step-done","step":"s","fault":"f","act":"heal","method":"m","skew_ns":7,"hosts":[]}"#;
     let look = r#""kind":"fault-effect","fault":"f","holds":true,"expected":2,"dead":2,"answering":[]}"#;
-    for tail in [done, look] {
+    let canary = r#""kind":"canary","control":false,"seq":3,"window_ns":5,"sent":1,"ok":1,"degraded":0,"failed":{},"latency_us":[]}"#;
+    for tail in [done, look, canary] {
         let line = format!("{head}{tail}");
         let event: Event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(serde_json::to_string(&event).expect("an event is JSON"), line, "nothing is added to it either");

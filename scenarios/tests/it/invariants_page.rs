@@ -49,7 +49,7 @@ services exchanged. Its table is `harness/figures/matrix.txt`, and a test regene
 | `google-2020` | Google, 14 December 2020: <https://status.cloud.google.com/incident/zall/20013> |
 | `facebook-2021` | Facebook, 4 October 2021: <https://engineering.fb.com/2021/10/05/networking-traffic/outage-details> |
 | `roblox-2021` | Roblox, 28 October 2021: <https://blog.roblox.com/2022/01/roblox-return-to-service-10-28-10-31-2021> |
-| `retry-storm` | Huang et al., Metastable Failures in the Wild, OSDI 2022 |
+| `retry-storm`, `impatient-customers` | Huang et al., Metastable Failures in the Wild, OSDI 2022 |
 
 The header of each graph says what happened, what is modelled and what is left out. Names of services and teams are invented;
 nothing is said of anybody's present systems.

@@ -6,7 +6,7 @@ use fixtures::graph::Graph;
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use fixtures::placement::{Instance, Placement};
 use fixtures::topology::Topology;
-use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place, WriteOutcome};
+use scenarios::event::{Act, Asked, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place, WriteOutcome};
 use scenarios::judge::{Case, judge};
 use scenarios::judgement::{InvariantResult, Judgement};
 use scenarios::plan::{Plan, Step, plan};
@@ -23,6 +23,9 @@ type Returns = Box<dyn Fn(&Instance, &str) -> Option<Return>>;
 /// Answered and failed (by cause) of a canary's window, and the latency bucket in microseconds.
 type Customers = Box<dyn Fn(&ZoneName, Phase, bool) -> (u64, Vec<(&'static str, u64)>, u64)>;
 
+/// Each operation of a canary's window.
+type Operations = Box<dyn Fn(&ZoneName, Phase, bool) -> BTreeMap<String, Asked>>;
+
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) plan: Plan,
@@ -32,6 +35,8 @@ pub(crate) struct World {
     /// Asked for every instance at every heal with the step's id.
     pub(crate) returns: Returns,
     pub(crate) customers: Customers,
+    /// What became of each operation; the sums are those of `customers`.
+    pub(crate) operations: Operations,
     /// Whether instances say what they wait for.
     pub(crate) self_reports: bool,
     pub(crate) effect_holds: bool,
@@ -87,6 +92,7 @@ impl World {
             placement,
             returns: Box::new(|_, _| None),
             customers: Box::new(|_, _, _| (10, Vec::new(), 2_000)),
+            operations: Box::new(|_, _, _| BTreeMap::new()),
             self_reports: true,
             effect_holds: true,
             effect_looks: true,
@@ -153,6 +159,8 @@ impl World {
                         degraded: 0,
                         failed,
                         latency_us: vec![(bucket, ok)],
+                        retries: 0,
+                        operations: (self.operations)(&zone, phase, control),
                     };
                     let place = Place { zone: Some(zone.clone()), ..Place::default() };
                     self.push(self.now_ms + (seq + 1) * WINDOW_MS, By::Canary, place, detail);

@@ -77,7 +77,7 @@ impl Day<'_> {
             topology: self.loaded.topology.clone(),
             graph: self.loaded.graph.clone(),
             placement: self.loaded.placement.clone(),
-            traffic: self.loaded.scenario.traffic,
+            traffic: self.loaded.scenario.traffic.clone(),
             seed,
             clock: Arc::clone(clock),
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),

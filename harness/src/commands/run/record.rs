@@ -106,11 +106,15 @@ impl Day<'_> {
             ("windows.quiet", Span(windows.quiet).to_string()),
             ("boot", format!("{} to {}", Span(boot.min), Span(boot.max))),
         ];
+        let portions: Vec<String> = traffic.mix.iter().map(ToString::to_string).collect();
+        let mix = (!portions.is_empty()).then(|| ("traffic.mix", portions.join(", ")));
+        let retry = (traffic.retry.attempts > 1).then(|| ("traffic.retry", traffic.retry.to_string()));
+        let declared = declared.into_iter().chain(mix).chain(retry);
         let row = |(name, value): (&str, String)| (name.to_owned(), Parameter { value, origin: Origin::Declared });
         let measured = measured.into_iter().map(|(name, value)| (name, Parameter { value, origin: Origin::Measured }));
         // What no file says was not declared, whatever its value is.
         let assumed = self.loaded.assumed().into_iter().map(assumed);
-        declared.into_iter().map(row).chain(measured).chain(assumed).collect()
+        declared.map(row).chain(measured).chain(assumed).collect()
     }
 
     fn replay(&self, world: &str, seed: u64) -> String {

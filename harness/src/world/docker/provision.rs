@@ -128,7 +128,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     topology: shared.topology.clone(),
                     graph: shared.graph.clone(),
                     placement: shared.placement.clone(),
-                    traffic: shared.traffic,
+                    traffic: shared.traffic.clone(),
                     seed: shared.seed,
                     block,
                     keys: keys.clone(),

@@ -14,7 +14,7 @@ use fixtures::graph::Graph;
 use fixtures::name::ZoneName;
 use fixtures::placement::{Host, Placement};
 use fixtures::topology::Topology;
-use scenarios::scenario::Traffic;
+use scenarios::customers::Traffic;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Port of a host's first instance; the others follow.

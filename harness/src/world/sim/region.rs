@@ -13,7 +13,7 @@ use fixtures::graph::Graph;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
-use scenarios::scenario::Traffic;
+use scenarios::customers::Traffic;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -250,6 +250,9 @@ fn end(record: &Record, finding: &Finding) -> Option<Why> {
         None => format!("`{}` is built that way", finding.service),
     };
     let answer = match (&finding.setting, &finding.consequence_of) {
+        (Some(setting), _) if setting.starts_with("faults.") => {
+            format!("the game day rolls it out that way: `{setting}` can be changed")
+        }
         (Some(setting), _) => format!("{leans}: the graph says so in `{setting}`, which can be changed"),
         (None, Some(other)) => format!("{leans}, and the cause found for {other} sets it off"),
         (None, None) => return None,

@@ -4,8 +4,9 @@
 mod faults;
 
 pub use faults::{
-    Named, RawAfter, RawBoot, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved,
-    RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, RawSurge, Written,
+    Named, RawAfter, RawBoot, RawCallSettings, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory,
+    RawObserved, RawPowerOff, RawProcessor, RawRollout, RawSelection, RawSet, RawSlowDisk, RawSurge, RawVersion,
+    Written,
 };
 
 use fixtures::decode::Located;

@@ -2,6 +2,7 @@
 
 mod it {
     mod assumed;
+    mod changing;
     mod events;
     mod faults;
     mod faults_page;

@@ -1,4 +1,4 @@
-//! Owns confirmation by repair: the same game day with nothing but the suspected need, edge or setting repaired. Held
+//! Owns confirmation by repair: the same game day with nothing but the suspected need, edge, setting or rollout repaired. Held
 //! makes the culprit confirmed. Refuses to guess what a finding means: only settings that name one thing are repaired.
 
 use crate::load::Loaded;
@@ -10,7 +10,9 @@ use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
+use scenarios::fault::{Deploy, Fault, Push};
 use scenarios::judgement::Finding;
+use scenarios::scenario::Scenario;
 use scenarios::verdict::Verdict;
 use std::time::Duration;
 
@@ -30,12 +32,34 @@ pub enum Confirmation {
 /// # Errors
 /// As [`twin::play`].
 pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirmation> {
-    let Some(graph) = repaired(&loaded.graph, finding) else { return Ok(Confirmation::NotRepairable) };
-    // Where a service lives may be what was repaired.
-    let placement = Placement::new(&loaded.topology, &graph);
-    let mut loaded = Loaded { graph, placement, ..loaded.clone() };
+    let Some(mut loaded) = repaired_case(loaded, finding) else { return Ok(Confirmation::NotRepairable) };
     let verdict = twin::play_unlogged(&mut loaded, seed)?.judgement.verdict;
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
+}
+
+/// The case with one thing repaired, in its graph or in its game day.
+fn repaired_case(loaded: &Loaded, finding: &Finding) -> Option<Loaded> {
+    if let Some(scenario) = careful(loaded, finding) {
+        return Some(Loaded { scenario, ..loaded.clone() });
+    }
+    let graph = repaired(&loaded.graph, finding)?;
+    // Where a service lives may be what was repaired.
+    let placement = Placement::new(&loaded.topology, &graph);
+    Some(Loaded { graph, placement, ..loaded.clone() })
+}
+
+/// The game day with a rollout that goes from zone to zone and stops where customers are harmed.
+fn careful(loaded: &Loaded, finding: &Finding) -> Option<Scenario> {
+    let (name, _) = finding.setting.as_deref()?.strip_prefix("faults.")?.split_once('.')?;
+    let mut scenario = loaded.scenario.clone();
+    let windows = scenario.windows;
+    let fault = scenario.faults.iter_mut().find(|fault| fault.name == name)?;
+    let (Fault::Push(Push(rollout)) | Fault::Deploy(Deploy(rollout))) = &mut fault.fault else { return None };
+    let bake = rollout.bake.unwrap_or(windows.shift + BAKE_REPAIRED);
+    (rollout.bake, rollout.stop_on_failure) = (Some(bake), true);
+    let zones = u32::try_from(loaded.topology.zones().count()).unwrap_or(u32::MAX);
+    fault.lasts = fault.lasts.max(bake.saturating_mul(zones));
+    Some(scenario)
 }
 
 /// A call with one setting as it is by default; without one, it is soft.
@@ -52,6 +76,8 @@ fn repair(call: &mut Call, setting: Option<&str>) {
 
 /// Fetches at one time of a cache that is repaired: few enough for any store that carries anything.
 const MISSES_REPAIRED: u32 = 4;
+/// How long a zone is watched, after it got over the change itself, in a rollout that is repaired: some windows of a canary.
+const BAKE_REPAIRED: Duration = Duration::from_secs(6);
 /// Age at which items of a queue that is repaired expire: about as long as a customer waits.
 const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
 

@@ -12,7 +12,8 @@
 //! It owns everything that can be got wrong: needs ([`need`]), how long what was granted is good ([`validity`]), names
 //! ([`lookup`], and [`directory`] in a name server), choice of instance and breakers ([`route`], [`target`]),
 //! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, what is
-//! counted and when that is alarming (`meter`, `board`), and what is remembered. The runtime owns bytes, handshakes and fsync.
+//! counted and when that is alarming (`meter`, `board`), which version it runs ([`version`]), and what is remembered. The
+//! runtime owns bytes, handshakes and fsync.
 
 mod backlog;
 mod board;
@@ -31,6 +32,7 @@ pub mod switch;
 pub mod target;
 pub mod timer;
 pub mod validity;
+pub mod version;
 
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
@@ -55,6 +57,7 @@ use std::sync::Arc;
 use switch::Switches;
 use timer::{TimerKind, Timers};
 use validity::Felt;
+use version::Versions;
 
 /// Nanoseconds on a monotonic clock whose zero does not matter.
 pub type Nanos = u64;
@@ -242,6 +245,7 @@ pub struct Machine {
     meter: Option<Box<Meter>>,
     board: Option<Box<Board>>,
     switches: Switches,
+    versions: Versions,
     /// The time of the last input.
     now: Nanos,
     serving: bool,
@@ -278,6 +282,7 @@ impl Machine {
             board: config.commons.board.as_ref().map(Board::of),
             meter,
             switches: Switches::default(),
+            versions: Versions::new(&role),
             now: 0,
             name,
             timers: Timers::default(),
@@ -311,6 +316,9 @@ impl Machine {
             (None, None) => self.store.extend(entries),
         }
         out.push(Output::Note(Note::Starting));
+        if !self.starts(out) {
+            return;
+        }
         for index in 0..self.needs.len() {
             self.ask_for_need(now, index, false, out);
         }
@@ -376,7 +384,7 @@ impl Machine {
             Ask::Ready => return self.ready(now, id, remaining, out),
             Ask::Lookup { name } => match &mut self.directory {
                 Some(directory) => {
-                    let question = Question { id, name: &name, trouble: self.felt.names, by };
+                    let question = Question { id, name: &name, trouble: self.felt.names.as_ref(), by };
                     return directory.lookup(now, question, &mut self.timers, out);
                 }
                 None => Reply { error: Some(Failure::Unknown), ..Reply::by(by) },
@@ -384,6 +392,7 @@ impl Machine {
             Ask::Need { kind } => self.grant(now, &kind),
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
+            Ask::Version => Reply { value: Some(self.version().to_owned()), ..Reply::by(by) },
             Ask::Switch { .. } => return self.switch(now, id, &ask, out),
             Ask::Metrics(metrics) => return self.take_push(now, id, &metrics, remaining, out),
             Ask::Member(letter) => return self.member_asks(now, id, *letter, out),
@@ -450,6 +459,7 @@ impl Machine {
         if before.ahead_ns != self.felt.ahead_ns {
             self.expire_by_clock(now, out);
         }
+        self.turn_to_version(now, in_force);
     }
 
     /// Whether a write that reaches this instance stays here. A cache lets it pass; a replicated store and a queue have

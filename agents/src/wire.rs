@@ -1,6 +1,6 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
-//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`, and between
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /version`, `GET /metrics`, and between
 //! members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with `POST /push`. An operator asks
 //! `POST /switch/WORD/MILLISECONDS`.
 //! A lookup of a name travels as DNS.
@@ -109,6 +109,8 @@ pub enum Ask {
     },
     /// Is the process alive?
     Live,
+    /// Which version of its service does it run? The answer's value is empty for what the graph says.
+    Version,
 }
 
 /// Counts of requests.
@@ -212,6 +214,8 @@ pub enum Failure {
     Capacity,
     /// It takes no requests now; others do.
     Away,
+    /// It went wrong in the instance itself; another one of the same version would do no better.
+    Internal,
 }
 
 impl Reply {
@@ -242,6 +246,7 @@ impl Reply {
             Some(Failure::Denied) => 403,
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
+            Some(Failure::Internal) => 500,
             Some(Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away) => 503,
         }
     }
@@ -260,6 +265,7 @@ impl Reply {
             Failure::Denied => "denied".to_owned(),
             Failure::Capacity => "capacity".to_owned(),
             Failure::Away => "away".to_owned(),
+            Failure::Internal => "internal".to_owned(),
         })
     }
 }

@@ -20,5 +20,7 @@ mod stores;
 mod switches;
 #[path = "it/telemetry.rs"]
 mod telemetry;
+#[path = "it/versions.rs"]
+mod versions;
 #[path = "it/world.rs"]
 mod world;

@@ -10,16 +10,19 @@
 //! - [`course`]: which phase follows which, and when
 //! - [`agenda`]: the steps of the present round, and when each is due
 //! - [`steps`]: carrying a step out: intent, act, what it changed
+//! - [`rollout`]: watching customers of zones that have a new version, and stopping
 //! - [`watch`]: what the world sees: lives, effects of faults, interventions
 
 mod agenda;
 mod course;
+mod rollout;
 mod steps;
 mod watch;
 
 use agenda::Agenda;
 use fixtures::name::{HostName, InstanceName, ZoneName};
 use fixtures::placement::Placement;
+use rollout::Rollouts;
 use scenarios::event::{By, Detail, Life, Phase, Place};
 use scenarios::plan::{Deed, Plan, Step, Unsynced};
 use scenarios::scenario::Scenario;
@@ -279,6 +282,8 @@ pub struct Controller {
     lit_at: Nanos,
     /// The steps of the present round.
     agenda: Agenda,
+    /// Zones that have a new version, watched.
+    rollouts: Rollouts,
     /// Rounds of the witness that recovery must still wait for: a process that was killed and came back between two
     /// looks was never seen gone.
     rounds_owed: u32,
@@ -336,6 +341,7 @@ impl Controller {
             live_faults: BTreeMap::new(),
             lit_at: 0,
             agenda: Agenda::default(),
+            rollouts: Rollouts::default(),
             rounds_owed: 0,
             present: None,
             act_since: 0,
@@ -356,7 +362,8 @@ impl Controller {
             Input::Begin => self.begin(now, out),
             Input::Done(result) => self.done(now, result, out),
             Input::Seen { t_ns, by, place, detail } => {
-                out.push(Command::Log { t_ns, by, place, detail, synced: false })
+                self.watch_customers(now, (t_ns, by), &place, &detail, out);
+                out.push(Command::Log { t_ns, by, place, detail, synced: false });
             }
             Input::Probe { t_ns, instance, report } => self.probed(t_ns, instance, report, out),
             Input::Round { t_ns, answering } => self.round_probed(t_ns, &answering, out),

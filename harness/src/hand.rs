@@ -15,6 +15,7 @@
 
 pub mod boot;
 mod cgroup;
+mod change;
 pub mod disk;
 mod end;
 pub mod fault;
@@ -222,6 +223,16 @@ impl Hand {
         if let Deed::Trouble { hosts, in_force, probes } = deed {
             let (hosts, in_force, probes) = (hosts.clone(), in_force.clone(), probes.clone());
             return Ok(Box::new(trouble::Misbehaviour::new(name, Path::new(SHARED_DIR), hosts, in_force, probes)));
+        }
+        if let Deed::Change { hosts, in_force, probes, ends } = deed {
+            let names = hosts.iter().map(|host| host.host.clone()).collect();
+            let (in_force, probes) = (in_force.clone(), probes.clone());
+            let told = trouble::Misbehaviour::new(name, Path::new(SHARED_DIR), names, in_force, probes);
+            let hierarchies = self.ground.hierarchies.clone();
+            return Ok(Box::new(match ends {
+                Some(ends) => change::Change::deploy(told, hosts.clone(), ends.clone(), hierarchies),
+                None => change::Change::push(told),
+            }));
         }
         let fault = NetworkFault::from_deed(name, deed, self.net()?);
         fault.map(|fault| Box::new(fault) as Box<dyn Fault>).ok_or_else(|| format!("this hand knows no {deed:?}"))

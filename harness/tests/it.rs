@@ -5,6 +5,8 @@
 mod assumptions;
 #[path = "it/bring_up.rs"]
 mod bring_up;
+#[path = "it/changes.rs"]
+mod changes;
 #[path = "it/check.rs"]
 mod check;
 #[path = "it/cli.rs"]

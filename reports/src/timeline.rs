@@ -79,9 +79,11 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         Detail::StepDone { fault, act, what, method, hosts, .. } if !what.is_empty() => {
             let verb = match act {
                 Act::Inject => "begins",
+                Act::Heal if matches!(what.as_str(), "push" | "deploy") => "is rolled back",
                 Act::Heal => "is healed",
             };
-            format!("{} of {} {verb}: {} ({})", clean(what), count(hosts.len(), "host"), clean(fault), clean(method))
+            let what = if what == "deploy" { "deployment".to_owned() } else { clean(what) };
+            format!("{what} of {} {verb}: {} ({})", count(hosts.len(), "host"), clean(fault), clean(method))
         }
         Detail::StepDone { fault, act, method, skew_ns, hosts, .. } => {
             let of = if fault.is_empty() { "the region".to_owned() } else { clean(fault) };
@@ -103,6 +105,9 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         }
         Detail::Write { key, outcome: WriteOutcome::Unreadable, .. } => {
             format!("acknowledged write {} could not be read back", clean_to(key, 80))
+        }
+        Detail::RolloutStopped { rollout, text, .. } => {
+            format!("{} goes to no further zone and is rolled back: {}", clean(rollout), clean(text))
         }
         Detail::Intervention { action } => format!("intervention: {} on {}", clean(action), place(event)),
         Detail::Invariant { invariant, verdict } => format!("{} {}", clean(invariant), verdict.word()),

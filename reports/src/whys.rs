@@ -254,6 +254,9 @@ fn end(record: &Record, finding: &Finding) -> Option<Why> {
             let service = &finding.service;
             format!("Customers of `{service}` do as the scenario says in `{setting}`, which can be changed")
         }
+        (Some(setting), _) if setting.starts_with("faults.") => {
+            format!("the game day rolls it out that way: `{setting}` can be changed")
+        }
         (Some(setting), _) => format!("{leans}: the graph says so in `{setting}`, which can be changed"),
         (None, Some(other)) => format!("{leans}, and the cause found for {other} sets it off"),
         (None, None) => return None,

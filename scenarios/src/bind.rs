@@ -1,8 +1,10 @@
 //! Owns the question whether a game day fits a region: its zones, services, hosts and operations exist, and every fault
 //! hits somebody. Refuses to change the scenario.
 
+mod change;
+
 use crate::fault::{
-    Aim, Cut, CutShape, DiskErrors, DiskFull, DiskSlow, Fault, MEMBERS_MIN, PowerOff, Restart, Selection,
+    Aim, Cut, CutShape, Deploy, DiskErrors, DiskFull, DiskSlow, Fault, MEMBERS_MIN, PowerOff, Push, Restart, Selection,
 };
 use crate::plan::{Deed, round_numbers};
 use crate::raw::{Named, RawFault, RawScenario};
@@ -33,6 +35,7 @@ pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &G
             found.extend(region.in_vain(fault, span.clone()));
             found.extend(region.power_twice(fault, scenario, span.clone()));
             found.extend(region.held_twice(fault, scenario, span));
+            found.extend(region.rushed(fault, scenario, raw.map(Located::get)));
         }
         found.extend(unknown);
     }
@@ -108,7 +111,7 @@ impl Region<'_> {
             let error = Diagnostic::error(code, self.source, Some(text.span()), message).with_help(help);
             (!known.contains(&word)).then_some(error)
         };
-        names.into_iter().filter_map(check).collect()
+        names.into_iter().filter_map(check).chain(self.unknown_calls(raw)).collect()
     }
 
     /// A fault that hits nobody.
@@ -187,15 +190,15 @@ impl Region<'_> {
         let numbered = || scenario.faults.iter().zip(&rounds);
         let (own_at, own_round) =
             numbered().enumerate().find(|(_, (one, _))| one.name == fault.name).map(|(at, (_, round))| (at, *round))?;
-        let (kind, own) = (fault.fault.entry().kind, self.held(&fault.fault)?);
+        let (kind, own) = (holds(&fault.fault), self.held(&fault.fault)?);
         let rival = numbered().take(own_at).find(|(other, round)| {
             **round == own_round
-                && other.fault.entry().kind == kind
+                && holds(&other.fault) == kind
                 && overlap(fault, other)
                 && self.held(&other.fault).is_some_and(|hosts| hosts.iter().any(|host| own.contains(host)))
         });
         let message =
-            format!("`{}` and `{}` hold `{kind}` on the same hosts at the same time", fault.name, rival?.0.name);
+            format!("`{}` and `{}` hold {kind} on the same hosts at the same time", fault.name, rival?.0.name);
         let help = "the heal of one would end the other: let one begin after the other has ended, or make one of them";
         Some(Diagnostic::error("fault-twice", self.source, span, message).with_help(help))
     }
@@ -214,6 +217,7 @@ impl Region<'_> {
             | Fault::DiskSlow(DiskSlow { zones, .. })
             | Fault::DiskErrors(DiskErrors { zones }) => Selection::of_zones(zones.clone()),
             Fault::ClockWrong(clock) => clock.hosts.clone(),
+            Fault::Push(Push(rollout)) | Fault::Deploy(Deploy(rollout)) => rollout.hosts(),
             Fault::PowerOff(_)
             | Fault::NamesEmpty(_)
             | Fault::NamesStale(_)
@@ -230,6 +234,14 @@ impl Region<'_> {
             | Fault::GrayZone(_) => return None,
         };
         Some(selection.matched(self.placement).map(|host| host.name.clone()).collect())
+    }
+}
+
+/// What a fault holds hosts in; of those that hold them in the same only one can be in force.
+fn holds(fault: &Fault) -> String {
+    match fault.rollout() {
+        Some(rollout) => format!("another version of `{}`", rollout.service),
+        None => format!("`{}`", fault.entry().kind),
     }
 }
 

@@ -292,6 +292,15 @@ pub enum Detail {
         /// How it ended.
         outcome: OperationOutcome,
     },
+    /// A rollout goes to no further zone, and is rolled back where it has been.
+    RolloutStopped {
+        /// Its name.
+        rollout: String,
+        /// What customers did not get, in one sentence.
+        text: String,
+        /// Steps of the plan that are left out: those that would have begun it elsewhere.
+        left_out: Vec<String>,
+    },
     /// Somebody acted on a host between power-on and active.
     Intervention {
         /// The act, in the engine's word: `start`, `exec_create`, `update` …

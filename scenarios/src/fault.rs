@@ -4,6 +4,7 @@
 pub mod boot;
 pub mod clock_wrong;
 pub mod cut;
+pub mod deploy;
 pub mod disk_errors;
 pub mod disk_full;
 pub mod disk_slow;
@@ -24,7 +25,9 @@ mod paths;
 pub mod pause;
 pub mod power_off;
 pub mod processor;
+pub mod push;
 pub mod restart;
+pub mod rollout;
 mod selection;
 pub mod shift;
 pub mod surge;
@@ -32,6 +35,7 @@ pub mod surge;
 pub use boot::Boot;
 pub use clock_wrong::ClockWrong;
 pub use cut::{Cut, CutShape, MEMBERS_MIN};
+pub use deploy::Deploy;
 pub use disk_errors::DiskErrors;
 pub use disk_full::DiskFull;
 pub use disk_slow::{DELAY_MIN, DiskSlow};
@@ -51,7 +55,9 @@ pub use names_wrong::NamesWrong;
 pub use pause::Pause;
 pub use power_off::PowerOff;
 pub use processor::Processor;
+pub use push::Push;
 pub use restart::Restart;
+pub use rollout::Rollout;
 pub use selection::{Selection, zones_of};
 pub use shift::Shift;
 pub use surge::{FACTOR_MAX, Surge};
@@ -116,6 +122,10 @@ pub enum Fault {
     Shift(Shift),
     /// Customers send more.
     Surge(Surge),
+    /// Running processes take other settings.
+    Push(Push),
+    /// Processes are started again as another version.
+    Deploy(Deploy),
 }
 
 /// What a kind of fault is, for people.
@@ -161,6 +171,8 @@ pub fn catalogue() -> &'static [Entry] {
         freeze::ENTRY,
         shift::ENTRY,
         surge::ENTRY,
+        push::ENTRY,
+        deploy::ENTRY,
     ]
 }
 
@@ -173,6 +185,23 @@ pub struct Aim {
     pub zones: Vec<ZoneName>,
     /// What happens to them.
     pub deed: Deed,
+}
+
+/// A part of a fault that begins so long after the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wave {
+    /// What tells it from the others; `None` where there is one.
+    pub name: Option<String>,
+    /// How long after the fault's beginning.
+    pub after: Duration,
+    /// Whom it hits, and with what.
+    pub aim: Aim,
+}
+
+impl Wave {
+    fn only(aim: Aim) -> Self {
+        Self { name: None, after: Duration::ZERO, aim }
+    }
 }
 
 impl Aim {
@@ -252,6 +281,8 @@ impl Fault {
             Self::Freeze(_) => &freeze::ENTRY,
             Self::Shift(_) => &shift::ENTRY,
             Self::Surge(_) => &surge::ENTRY,
+            Self::Push(_) => &push::ENTRY,
+            Self::Deploy(_) => &deploy::ENTRY,
         }
     }
 
@@ -293,6 +324,25 @@ impl Fault {
             Self::Freeze(fault) => fault.aim(placement, draw),
             Self::Shift(fault) => fault.aim(placement, draw),
             Self::Surge(fault) => fault.aim(placement, draw),
+            Self::Push(fault) => fault.0.aim(false, placement, draw),
+            Self::Deploy(fault) => fault.0.aim(true, placement, draw),
+        }
+    }
+
+    /// Its parts in the order in which they begin: one, but for a version that goes from zone to zone.
+    pub fn waves(&self, placement: &Placement, draw: Draw<'_>) -> Vec<Wave> {
+        match self {
+            Self::Push(fault) => fault.0.waves(false, placement, draw),
+            Self::Deploy(fault) => fault.0.waves(true, placement, draw),
+            other => vec![Wave::only(other.aim(placement, draw))],
+        }
+    }
+
+    /// The version that it brings to a service, where it does.
+    pub fn rollout(&self) -> Option<&Rollout> {
+        match self {
+            Self::Push(Push(rollout)) | Self::Deploy(Deploy(rollout)) => Some(rollout),
+            _ => None,
         }
     }
 }

@@ -32,6 +32,7 @@ mod z2;
 mod z3;
 mod z4;
 mod z5;
+mod z6;
 
 use crate::event::Event;
 use crate::judgement::{Finding, InvariantResult, Judgement, Reason};
@@ -47,6 +48,7 @@ use fixtures::topology::Topology;
 
 pub use overload::RETRY_SETTING;
 pub use s1::allowed;
+pub use slo::samples_for;
 
 /// What was to happen, and where.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +94,7 @@ pub fn catalogue() -> &'static [Entry] {
         z3::ENTRY,
         z4::ENTRY,
         z5::ENTRY,
+        z6::ENTRY,
         d1::ENTRY,
         d6::ENTRY,
         d8::ENTRY,

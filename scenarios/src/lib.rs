@@ -5,6 +5,7 @@
 //! - [`seed`]: chance, from one seed
 //! - [`builtin`]: the game days compiled in
 //! - [`fault`]: the closed set of faults, one file each
+//! - [`guard`]: when a rollout is stopped
 //! - [`plan`]: every act in order, each inject with its heal
 //! - [`event`]: what is observed
 //! - [`timeline`], [`traffic`], [`mod@measure`]: events folded into segments, lives, canary windows, figures
@@ -20,6 +21,7 @@ pub mod builtin;
 pub mod customers;
 pub mod event;
 pub mod fault;
+pub mod guard;
 pub mod judge;
 pub mod judgement;
 pub mod load;

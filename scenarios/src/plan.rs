@@ -9,7 +9,7 @@ pub use deed::{BootTrouble, Deed, LinkAct, LinkRule, Shape, Unsynced};
 pub use fixtures::switch::Switch;
 
 use crate::event::Act;
-use crate::fault::Aim;
+use crate::fault::Wave;
 use crate::scenario::{After, RecoveryFrom, Scenario, TimedFault};
 use crate::seed::Draw;
 use fixtures::name::{HostName, ZoneName};
@@ -207,32 +207,38 @@ pub fn plan(scenario: &Scenario, placement: &Placement, seed: u64) -> Plan {
     Plan { rounds: (0..rounds).map(round).collect() }
 }
 
-/// The pairs of steps of a fault, one for each pulse.
+/// The pairs of steps of a fault, one for each pulse, or for each of its waves.
 fn steps(fault: &TimedFault, round: usize, placement: &Placement, seed: u64) -> Vec<Step> {
     let draw = Draw { seed, fault: &fault.name };
-    let aim = fault.fault.aim(placement, draw);
+    let waves = fault.fault.waves(placement, draw);
     let late_ms = draw.of("moment").below(whole_ms(fault.within).saturating_add(1));
     let first_ms = whole_ms(fault.at).saturating_add(late_ms);
     let times = fault.pulses.times.max(1);
     let pulse = |number: u32| {
         let name = if times == 1 { fault.name.clone() } else { format!("{}.{number}", fault.name) };
         let at_ms = first_ms.saturating_add(whole_ms(fault.pulses.every).saturating_mul(u64::from(number)));
-        pair(fault, &format!("r{round}.{name}"), at_ms, number + 1 == times, &aim)
+        let wave = |wave: &Wave| pair(fault, &format!("r{round}.{name}"), at_ms, number + 1 == times, wave);
+        waves.iter().flat_map(wave).collect::<Vec<Step>>()
     };
     (0..times).flat_map(pulse).collect()
 }
 
-fn pair(fault: &TimedFault, name: &str, at_ms: u64, last: bool, aim: &Aim) -> [Step; 2] {
-    let (inject, heal) = (format!("{name}.inject"), format!("{name}.heal"));
+/// What belongs to one wave has a name of its own, by which worlds hold it and judges look at it. All waves are healed
+/// together.
+fn pair(fault: &TimedFault, name: &str, at_ms: u64, last: bool, wave: &Wave) -> [Step; 2] {
+    let aim = &wave.aim;
+    let named = |name: &str| wave.name.as_ref().map_or_else(|| name.to_owned(), |wave| format!("{name}.{wave}"));
+    let (inject, heal) = (format!("{}.inject", named(name)), format!("{}.heal", named(name)));
     // At least one millisecond, so that a heal never sorts before its own inject.
-    let until_ms = at_ms.saturating_add(whole_ms(fault.lasts).max(1));
+    let begins_ms = at_ms.saturating_add(whole_ms(wave.after));
+    let until_ms = at_ms.saturating_add(whole_ms(fault.lasts)).max(begins_ms.saturating_add(1));
     let after = match &fault.after {
         Some(After::Event(observed)) => Some(observed.clone()),
         _ => None,
     };
     let step = |act, at_ms, id: &String, pair: &String| Step {
         id: id.clone(),
-        fault: fault.name.clone(),
+        fault: named(&fault.name),
         act,
         at_ms,
         after: after.clone(),
@@ -243,7 +249,7 @@ fn pair(fault: &TimedFault, name: &str, at_ms: u64, last: bool, aim: &Aim) -> [S
         closes: last && act == Act::Heal,
         pair: pair.clone(),
     };
-    [step(Act::Inject, at_ms, &inject, &heal), step(Act::Heal, until_ms, &heal, &inject)]
+    [step(Act::Inject, begins_ms, &inject, &heal), step(Act::Heal, until_ms, &heal, &inject)]
 }
 
 /// Half of the range, so that a sum of two never overflows.

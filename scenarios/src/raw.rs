@@ -5,8 +5,9 @@ mod faults;
 mod traffic;
 
 pub use faults::{
-    Named, RawAfter, RawBoot, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory, RawObserved,
-    RawPowerOff, RawProcessor, RawSelection, RawSet, RawSlowDisk, RawSurge, Written,
+    Named, RawAfter, RawBoot, RawCallSettings, RawClock, RawCut, RawDisk, RawFault, RawGrayZone, RawLink, RawMemory,
+    RawObserved, RawPowerOff, RawProcessor, RawRollout, RawSelection, RawSet, RawSlowDisk, RawSurge, RawVersion,
+    Written,
 };
 pub use traffic::{RawPortion, RawRetry, RawTraffic};
 

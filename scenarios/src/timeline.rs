@@ -172,6 +172,8 @@ pub struct Timeline {
     pub done: BTreeMap<String, Done>,
     /// Faults in force, by when they began.
     pub spells: Vec<Spell>,
+    /// Steps that would have begun a rollout elsewhere, before it was stopped.
+    left_out: BTreeSet<String>,
     /// Beginnings of steps: the intent, or where there is none the deed.
     begun: BTreeMap<String, u64>,
     /// The last event's time.
@@ -192,6 +194,7 @@ impl Timeline {
         for event in by_time {
             match &event.detail {
                 Detail::Phase { phase, round } => timeline.begin(*phase, *round, event),
+                Detail::RolloutStopped { left_out, .. } => timeline.left_out.extend(left_out.iter().cloned()),
                 Detail::StepIntent { step, .. } => {
                     timeline.begun.entry(step.clone()).or_insert(event.t_ns);
                 }
@@ -263,6 +266,11 @@ impl Timeline {
             });
             segment.disturbed = disturbing.flat_map(|spell| spell.zones.iter().cloned()).collect();
         }
+    }
+
+    /// Whether a rollout was stopped before a step, or before what it would undo.
+    pub fn is_left_out(&self, step: &Step) -> bool {
+        self.left_out.contains(&step.id) || self.left_out.contains(&step.pair)
     }
 
     /// Segments of a phase.

@@ -1,8 +1,12 @@
 //! Owns what canaries saw, as windows and sums of windows. Refuses to say whether it was good enough.
 
-use crate::event::{Asked, By, Detail, Event, EventId};
+use crate::event::{Asked, By, Detail, Event, EventId, Place};
 use fixtures::name::ZoneName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Length of a canary's window: short enough to see a shift of traffic, long enough to count something.
+pub const WINDOW: Duration = Duration::from_millis(500);
 
 /// One window of a canary.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +50,22 @@ impl Window<'_> {
 
 /// The windows of all canaries, or of all control canaries, in order of arrival.
 pub fn windows(events: &[Event], of_control: bool) -> Vec<Window<'_>> {
-    events.iter().filter(|event| event.by == By::Canary).filter_map(|event| window(event, of_control)).collect()
+    events
+        .iter()
+        .filter(|event| event.by == By::Canary)
+        .filter_map(|event| window(event.t_ns, &event.place, &event.detail, event.id, of_control))
+        .collect()
 }
 
-fn window(event: &Event, of_control: bool) -> Option<Window<'_>> {
-    let Detail::Canary { control, window_ns, sent, ok, degraded, failed, latency_us, retries, operations, .. } =
-        &event.detail
+/// The window that something seen at a moment is, where it is one.
+pub(crate) fn window<'e>(
+    t_ns: u64,
+    place: &'e Place,
+    detail: &'e Detail,
+    event: EventId,
+    of_control: bool,
+) -> Option<Window<'e>> {
+    let Detail::Canary { control, window_ns, sent, ok, degraded, failed, latency_us, retries, operations, .. } = detail
     else {
         return None;
     };
@@ -59,10 +73,10 @@ fn window(event: &Event, of_control: bool) -> Option<Window<'_>> {
         return None;
     }
     Some(Window {
-        zone: event.place.zone.as_ref()?,
-        start_ns: event.t_ns.saturating_sub(*window_ns),
-        end_ns: event.t_ns,
-        event: event.id,
+        zone: place.zone.as_ref()?,
+        start_ns: t_ns.saturating_sub(*window_ns),
+        end_ns: t_ns,
+        event,
         sent: *sent,
         ok: *ok,
         degraded: *degraded,
@@ -104,22 +118,27 @@ impl Tally {
     pub fn of<'w, 'e: 'w>(windows: impl IntoIterator<Item = &'w Window<'e>>) -> Self {
         let mut tally = Self::default();
         for window in windows {
-            tally.windows += 1;
-            tally.sent += window.sent;
-            tally.ok += window.ok;
-            tally.degraded += window.degraded;
-            tally.retries += window.retries;
-            for (operation, asked) in window.operations {
-                tally.operations.entry(operation.clone()).or_default().add(asked);
-            }
-            for (cause, count) in window.failed {
-                *tally.failed.entry(cause.clone()).or_default() += count;
-            }
-            for (bound, count) in window.latency_us {
-                *tally.latency_us.entry(*bound).or_default() += count;
-            }
+            tally.add(window);
         }
         tally
+    }
+
+    /// One more window.
+    pub fn add(&mut self, window: &Window<'_>) {
+        self.windows += 1;
+        self.sent += window.sent;
+        self.ok += window.ok;
+        self.degraded += window.degraded;
+        self.retries += window.retries;
+        for (operation, asked) in window.operations {
+            self.operations.entry(operation.clone()).or_default().add(asked);
+        }
+        for (cause, count) in window.failed {
+            *self.failed.entry(cause.clone()).or_default() += count;
+        }
+        for (bound, count) in window.latency_us {
+            *self.latency_us.entry(*bound).or_default() += count;
+        }
     }
 
     /// Answered in full or degraded.

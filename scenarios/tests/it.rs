@@ -2,6 +2,7 @@
 
 mod it {
     mod assumed;
+    mod changing;
     mod customers;
     mod events;
     mod faults;

@@ -26,7 +26,7 @@ pub struct Question<'a> {
     /// The name.
     pub name: &'a str,
     /// How the server misbehaves at present.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<&'a Trouble>,
     /// The server's own name.
     pub by: &'a Text,
 }
@@ -76,7 +76,7 @@ impl Directory {
     /// Answers a lookup, now or later, or not at all.
     pub fn lookup(&mut self, now: Nanos, question: Question<'_>, timers: &mut Timers, out: &mut Vec<Output>) {
         let Question { id, name, trouble, by } = question;
-        if trouble == Some(Trouble::NamesDead) {
+        if trouble == Some(&Trouble::NamesDead) {
             return;
         }
         let reply = self.answer(name, trouble, by);
@@ -105,8 +105,8 @@ impl Directory {
         self.late.retain(|(_, waiting, _)| *waiting != id);
     }
 
-    fn answer(&self, name: &str, trouble: Option<Trouble>, by: &Text) -> Reply {
-        let serial = if trouble == Some(Trouble::NamesStale) { 1 } else { self.serial };
+    fn answer(&self, name: &str, trouble: Option<&Trouble>, by: &Text) -> Reply {
+        let serial = if trouble == Some(&Trouble::NamesStale) { 1 } else { self.serial };
         let is = |record: &&Record| record.name.eq_ignore_ascii_case(name);
         let reply = |error, targets: Vec<Target>| {
             let ttl_ns = if targets.is_empty() { self.config.negative_ttl_ns } else { self.config.ttl_ns };
@@ -133,7 +133,7 @@ impl Directory {
     }
 
     /// Who is behind a service's name.
-    fn behind(&self, place: usize, trouble: Option<Trouble>) -> Vec<Target> {
+    fn behind(&self, place: usize, trouble: Option<&Trouble>) -> Vec<Target> {
         let services = &self.config.services;
         let all = |place: usize| services[place % services.len()].targets.to_vec();
         match trouble {

@@ -100,6 +100,9 @@ impl Machine {
         if let Some(failure) = self.switched_off(now, operation, out) {
             return self.fail(id, failure, Vec::new(), out);
         }
+        if self.versions.fails() {
+            return self.fail(id, Failure::Internal, Vec::new(), out);
+        }
         self.take_in(now, id, (errand, write), remaining, out);
     }
 

@@ -28,11 +28,13 @@ impl Felt {
     /// Of what is in force on a host, what a process of this service feels.
     pub fn of(in_force: &[InForce], service: Option<&ServiceName>) -> Self {
         let mut felt = Self::default();
-        for trouble in in_force.iter().filter(|one| one.is_about(service)).map(|one| one.trouble) {
+        for trouble in in_force.iter().filter(|one| one.is_about(service)).map(|one| &one.trouble) {
             match trouble {
                 Trouble::ClockWrong { ahead_ms } => felt.ahead_ns = ahead_ms.saturating_mul(1_000_000),
-                Trouble::GrantsRefused | Trouble::GrantsExpired => felt.grants = Some(trouble),
-                _ => felt.names = Some(trouble),
+                Trouble::GrantsRefused | Trouble::GrantsExpired => felt.grants = Some(trouble.clone()),
+                // Another version is no trouble with what is shared.
+                Trouble::Changed(_) => {}
+                _ => felt.names = Some(trouble.clone()),
             }
         }
         felt
@@ -70,14 +72,14 @@ impl Machine {
         {
             return Reply { error: Some(Failure::Unknown), ..reply };
         }
-        let felt = self.felt.grants;
-        if felt == Some(Trouble::GrantsRefused) {
+        let felt = self.felt.grants.as_ref();
+        if felt == Some(&Trouble::GrantsRefused) {
             return Reply { error: Some(Failure::Denied), ..reply };
         }
         let commons = &self.role.config.commons;
         let Some(&lifetime) = commons.lifetimes.get(&**kind) else { return reply };
         let mut grant = Grant::begin(self.felt.shows(now), lifetime);
-        if felt == Some(Trouble::GrantsExpired) {
+        if felt == Some(&Trouble::GrantsExpired) {
             let past = signed(lifetime).saturating_mul(2);
             (grant.from_ns, grant.until_ns) = (grant.from_ns.saturating_sub(past), grant.until_ns.saturating_sub(past));
         }

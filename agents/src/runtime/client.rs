@@ -126,6 +126,7 @@ impl Client {
             Ask::Read { key } => (Method::GET, format!("/state/{key}")),
             Ask::Ready => (Method::GET, "/readyz".to_owned()),
             Ask::Live => (Method::GET, "/livez".to_owned()),
+            Ask::Version => (Method::GET, "/version".to_owned()),
             Ask::Switch { switch, for_ns } => {
                 let word = match switch {
                     Switch::Freeze => "freeze".to_owned(),

@@ -89,6 +89,7 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
     match path {
         "/livez" => return Some(Ask::Live),
         "/readyz" => return Some(Ask::Ready),
+        "/version" => return Some(Ask::Version),
         "/member" => return serde_json::from_str(header(request, HEADER_LETTER)?).ok().map(Ask::Member),
         "/push" => return serde_json::from_str(header(request, HEADER_METRICS)?).ok().map(Ask::Metrics),
         _ => {}

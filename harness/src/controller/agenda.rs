@@ -5,7 +5,7 @@
 
 use super::Nanos;
 use fixtures::name::{ServiceName, ZoneName};
-use scenarios::event::Life;
+use scenarios::event::{Act, Life};
 use scenarios::plan::{Round, Step};
 
 /// What is to be done in a round.
@@ -62,6 +62,18 @@ impl Agenda {
         let mut faults: Vec<String> = self.items.drain(..).map(|item| item.step.fault).collect();
         faults.dedup();
         faults
+    }
+
+    /// Leaves out what would begin a rollout elsewhere, and the end of that; what has begun ends now. Returns the steps left
+    /// out that would have begun something.
+    pub(super) fn stop(&mut self, now: Nanos, is_of_it: impl Fn(&Step) -> bool) -> Vec<String> {
+        let begins = |item: &&Item| is_of_it(&item.step) && item.step.act == Act::Inject;
+        let left_out: Vec<String> = self.items.iter().filter(begins).map(|item| item.step.id.clone()).collect();
+        self.items.retain(|item| !left_out.contains(&item.step.id) && !left_out.contains(&item.step.pair));
+        for item in self.items.iter_mut().filter(|item| is_of_it(&item.step)) {
+            item.due = Some(now);
+        }
+        left_out
     }
 
     /// Whether nothing is left to do.

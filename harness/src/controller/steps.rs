@@ -91,6 +91,7 @@ impl Controller {
     fn injected(&mut self, now: Nanos, t_ns: Nanos, method: String, effect: Option<Effect>, out: &mut Vec<Command>) {
         let Some(step) = self.take_present(now) else { return };
         tell_done(&step, Carried { t_ns, method, hosts: step.hosts.clone(), ..Carried::default() }, out);
+        self.rollouts.begun(t_ns, &step, &self.scenario);
         if step.is_instant() {
             self.rounds_owed = ROUNDS_BEFORE_PROOF;
         }
@@ -102,6 +103,11 @@ impl Controller {
     fn healed(&mut self, now: Nanos, t_ns: Nanos, method: String, out: &mut Vec<Command>) {
         let Some(step) = self.take_present(now) else { return };
         tell_done(&step, Carried { t_ns, method, hosts: step.hosts.clone(), ..Carried::default() }, out);
+        self.rollouts.ended(&step);
+        if matches!(step.deed, Deed::Change { .. }) {
+            // Processes of a deployment that is rolled back end once more.
+            self.rounds_owed = ROUNDS_BEFORE_PROOF;
+        }
         self.after_heal(t_ns, &step, out);
     }
 

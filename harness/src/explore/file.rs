@@ -3,9 +3,11 @@
 
 use crate::load::Loaded;
 use anyhow::{Context, Result, bail};
+use fixtures::graph::Strength;
 use fixtures::unit::Span;
+use fixtures::version::{CallSettings, Settings};
 use scenarios::customers::{Retry, Traffic};
-use scenarios::fault::{Boot, Fault, Link, Selection};
+use scenarios::fault::{Boot, Deploy, Fault, Link, Push, Rollout, Selection};
 use scenarios::plan::{BootTrouble, Shape};
 use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
 use std::fmt::Write;
@@ -132,6 +134,8 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
             let off = Span(Duration::from_millis(fault.ahead_ms.unsigned_abs()));
             ("clock-wrong", keys(&fault.hosts, [format!("{way} = \"{off}\"")]))
         }
+        Fault::Push(Push(rollout)) => ("push", self::rollout(rollout)),
+        Fault::Deploy(Deploy(rollout)) => ("deploy", self::rollout(rollout)),
         _ => bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name),
     };
     writeln!(text, "\n[[faults]]\nname = \"{}\"\n{kind} = {{ {keys} }}", fault.name)?;
@@ -142,6 +146,39 @@ fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
     }
     writeln!(text, "at = \"{}\"\nlasts = \"{}\"", Span(fault.at), Span(fault.lasts))?;
     Ok(())
+}
+
+/// The keys of a push or a deployment.
+fn rollout(rollout: &Rollout) -> String {
+    let Rollout { service, set, zones, bake, stop_on_failure } = rollout;
+    let Settings { work, capacity, fails, does_not_start, calls } = set;
+    let calls: Vec<String> = calls.iter().map(call).collect();
+    let settings = [
+        work.map(|work| format!("work = \"{}\"", Span(work))),
+        capacity.map(|capacity| format!("capacity = \"{capacity}\"")),
+        fails.then(|| "fails = true".to_owned()),
+        does_not_start.then(|| "starts = false".to_owned()),
+        (!calls.is_empty()).then(|| format!("calls = [{}]", calls.join(", "))),
+    ];
+    let settings: Vec<String> = settings.into_iter().flatten().collect();
+    let own = [format!("service = \"{service}\""), format!("set = {{ {} }}", settings.join(", "))];
+    let bake = bake.map(|bake| format!("bake-time = \"{}\"", Span(bake)));
+    let stop = stop_on_failure.then(|| "stop-on-failure = true".to_owned());
+    let zones = selection(&Selection::of_zones(zones.clone()));
+    own.into_iter().chain(zones).chain(bake).chain(stop).collect::<Vec<_>>().join(", ")
+}
+
+/// How calls to one dependency are made in a version.
+fn call(call: &CallSettings) -> String {
+    let CallSettings { to, timeout, attempts, strength } = call;
+    let strength = strength.map(|strength| match strength {
+        Strength::Hard => "strength = \"hard\"".to_owned(),
+        Strength::Soft => "strength = \"soft\"".to_owned(),
+    });
+    let timeout = timeout.map(|timeout| format!("timeout = \"{}\"", Span(timeout)));
+    let attempts = attempts.map(|attempts| format!("attempts = {attempts}"));
+    let keys = [Some(format!("to = \"{to}\"")), timeout, attempts, strength];
+    format!("{{ {} }}", keys.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The keys of a choice of hosts, and others, as a table has them.

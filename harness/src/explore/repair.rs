@@ -1,4 +1,4 @@
-//! Owns confirmation by repair: the same game day with nothing but the suspected need, edge or setting repaired. Held
+//! Owns confirmation by repair: the same game day with nothing but the suspected need, edge, setting or rollout repaired. Held
 //! makes the culprit confirmed. Refuses to guess what a finding means: only settings that name one thing are repaired.
 
 use crate::load::Loaded;
@@ -10,8 +10,10 @@ use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
+use scenarios::fault::{Deploy, Fault, Push};
 use scenarios::judge::RETRY_SETTING;
 use scenarios::judgement::Finding;
+use scenarios::scenario::Scenario;
 use scenarios::verdict::Verdict;
 use std::time::Duration;
 
@@ -36,6 +38,20 @@ pub fn confirm(loaded: &Loaded, seed: u64, finding: &Finding) -> Result<Confirma
     Ok(if verdict == Verdict::Held { Confirmation::Confirmed } else { Confirmation::Refuted })
 }
 
+/// The game day with a rollout that goes from zone to zone and stops where customers are harmed.
+fn careful(loaded: &Loaded, finding: &Finding) -> Option<Scenario> {
+    let (name, _) = finding.setting.as_deref()?.strip_prefix("faults.")?.split_once('.')?;
+    let mut scenario = loaded.scenario.clone();
+    let windows = scenario.windows;
+    let fault = scenario.faults.iter_mut().find(|fault| fault.name == name)?;
+    let (Fault::Push(Push(rollout)) | Fault::Deploy(Deploy(rollout))) = &mut fault.fault else { return None };
+    let bake = rollout.bake.unwrap_or(windows.shift + BAKE_REPAIRED);
+    (rollout.bake, rollout.stop_on_failure) = (Some(bake), true);
+    let zones = u32::try_from(loaded.topology.zones().count()).unwrap_or(u32::MAX);
+    fault.lasts = fault.lasts.max(bake.saturating_mul(zones));
+    Some(scenario)
+}
+
 /// A call with one setting as it is by default; without one, it is soft.
 fn repair(call: &mut Call, setting: Option<&str>) {
     let breaker = Breaker { failures: 3, open_for: Duration::from_secs(1) };
@@ -50,14 +66,20 @@ fn repair(call: &mut Call, setting: Option<&str>) {
 
 /// Fetches at one time of a cache that is repaired: few enough for any store that carries anything.
 const MISSES_REPAIRED: u32 = 4;
+/// How long a zone is watched, after it got over the change itself, in a rollout that is repaired: some windows of a canary.
+const BAKE_REPAIRED: Duration = Duration::from_secs(6);
 /// Age at which items of a queue that is repaired expire: about as long as a customer waits.
 const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
 
-/// The game day with one thing repaired: how customers try again, or one thing of the graph.
+/// The game day with one thing repaired: how customers try again, how a version is rolled out, or one thing of the graph.
 pub fn repaired(loaded: &Loaded, finding: &Finding) -> Option<Loaded> {
     let mut loaded = loaded.clone();
     if finding.setting.as_deref() == Some(RETRY_SETTING) {
         loaded.scenario.traffic.retry = loaded.scenario.traffic.retry.well_behaved();
+        return Some(loaded);
+    }
+    if let Some(scenario) = careful(&loaded, finding) {
+        loaded.scenario = scenario;
         return Some(loaded);
     }
     loaded.graph = repaired_graph(&loaded.graph, finding)?;

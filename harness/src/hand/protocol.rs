@@ -236,6 +236,18 @@ pub enum Deed {
         /// Where it is looked at.
         probes: Vec<TroubleProbe>,
     },
+    /// Give processes another version.
+    Change {
+        /// Their hosts.
+        hosts: Vec<Target>,
+        /// The version, and whose.
+        in_force: InForce,
+        /// Where it is looked at.
+        probes: Vec<TroubleProbe>,
+        /// Of a deployment: which processes of each host are ended, by their place in its configuration; in the order of
+        /// `hosts`. Of a push none.
+        ends: Option<Vec<Vec<usize>>>,
+    },
 }
 
 /// A question from outside that shows whether somebody misbehaves.

@@ -50,6 +50,16 @@ impl Misbehaviour {
         Self { name: name.to_owned(), folder, hosts, in_force, probes, held: Vec::new() }
     }
 
+    /// What is seen at each place.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let trouble = &self.in_force.trouble;
+        std::thread::scope(|scope| {
+            let looks: Vec<_> =
+                self.probes.iter().map(|probe| scope.spawn(move || look_from_host(trouble, probe))).collect();
+            looks.into_iter().map(|look| look.join().unwrap_or(Seen::Nobody)).collect()
+        })
+    }
+
     fn hold(&self, host: &str) -> std::io::Result<File> {
         let folder = self.folder.join(host);
         std::fs::create_dir_all(&folder)?;
@@ -77,12 +87,7 @@ impl Fault for Misbehaviour {
     }
 
     fn look(&mut self) -> Look {
-        let trouble = self.in_force.trouble;
-        let seen: Vec<Seen> = std::thread::scope(|scope| {
-            let looks: Vec<_> =
-                self.probes.iter().map(|probe| scope.spawn(move || look_from_host(trouble, probe))).collect();
-            looks.into_iter().map(|look| look.join().unwrap_or(Seen::Nobody)).collect()
-        });
+        let seen = self.seen();
         let (mut holding, mut failed) = (Vec::new(), Vec::new());
         for one in &seen {
             match one {
@@ -116,7 +121,7 @@ impl Fault for Misbehaviour {
 }
 
 /// What was seen at one place.
-enum Seen {
+pub(super) enum Seen {
     /// The trouble, in a sentence.
     Holds(String),
     /// Something else.
@@ -126,7 +131,7 @@ enum Seen {
 }
 
 /// Looks from another host of the region, as its processes see it.
-fn look_from_host(trouble: Trouble, probe: &TroubleProbe) -> Seen {
+fn look_from_host(trouble: &Trouble, probe: &TroubleProbe) -> Seen {
     if !is_up(&probe.host) {
         return Seen::Nobody;
     }
@@ -145,7 +150,7 @@ fn look_from_host(trouble: Trouble, probe: &TroubleProbe) -> Seen {
 
 /// What was seen of trouble at one place, in a sentence; nothing where nobody listens there; an error where it is not as
 /// it should be.
-async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<Option<String>, String> {
+async fn look_at(trouble: &Trouble, probe: &TroubleProbe) -> Result<Option<String>, String> {
     let at: SocketAddr = probe.at.parse().map_err(|_| format!("{} is no address", probe.at))?;
     match trouble {
         Trouble::NamesDead => match probe::lookup(at, &probe.name, PATIENCE).await {
@@ -154,7 +159,7 @@ async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<Option<String
             Some(outcome) => Err(format!("{at} answers: {outcome:?}")),
         },
         Trouble::NamesSlow { delay_ms } => {
-            let least = Duration::from_millis(delay_ms).min(PATIENCE);
+            let least = Duration::from_millis(*delay_ms).min(PATIENCE);
             let began = mono_ns();
             let answer = probe::lookup(at, &probe.name, PATIENCE).await;
             let took_ms = (mono_ns() - began) / 1_000_000;
@@ -183,6 +188,15 @@ async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<Option<String
             };
             if holds { Ok(Some(text)) } else { Err(format!("{at}: serial {}, {}", records.serial, found.join(", "))) }
         }
+        Trouble::Changed(version) => match asked(at, probe, &Ask::Version).await? {
+            Asked::Nobody => Ok(None),
+            Asked::Disbelieved => Err(format!("{at}: its certificate is not believed")),
+            Asked::Answer(reply) => match reply.value.unwrap_or_default() {
+                name if name == version.name => Ok(Some(format!("it runs version `{name}`"))),
+                name if name.is_empty() => Err(format!("{at} runs the version of the graph")),
+                name => Err(format!("{at} runs version `{name}`")),
+            },
+        },
         Trouble::GrantsRefused | Trouble::GrantsExpired => grant(trouble, at, probe).await,
         Trouble::ClockWrong { ahead_ms } => match asked(at, probe, &Ask::Live).await? {
             Asked::Nobody => Ok(None),
@@ -199,7 +213,7 @@ async fn look_at(trouble: Trouble, probe: &TroubleProbe) -> Result<Option<String
     }
 }
 
-async fn grant(trouble: Trouble, at: SocketAddr, probe: &TroubleProbe) -> Result<Option<String>, String> {
+async fn grant(trouble: &Trouble, at: SocketAddr, probe: &TroubleProbe) -> Result<Option<String>, String> {
     let ask = Ask::Need { kind: probe.name.as_str().into() };
     let reply = match asked(at, probe, &ask).await? {
         Asked::Nobody => return Ok(None),

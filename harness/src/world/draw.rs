@@ -11,12 +11,11 @@ use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use scenarios::customers::{Retry, Traffic};
 use scenarios::seed::Seeds;
+use scenarios::traffic::WINDOW;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Length of a canary's window: short enough to see a shift of traffic, long enough to count something.
-pub const WINDOW: Duration = Duration::from_millis(500);
 /// Pause between two probes of an instance that is active.
 pub const CALM: Duration = Duration::from_millis(1000);
 /// Pause between two probes of an instance that is not active: the resolution of restart-to-active.

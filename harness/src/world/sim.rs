@@ -21,6 +21,7 @@ mod power;
 mod process;
 mod queue;
 mod region;
+mod version;
 
 use super::World;
 use crate::controller::{Do, Done, Input, Nanos};

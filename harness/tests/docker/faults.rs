@@ -29,7 +29,7 @@ fn every_kind_of_fault_has_its_effect_and_is_healed() {
     }
     assert_eq!(failed, [], "a look did not find its fault in force");
     healed.remove("");
-    assert_eq!(begun.len(), 17, "{begun:?}");
+    assert_eq!(begun.len(), 19, "{begun:?}");
     assert_eq!(begun, healed);
     assert_eq!(looks.keys().cloned().collect::<BTreeSet<_>>(), begun, "each was looked at");
     assert_eq!(record.residue, []);
@@ -79,6 +79,26 @@ fn a_store_that_acknowledges_before_it_syncs_is_found_and_its_twin_is_held() {
     assert_eq!((twin.findings.len(), twin.measurements.lost_acknowledged_writes), (0, 0));
     let unsynced = twin.invariants.iter().find(|one| one.aspect.as_deref() == Some("unsynced data lost"));
     assert_eq!(unsynced.map(|one| one.verdict), Some(Verdict::Held));
+}
+
+/// A push that stops in its first zone, and a deployment that takes all zones down, are what they are in real containers.
+#[test]
+fn a_guarded_push_stops_in_its_first_zone_and_a_careless_deployment_is_blamed() {
+    let Some(_machine) = machine() else { return };
+    let careful = Running::start(&["bad-push-by-zone"]).end();
+    careful.expect_status(0);
+    let left_out = events(&careful).into_iter().find_map(|event| match event.detail {
+        Detail::RolloutStopped { left_out, .. } => Some(left_out),
+        _ => None,
+    });
+    let expected = ["r0.bad-push.az2.inject", "r0.bad-push.az3.inject"].map(str::to_owned).to_vec();
+    assert_eq!(left_out, Some(expected));
+    let careless = Running::start(&["bad-deploy"]).end();
+    careless.expect_status(1);
+    let record = careless.record();
+    let found: Vec<_> = record.findings.iter().map(|one| (one.invariant.as_str(), one.setting.as_deref())).collect();
+    assert_eq!(found, [("Z6", Some("faults.does-not-start.bake-time"))]);
+    assert_eq!((left_of(&record.run), record.residue), (Vec::<String>::new(), Vec::new()));
 }
 
 /// What is left standing is left alone by `clean` until it is named.

@@ -105,10 +105,11 @@ fn is_disk(deed: &Deed) -> bool {
     matches!(deed, Deed::DiskFull | Deed::DiskSlow { .. } | Deed::DiskErrors)
 }
 
-/// Processes are ended by service; everything else meets whoever is on the host.
+/// Processes are ended, and get other versions, by service; everything else meets whoever is on the host.
 fn is_meant(deed: &Deed, service: &ServiceName) -> bool {
     match deed {
         Deed::End { services, .. } => services.contains(service),
+        Deed::Change { service: changed, .. } => changed == service,
         _ => true,
     }
 }

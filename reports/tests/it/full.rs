@@ -1,7 +1,10 @@
 //! Owns values in which every field is filled: a record, and one event of every kind. Refuses to be coherent; the
 //! committed samples are.
 
+use fixtures::graph::Strength;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use fixtures::unit::Rate;
+use fixtures::version::{CallSettings, Settings, Version};
 use reports::fingerprint::{Related, fingerprints};
 use reports::record::{
     Assumptions, GapRow, GapState, InterventionRow, Origin, Parameter, Record, ResidueRow, TrialRow, UntriedRow,
@@ -15,6 +18,7 @@ use scenarios::judgement::{Finding, Reason};
 use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Switch, Unsynced};
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(crate) const RECORD: &str = include_str!("../../samples/record.json");
 pub(crate) const EVENTS: &str = include_str!("../../samples/events.jsonl");
@@ -126,6 +130,15 @@ pub(crate) fn related(record: &Record, text: &str) -> Vec<Related> {
     fingerprints(record).into_iter().flat_map(|print| vec![other(print); 9]).collect()
 }
 
+/// A version in which everything is different.
+fn version() -> Version {
+    let (timeout, strength) = (Some(Duration::from_millis(5)), Some(Strength::Soft));
+    let calls = vec![CallSettings { to: service("cache"), timeout, attempts: Some(2), strength }];
+    let (work, capacity) = (Some(Duration::from_millis(3)), Some(Rate { milli_per_s: 5_000 }));
+    let set = Settings { work, capacity, fails: true, does_not_start: true, calls };
+    Version { name: "slower".to_owned(), at_start: true, set }
+}
+
 /// One deed of every kind, with every field.
 fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
     let rule = |act| LinkRule { from: hosts(), to: hosts(), act };
@@ -142,6 +155,7 @@ fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
         Deed::DiskSlow { delay_ms: 20 },
         Deed::DiskErrors,
         Deed::Switch { services: vec![service("app")], switch: Switch::Away },
+        Deed::Change { service: service("app"), version: version(), guarded: true },
         Deed::Network { rules: acts.map(rule).to_vec() },
     ];
     deeds.extend(boots.map(|trouble| Deed::Boot { trouble }));
@@ -207,6 +221,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             began_ns: 5,
             outcome: OperationOutcome::Done,
         },
+        Detail::RolloutStopped { rollout: free(), text: free(), left_out: vec![free()] },
         Detail::Intervention { action: free() },
         Detail::Invariant { invariant: free(), verdict: Verdict::Violated },
         Detail::Caveat { code: free(), text: free() },

@@ -66,6 +66,8 @@ pub(super) enum Cause {
     Behind,
     /// It asks more of what is behind it than that carries.
     Flooded,
+    /// Another version was rolled out to it; how, in a sentence.
+    Changed(String),
     /// Nothing was seen.
     Unobserved,
 }

@@ -37,6 +37,9 @@ fn without_effect(run: &Run<'_>, step: &Step) -> Option<Reason> {
     let fault = &step.fault;
     let reason = |code: &str, text: String, evidence| Some(Reason { code: code.to_owned(), text, evidence });
     let Some(done) = run.timeline.done.get(&step.id) else {
+        if run.timeline.is_left_out(step) {
+            return None;
+        }
         // What it waited for never came: the caveat that says so is a reason of its own.
         let text = format!("the fault `{fault}` was never injected");
         return step.after.is_none().then(|| Reason { code: WITHOUT_EFFECT.to_owned(), text, evidence: Vec::new() });

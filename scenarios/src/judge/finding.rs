@@ -237,6 +237,7 @@ fn sentence(root: &Root) -> String {
         Cause::NoQuorum => {
             format!("the members of `{service}` that had power and links were too few to agree on anything")
         }
+        Cause::Changed(how) => how.clone(),
         Cause::Unobserved => {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }

@@ -67,9 +67,8 @@ fn judge(run: &Run<'_>) -> Outcome {
         return Outcome { results: vec![result(Verdict::Violated, reason, evidence)], findings };
     }
     let steps = run.case.plan.rounds.iter().flat_map(|round| &round.steps);
-    if let Some(missing) =
-        steps.filter(|step| step.act == Act::Heal).find(|step| !run.timeline.done.contains_key(&step.id))
-    {
+    let mut heals = steps.filter(|step| step.act == Act::Heal && !run.timeline.is_left_out(step));
+    if let Some(missing) = heals.find(|step| !run.timeline.done.contains_key(&step.id)) {
         let what = if missing.is_power() { "the power was never given back" } else { "the fault was never healed" };
         let reason = format!("{what}: the step `{}` was not carried out", missing.id);
         return of_events(result(Verdict::Inconclusive, reason, Vec::new()));

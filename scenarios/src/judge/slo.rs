@@ -43,7 +43,7 @@ pub(super) enum State {
 
 /// Samples without which a share of failures as small as the promise allows cannot be seen: one request must weigh no
 /// more than all that may fail.
-pub(super) fn samples_for(availability: Percent) -> u64 {
+pub fn samples_for(availability: Percent) -> u64 {
     let allowed_ppm = u64::from(1_000_000_u32.saturating_sub(availability.ppm));
     1_000_000_u64.checked_div(allowed_ppm).map_or(u64::MAX, |_| 1_000_000_u64.div_ceil(allowed_ppm))
 }

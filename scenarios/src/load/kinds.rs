@@ -1,6 +1,7 @@
 //! Owns what is done by a fault of a game-day file: from the one key that says it to the fault. Refuses to know when it
 //! happens, and whether the hosts exist.
 
+mod change;
 mod commons;
 
 use super::{NAME_HELP, Problems};
@@ -55,6 +56,7 @@ pub(super) fn resolve(located: &Located<RawFault>, problems: &mut Problems<'_>) 
         .or_else(|| disks(raw, problems))
         .or_else(|| network(raw, problems))
         .or_else(|| commons::resolve(raw, problems))
+        .or_else(|| change::resolve(raw, problems))
         .or_else(|| switches(raw, problems))
 }
 

@@ -43,6 +43,14 @@ pub(super) fn check(placed: &[Placed], windows: &Windows, problems: &mut Problem
 
 /// After the last heal of a round there is nothing, unless something waits for an event: nobody knows which is the last then.
 fn by_last_heal(placed: &[Placed], problems: &mut Problems<'_>) {
+    for guarded in placed.iter().filter(|placed| is_guarded(&placed.fault.fault)) {
+        let message = format!(
+            "`{}` may be rolled back early, so that the last heal of its round is not known",
+            guarded.fault.name
+        );
+        let help = "leave `windows.recovery-from` out, or `stop-on-failure`";
+        problems.error("recovery-from-event", guarded.time.clone(), message, help);
+    }
     for waits in placed.iter().filter(|placed| matches!(placed.fault.after, Some(After::Event(_)))) {
         let message =
             format!("`{}` waits for an event, so that the last heal of its round is not known", waits.fault.name);
@@ -59,8 +67,23 @@ fn moments(fault: &TimedFault) -> Vec<Moment> {
         let begin = fault.at.saturating_add(fault.pulses.every.saturating_mul(number));
         [moment(Act::Inject, begin), moment(Act::Heal, begin.saturating_add(lasts))]
     };
+    if let Some(rollout) = fault.fault.rollout() {
+        // Zones follow each other at moments of which the file does not know how many there are.
+        let until = fault.at.saturating_add(lasts);
+        let begins = Moment { act: Act::Inject, earliest: fault.at, latest: until.saturating_add(fault.within) };
+        let heals = if rollout.stop_on_failure { fault.at } else { until };
+        let healed = Moment { act: Act::Heal, earliest: heals, latest: until.saturating_add(fault.within) };
+        if rollout.bake.is_some() {
+            return vec![begins, healed];
+        }
+    }
     // The middle ones lie between the first and the last two; more than a handful say nothing new.
     (0..fault.pulses.times.max(1)).flat_map(pulse).collect()
+}
+
+/// Whether customers decide when it is rolled back.
+fn is_guarded(fault: &Fault) -> bool {
+    fault.rollout().is_some_and(|rollout| rollout.stop_on_failure)
 }
 
 /// Whether a step may harm those who are recovering. The heal of what happened in one instant does nothing; that of a

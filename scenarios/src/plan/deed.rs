@@ -4,6 +4,7 @@
 use fixtures::name::{HostName, ServiceName};
 use fixtures::switch::Switch;
 use fixtures::trouble::Trouble;
+use fixtures::version::Version;
 use serde::{Deserialize, Serialize};
 
 /// What a fault does to the hosts of its step. A heal has the deed of its inject: it undoes that.
@@ -69,6 +70,15 @@ pub enum Deed {
         /// What.
         switch: Switch,
     },
+    /// Instances of a service on the hosts get another version; healed, they get the one of before.
+    Change {
+        /// The service.
+        service: ServiceName,
+        /// The version; its name is that of the rollout, which may have several steps.
+        version: Version,
+        /// Whether the rollout stops and is rolled back where customers fall below the steady state.
+        guarded: bool,
+    },
 }
 
 impl Deed {
@@ -90,6 +100,7 @@ impl Deed {
             Self::Switch { switch: Switch::Freeze, .. } => "freeze",
             Self::Switch { switch: Switch::Away, .. } => "shift",
             Self::Switch { switch: Switch::Surge { .. }, .. } => "surge",
+            Self::Change { version, .. } => version.word(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Owns the shape of a fault as people write it, with its defaults in the documentation of each key. Refuses to judge
 //! what is in it.
 
+mod change;
 mod commons;
 
 use crate::event::Life;
@@ -73,6 +74,10 @@ pub struct RawFault {
     pub shift: Option<Located<RawShift>>,
     /// Customers send so many times as many requests.
     pub surge: Option<Located<RawSurge>>,
+    /// A configuration push: running processes of a service take other settings at once.
+    pub push: Option<Located<RawRollout>>,
+    /// A deployment: processes of a service end and start as another version.
+    pub deploy: Option<Located<RawRollout>>,
     /// What it waits for: another fault, after whose round (healed, recovered, quiet) this one's begins; or something
     /// observed in the first round. Default: the beginning of the first round.
     pub after: Option<Located<RawAfter>>,
@@ -280,6 +285,7 @@ pub struct RawGrayZone {
     pub loss: Option<Located<Percent>>,
 }
 
+pub use change::{RawCallSettings, RawRollout, RawVersion};
 pub use commons::RawClock;
 use commons::{RawServers, RawSlowServers};
 
@@ -466,6 +472,8 @@ impl RawFault {
             place("freeze", &self.freeze),
             place("shift", &self.shift),
             place("surge", &self.surge),
+            place("push", &self.push),
+            place("deploy", &self.deploy),
         ];
         all.into_iter().flatten().collect()
     }
@@ -482,11 +490,18 @@ impl RawFault {
         }
         let gray = self.gray_zone.as_ref().and_then(|gray| gray.get().zone.as_ref());
         names.extend(gray.map(|zone| (Named::Zone, zone)));
+        let service = self.rollout().and_then(|rollout| rollout.service.as_ref());
+        names.extend(service.map(|service| (Named::Service, service)));
         if let Some(RawAfter::Event(observed)) = self.after.as_ref().map(Located::get) {
             names.extend(observed.service.as_ref().map(|service| (Named::Service, service)));
             names.extend(observed.zone.as_ref().map(|zone| (Named::Zone, zone)));
         }
         names
+    }
+
+    /// The version that is rolled out, where one is.
+    pub fn rollout(&self) -> Option<&RawRollout> {
+        self.push.as_ref().or(self.deploy.as_ref()).map(Located::get)
     }
 
     /// Every choice of hosts.
@@ -523,6 +538,8 @@ impl RawFault {
             of(&self.grants_refused, RawSelection::written),
             of(&self.grants_expired, RawSelection::written),
             of(&self.clock_wrong, RawClock::written),
+            of(&self.push, RawRollout::written),
+            of(&self.deploy, RawRollout::written),
         ];
         all.into_iter().flatten().collect()
     }

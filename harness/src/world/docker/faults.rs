@@ -6,13 +6,13 @@ use super::region::Layout;
 use super::trouble::trouble_probes;
 use super::{Built, Shared, at_once};
 use crate::controller::{Done, Effect, Input};
-use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task};
+use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};
 use crate::witness::protocol::Tell;
 use crate::world::draw;
 use agents::config::{Process, nanos};
 use anyhow::{Result, bail};
 use fixtures::name::{HostName, ServiceName, ZoneName};
-use fixtures::trouble::InForce;
+use fixtures::trouble::{InForce, Trouble};
 use scenarios::plan::{self, Deed};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -195,11 +195,19 @@ impl Region<'_> {
             Deed::DiskErrors => words::Deed::DiskErrors { zones: disks()? },
             Deed::Trouble { trouble, services } => words::Deed::Trouble {
                 hosts: hosts.iter().map(ToString::to_string).collect(),
-                in_force: InForce { trouble: *trouble, services: services.clone() },
-                probes: trouble_probes(self.layout(), *trouble, services, hosts, &|host| {
-                    self.targets(std::slice::from_ref(host)).pop()
-                }),
+                in_force: InForce { trouble: trouble.clone(), services: services.clone() },
+                probes: self.trouble_probes(trouble, services, hosts),
             },
+            Deed::Change { service, version, .. } => {
+                let services = std::slice::from_ref(service);
+                let trouble = Trouble::Changed(version.clone());
+                let probes = self.trouble_probes(&trouble, services, hosts);
+                let known: Vec<&HostName> =
+                    hosts.iter().filter(|host| self.built.target(self.shared, host).is_some()).collect();
+                let ends = version.at_start.then(|| known.iter().map(|host| self.processes(host, services)).collect());
+                let in_force = InForce { trouble, services: services.to_vec() };
+                words::Deed::Change { hosts: self.targets(hosts), in_force, probes, ends }
+            }
             Deed::Network { rules } => {
                 let shaped = rules.iter().any(|rule| matches!(rule.act, plan::LinkAct::Shape(_)));
                 match (&rights.links, &self.built.shapes) {
@@ -213,6 +221,10 @@ impl Region<'_> {
                 }
             }
         })
+    }
+
+    fn trouble_probes(&self, trouble: &Trouble, services: &[ServiceName], hosts: &[HostName]) -> Vec<TroubleProbe> {
+        trouble_probes(self.layout(), trouble, services, hosts, &|host| self.targets(std::slice::from_ref(host)).pop())
     }
 
     fn targets(&self, hosts: &[HostName]) -> Vec<Target> {

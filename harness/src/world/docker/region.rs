@@ -96,19 +96,13 @@ impl Layout {
                 witness: SocketAddr::from((self.witness(), NOTES_PORT)),
                 gate: format!("{SHARED_DIR}/{GATES_DIR}/{}", host.name),
                 boot_gate: format!("{SHARED_DIR}/{BOOT_DIR}/{}", host.name),
-                trouble_dir: self.trouble_dir(host),
+                trouble_dir: format!("{SHARED_DIR}/{TROUBLE_DIR}/{}", host.name),
                 state_dir: format!("{STATE_DIR}/{}", host.name),
                 boot: drawn.boot,
                 processes,
             }
         };
         self.placement.hosts.iter().zip(drawn).map(config).collect()
-    }
-
-    /// Where a host learns what is the matter with it, in a region that shares something that can be in trouble.
-    fn trouble_dir(&self, host: &Host) -> String {
-        let shares = self.graph.names.is_some() || self.graph.identity.is_some();
-        if shares { format!("{SHARED_DIR}/{TROUBLE_DIR}/{}", host.name) } else { String::new() }
     }
 
     /// What the witness is told.

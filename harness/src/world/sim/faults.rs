@@ -97,6 +97,7 @@ impl Engine {
         Ok(match deed {
             Deed::Power { .. } | Deed::Restart => return Err("power is not taken by a deed"),
             Deed::Switch { .. } => return Err("the witness switches, not a deed"),
+            Deed::Change { service, version, .. } => self.begin_version(fault, hosts, service, version)?,
             Deed::Memory { fill_milli } => self.fill_memory(*fill_milli, hosts)?,
             Deed::Boot { trouble } => {
                 self.faults.boots.extend(hosts.iter().map(|&host| (host, *trouble)));
@@ -133,7 +134,7 @@ impl Engine {
                 format!("every write to the disks of {count} hosts takes {delay_ms} ms longer")
             }
             Deed::Trouble { trouble, services } => {
-                let in_force = InForce { trouble: *trouble, services: services.clone() };
+                let in_force = InForce { trouble: trouble.clone(), services: services.clone() };
                 self.begin_trouble(fault, hosts, &in_force);
                 format!("{} processes are in trouble: {}", self.feeling(hosts, services), trouble.word())
             }
@@ -176,6 +177,7 @@ impl Engine {
                 self.network.rules.remove(fault);
             }
             Deed::Trouble { .. } => self.end_trouble(fault, hosts),
+            Deed::Change { service, version, .. } => self.end_version(fault, hosts, service, version),
         }
     }
 
@@ -193,7 +195,12 @@ impl Engine {
         Ok(format!("memory of {} host(s) is filled, of which nobody there needs more than is left", hosts.len()))
     }
 
-    fn end_processes(&mut self, hosts: &[u32], services: &[fixtures::name::ServiceName], status: &str) -> usize {
+    pub(super) fn end_processes(
+        &mut self,
+        hosts: &[u32],
+        services: &[fixtures::name::ServiceName],
+        status: &str,
+    ) -> usize {
         let mut meant = Vec::new();
         for &host in hosts {
             let host = &self.hosts[host as usize];

@@ -2,13 +2,15 @@
 //!
 //! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /metrics`, and between
 //! members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with `POST /push`. An operator asks
-//! `POST /switch/WORD/MILLISECONDS`.
+//! `POST /switch/WORD/MILLISECONDS`. A scaler asks telemetry `GET /load/ZONE/SERVICE`, and instances `POST /duty/takes`,
+//! `/duty/stands-by` or `/duty/tell`.
 //! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
 
 use crate::config::Target;
 use crate::consensus::message::{Answer, Letter};
+pub use fixtures::graph::scaler::ScaleCause;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 pub use fixtures::switch::Switch;
@@ -98,6 +100,18 @@ pub enum Ask {
     Member(Box<Letter>),
     /// Take these counts. Asked of an instance of telemetry.
     Metrics(Box<Metrics>),
+    /// How much arrives at a service in a zone? Asked of an instance of telemetry.
+    Load {
+        /// The zone.
+        zone: ZoneName,
+        /// The service.
+        service: ServiceName,
+    },
+    /// Take requests, or stand by; or say which it is. Asked of an instance that is scaled.
+    Duty {
+        /// True: take requests; false: stand by; `None`: go on.
+        order: Option<bool>,
+    },
     /// Obey a switch for so many nanoseconds; zero ends it.
     Switch {
         /// Which.
@@ -210,6 +224,8 @@ pub enum Failure {
     Capacity,
     /// It takes no requests now; others do.
     Away,
+    /// It stands by: others of its service take requests.
+    Standby,
 }
 
 impl Reply {
@@ -240,7 +256,9 @@ impl Reply {
             Some(Failure::Denied) => 403,
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
-            Some(Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away) => 503,
+            Some(
+                Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away | Failure::Standby,
+            ) => 503,
         }
     }
 
@@ -258,6 +276,7 @@ impl Reply {
             Failure::Denied => "denied".to_owned(),
             Failure::Capacity => "capacity".to_owned(),
             Failure::Away => "away".to_owned(),
+            Failure::Standby => "standby".to_owned(),
         })
     }
 }
@@ -365,6 +384,17 @@ pub enum Note {
         failed: u64,
         /// Requests in it.
         requests: u64,
+    },
+    /// A scaler has changed how many instances of a service take requests in its zone.
+    Scaled {
+        /// The service.
+        group: ServiceName,
+        /// How many took requests before.
+        from: u32,
+        /// How many do now.
+        to: u32,
+        /// Why.
+        cause: ScaleCause,
     },
     /// One window of a canary.
     Canary {

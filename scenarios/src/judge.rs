@@ -32,6 +32,7 @@ mod z2;
 mod z3;
 mod z4;
 mod z5;
+mod z9;
 
 use crate::event::Event;
 use crate::judgement::{Finding, InvariantResult, Judgement, Reason};
@@ -91,6 +92,7 @@ pub fn catalogue() -> &'static [Entry] {
         z3::ENTRY,
         z4::ENTRY,
         z5::ENTRY,
+        z9::ENTRY,
         d1::ENTRY,
         d6::ENTRY,
         d8::ENTRY,

@@ -1,6 +1,7 @@
-//! Owns what a process is told of what all share: names, identities and telemetry. Refuses to decide anything with it;
+//! Owns what a process is told of what all share: names, identities, telemetry and scaling. Refuses to decide anything with it;
 //! that is the machine's.
 
+pub mod scaler;
 pub mod telemetry;
 
 use crate::config::{Region, Target, Targets, nanos};
@@ -9,6 +10,7 @@ use fixtures::graph::Reach;
 use fixtures::graph::names::{Lookups, NoneHealthy};
 use fixtures::name::{ServiceName, ZoneName};
 use fixtures::placement::{Instance, endpoint};
+use scaler::{DutyConfig, ScalerConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -50,6 +52,12 @@ pub struct Commons {
     /// Whom it watches, where it takes counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub board: Option<BoardConfig>,
+    /// Whom it scales, where it is a scaler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaler: Option<ScalerConfig>,
+    /// Whether it takes requests at first, where it is scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<DutyConfig>,
 }
 
 /// What is trusted in a run.
@@ -179,7 +187,8 @@ impl Region<'_> {
     /// The part of one instance.
     pub(crate) fn commons(&self, index: usize) -> Commons {
         let (meter, board) = self.telemetry(index);
-        Commons { meter, board, ..self.named(index) }
+        let (scaler, duty) = self.scaling(index);
+        Commons { meter, board, scaler, duty, ..self.named(index) }
     }
 
     /// Its part in names and identities.

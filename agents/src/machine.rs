@@ -12,13 +12,14 @@
 //! It owns everything that can be got wrong: needs ([`need`]), how long what was granted is good ([`validity`]), names
 //! ([`lookup`], and [`directory`] in a name server), choice of instance and breakers ([`route`], [`target`]),
 //! connections kept for reuse ([`exchange`]), retries, deadlines and degraded answers ([`job`]), admission, what is
-//! counted and when that is alarming (`meter`, `board`), which version it runs ([`version`]), and what is remembered. The
-//! runtime owns bytes, handshakes and fsync.
+//! counted and when that is alarming (`meter`, `board`), who takes requests where somebody scales (`scaling`, [`duty`]),
+//! which version it runs ([`version`]), and what is remembered. The runtime owns bytes, handshakes and fsync.
 
 mod backlog;
 mod board;
 mod cache;
 pub mod directory;
+pub mod duty;
 pub mod exchange;
 pub mod job;
 pub mod lookup;
@@ -28,6 +29,8 @@ pub mod ordered;
 mod replica;
 pub mod role;
 pub mod route;
+mod scaler;
+mod scaling;
 pub mod switch;
 pub mod target;
 pub mod timer;
@@ -51,6 +54,7 @@ use need::NeedState;
 use ordered::Ordered;
 use replica::Replica;
 use role::Role;
+use scaler::Scaler;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -244,6 +248,9 @@ pub struct Machine {
     backlog: Option<Box<Pending>>,
     meter: Option<Box<Meter>>,
     board: Option<Box<Board>>,
+    scaler: Option<Box<Scaler>>,
+    /// Whether it takes requests, where somebody scales it.
+    takes: Option<bool>,
     switches: Switches,
     versions: Versions,
     /// The time of the last input.
@@ -273,6 +280,7 @@ impl Machine {
         let needs = config.needs.iter().map(|need| NeedState::new(need, zone, &mut lookups, &mut rng)).collect();
         let edges = config.calls.iter().map(|call| Edge::new(call, zone, &mut lookups)).collect();
         let meter = config.commons.meter.as_ref().map(|config| Meter::of(config, zone, &mut lookups));
+        let scaler = config.commons.scaler.as_ref().map(|config| Scaler::of(config, zone));
         let directory = config.commons.directory.as_ref().map(|config| Box::new(Directory::new(config, &name)));
         Self {
             by: name.as_str().into(),
@@ -281,6 +289,8 @@ impl Machine {
             backlog: config.store.backlog.map(Pending::of),
             board: config.commons.board.as_ref().map(Board::of),
             meter,
+            scaler,
+            takes: config.commons.duty.as_ref().map(|config| duty::takes_at_first(config, &name)),
             switches: Switches::default(),
             versions: Versions::new(&role),
             now: 0,
@@ -366,6 +376,7 @@ impl Machine {
                 TimerKind::Backlog => self.work_off(now, out),
                 TimerKind::Meter => self.measure(now, out),
                 TimerKind::Board => self.watch(now, out),
+                TimerKind::Scaler => self.scale(now, out),
             }
         }
     }
@@ -376,7 +387,7 @@ impl Machine {
         }
         let by = &self.by;
         let reply = match ask {
-            Ask::Work { .. } | Ask::Ready | Ask::Metrics(_) if !self.serving => {
+            Ask::Work { .. } | Ask::Ready | Ask::Metrics(_) | Ask::Load { .. } | Ask::Duty { .. } if !self.serving => {
                 let missing = self.lacks();
                 Reply { error: Some(Failure::DependencyMissing), missing, ..Reply::by(by) }
             }
@@ -393,6 +404,8 @@ impl Machine {
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
             Ask::Version => Reply { value: Some(self.version().to_owned()), ..Reply::by(by) },
+            Ask::Load { zone, service } => self.load(now, zone, service),
+            Ask::Duty { order } => return self.duty(now, id, order, out),
             Ask::Switch { .. } => return self.switch(now, id, &ask, out),
             Ask::Metrics(metrics) => return self.take_push(now, id, &metrics, remaining, out),
             Ask::Member(letter) => return self.member_asks(now, id, *letter, out),
@@ -437,6 +450,8 @@ impl Machine {
             Purpose::Call { id, .. } => self.call_answered(now, id, ended, out),
             Purpose::Member { flight } => self.member_answered(now, flight, ended, out),
             Purpose::Push => self.push_ended(now, &ended, out),
+            Purpose::Load { group } => self.load_told(now, group, &ended),
+            Purpose::Duty { group, member } => self.duty_told((group, member), &ended),
             Purpose::Relay => {}
         }
     }

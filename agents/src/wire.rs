@@ -2,7 +2,8 @@
 //!
 //! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /version`, `GET /metrics`, and between
 //! members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with `POST /push`. An operator asks
-//! `POST /switch/WORD/MILLISECONDS`.
+//! `POST /switch/WORD/MILLISECONDS`. A scaler asks telemetry `GET /load/ZONE/SERVICE`, and instances `POST /duty/takes`,
+//! `/duty/stands-by` or `/duty/tell`.
 //! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
@@ -11,6 +12,7 @@ use crate::config::Target;
 use crate::consensus::message::{Answer, Letter};
 pub use fixtures::asked::Asked;
 use fixtures::asked::is_zero;
+pub use fixtures::graph::scaler::ScaleCause;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 pub use fixtures::switch::Switch;
@@ -100,6 +102,18 @@ pub enum Ask {
     Member(Box<Letter>),
     /// Take these counts. Asked of an instance of telemetry.
     Metrics(Box<Metrics>),
+    /// How much arrives at a service in a zone? Asked of an instance of telemetry.
+    Load {
+        /// The zone.
+        zone: ZoneName,
+        /// The service.
+        service: ServiceName,
+    },
+    /// Take requests, or stand by; or say which it is. Asked of an instance that is scaled.
+    Duty {
+        /// True: take requests; false: stand by; `None`: go on.
+        order: Option<bool>,
+    },
     /// Obey a switch for so many nanoseconds; zero ends it.
     Switch {
         /// Which.
@@ -216,6 +230,8 @@ pub enum Failure {
     Away,
     /// It went wrong in the instance itself; another one of the same version would do no better.
     Internal,
+    /// It stands by: others of its service take requests.
+    Standby,
 }
 
 impl Reply {
@@ -247,7 +263,9 @@ impl Reply {
             Some(Failure::Overloaded) => 429,
             Some(Failure::Deadline) => 504,
             Some(Failure::Internal) => 500,
-            Some(Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away) => 503,
+            Some(
+                Failure::DependencyMissing | Failure::Storage | Failure::Capacity | Failure::Away | Failure::Standby,
+            ) => 503,
         }
     }
 
@@ -266,6 +284,7 @@ impl Reply {
             Failure::Capacity => "capacity".to_owned(),
             Failure::Away => "away".to_owned(),
             Failure::Internal => "internal".to_owned(),
+            Failure::Standby => "standby".to_owned(),
         })
     }
 }
@@ -373,6 +392,17 @@ pub enum Note {
         failed: u64,
         /// Requests in it.
         requests: u64,
+    },
+    /// A scaler has changed how many instances of a service take requests in its zone.
+    Scaled {
+        /// The service.
+        group: ServiceName,
+        /// How many took requests before.
+        from: u32,
+        /// How many do now.
+        to: u32,
+        /// Why.
+        cause: ScaleCause,
     },
     /// One window of a canary.
     Canary {

@@ -14,6 +14,8 @@ mod identity;
 mod names;
 #[path = "it/runtime.rs"]
 mod runtime;
+#[path = "it/scaler.rs"]
+mod scaler;
 #[path = "it/stores.rs"]
 mod stores;
 #[path = "it/switches.rs"]

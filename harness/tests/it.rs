@@ -31,6 +31,8 @@ mod measure;
 mod play;
 #[path = "it/regression.rs"]
 mod regression;
+#[path = "it/scaler.rs"]
+mod scaler;
 #[path = "it/sim.rs"]
 mod sim;
 #[path = "it/stores.rs"]

@@ -5,7 +5,7 @@ use crate::harm;
 use crate::record::Record;
 use crate::text::{clean, clean_to, count, length, list, moment};
 use fixtures::name::{HostName, InstanceName};
-use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, WriteOutcome};
+use scenarios::event::{Act, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, ScaleCause, WriteOutcome};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One row.
@@ -109,6 +109,10 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         Detail::RolloutStopped { rollout, text, .. } => {
             format!("{} goes to no further zone and is rolled back: {}", clean(rollout), clean(text))
         }
+        Detail::Scaled { group, from, to, cause } => {
+            let zone = event.place.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{group} in {}: {from} took requests, now {to} ({})", clean_to(&zone, 80), why_scaled(*cause))
+        }
         Detail::Intervention { action } => format!("intervention: {} on {}", clean(action), place(event)),
         Detail::Invariant { invariant, verdict } => format!("{} {}", clean(invariant), verdict.word()),
         Detail::Caveat { code, text } => format!("caveat {}: {}", clean(code), clean(text)),
@@ -116,6 +120,14 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(text)
+}
+
+fn why_scaled(cause: ScaleCause) -> &'static str {
+    match cause {
+        ScaleCause::Load => "its load",
+        ScaleCause::NoData => "nobody told its load",
+        ScaleCause::Lost => "in place of one that does not answer",
+    }
 }
 
 /// A look at a fault.

@@ -6,11 +6,15 @@
 
 pub use fixtures::asked::Asked;
 use fixtures::asked::is_zero;
+pub use fixtures::graph::scaler::ScaleCause;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// The cause in the probe of an instance that is active and stands by.
+pub const STANDBY: &str = "standby";
 
 /// Number of the event schema; a reader of a higher number refuses, a reader of a lower one converts.
 pub const EVENT_SCHEMA: u32 = 1;
@@ -232,6 +236,17 @@ pub enum Detail {
         /// Requests in it.
         requests: u64,
     },
+    /// An instance of a scaler (the event's place) has changed how many instances of a service take requests in its zone.
+    Scaled {
+        /// The service.
+        group: ServiceName,
+        /// How many took requests before.
+        from: u32,
+        /// How many do now.
+        to: u32,
+        /// Why.
+        cause: ScaleCause,
+    },
     /// One window of a canary.
     Canary {
         /// True for the control canary, which calls an echo without dependencies.
@@ -261,7 +276,7 @@ pub enum Detail {
     Probe {
         /// What came back.
         outcome: Life,
-        /// Why, where it is not active.
+        /// Why, where it is not active; [`STANDBY`] of one that is and sends its callers to others, because it is scaled.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         cause: String,
         /// How long it took, in microseconds.

@@ -33,6 +33,7 @@ mod z3;
 mod z4;
 mod z5;
 mod z6;
+mod z9;
 
 use crate::event::Event;
 use crate::judgement::{Finding, InvariantResult, Judgement, Reason};
@@ -95,6 +96,7 @@ pub fn catalogue() -> &'static [Entry] {
         z4::ENTRY,
         z5::ENTRY,
         z6::ENTRY,
+        z9::ENTRY,
         d1::ENTRY,
         d6::ENTRY,
         d8::ENTRY,

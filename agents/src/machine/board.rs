@@ -34,6 +34,9 @@ struct Row {
     served: u64,
     failed: u64,
     fresh: bool,
+    /// Requests of this period, without those of counts that waited, and of the last two.
+    arrived: u64,
+    periods: [u64; 2],
     bad: u32,
     good: u32,
     raised: bool,
@@ -86,6 +89,10 @@ impl Board {
             row.served = row.served.saturating_add(count.served);
             row.failed = row.failed.saturating_add(count.failed);
             row.fresh = true;
+            // What was handed on is up to a period old.
+            if count.age_ns <= self.interval_ns.saturating_mul(3) / 2 {
+                row.arrived = row.arrived.saturating_add(count.served).saturating_add(count.failed);
+            }
             if !relayed {
                 let (told, served, failed) = self.untold.entry(place).or_default();
                 *told = until.max(*told);
@@ -93,6 +100,19 @@ impl Board {
                 *failed = failed.saturating_add(count.failed);
             }
         }
+    }
+
+    /// Requests that arrive at a service in a zone, in thousandths of one a second: the mean of two periods, because a push
+    /// may come at the end of one or at the beginning of the next. `None`: nobody has told anything for two periods, or
+    /// this instance has watched for less than four: in its first two it is told what had waited for somebody to tell.
+    fn load(&self, now: Nanos, zone: ZoneName, service: ServiceName) -> Option<u64> {
+        let row = &self.rows[*self.places.get(&(zone, service))?];
+        let two_ns = self.interval_ns.saturating_mul(SILENT_PERIODS);
+        let heard = row.told.is_some_and(|told| told >= self.since && now <= told.saturating_add(two_ns));
+        let watched = self.judged.saturating_sub(self.since) >= two_ns.saturating_mul(2);
+        let arrived = u128::from(row.periods[0].saturating_add(row.periods[1]));
+        let milli_per_s = arrived * 1_000_000_000_000 / u128::from(two_ns.max(1));
+        (heard && watched).then(|| u64::try_from(milli_per_s).unwrap_or(u64::MAX))
     }
 
     /// What the peers are told.
@@ -116,6 +136,7 @@ impl Board {
             let period = row.period(now, self.since, config);
             let (failed, requests) = (row.failed, row.served.saturating_add(row.failed));
             (row.served, row.failed, row.fresh) = (0, 0, false);
+            row.periods = [row.periods[1], std::mem::take(&mut row.arrived)];
             let (bad, good) = match period {
                 Period::Bad(_) => (row.bad.saturating_add(1), 0),
                 Period::Good => (0, row.good.saturating_add(1)),
@@ -156,6 +177,16 @@ impl Row {
 }
 
 impl Machine {
+    /// Somebody asks for a load. What is summed up already costs nothing to tell.
+    pub(super) fn load(&self, now: Nanos, zone: ZoneName, service: ServiceName) -> Reply {
+        let by = &self.by;
+        let Some(board) = &self.board else { return Reply { error: Some(Failure::Unknown), ..Reply::by(by) } };
+        match board.load(now, zone, service) {
+            Some(load) => Reply { value: Some(load.to_string()), ..Reply::by(by) },
+            None => Reply { error: Some(Failure::NotFound), ..Reply::by(by) },
+        }
+    }
+
     /// Somebody pushes counts.
     pub(super) fn take_push(
         &mut self,

@@ -31,6 +31,18 @@ pub enum Purpose {
     Push,
     /// To hand counts on to another instance of telemetry.
     Relay,
+    /// To ask for the load of the group with this index.
+    Load {
+        /// The group.
+        group: usize,
+    },
+    /// To tell or ask an instance of a group what it does.
+    Duty {
+        /// The group.
+        group: usize,
+        /// The instance's place in it.
+        member: usize,
+    },
     /// To make a call for a request.
     Call {
         /// The request.

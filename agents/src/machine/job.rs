@@ -54,6 +54,8 @@ pub struct Job {
     pub(super) done: usize,
     /// Attempts of the present call that failed, and where.
     tried: Vec<SocketAddr>,
+    /// How many of those stood by: that is no failure, and no attempt.
+    passed: usize,
     /// Until when the name of the present call is waited for, and whether that has ended.
     name_until: Option<Nanos>,
     waited: bool,
@@ -97,6 +99,9 @@ impl Machine {
         let Some(errand) = self.role.errand(operation) else {
             return self.fail(id, Failure::Unknown, Vec::new(), out);
         };
+        if self.stands_by() {
+            return self.fail(id, Failure::Standby, Vec::new(), out);
+        }
         if let Some(failure) = self.switched_off(now, operation, out) {
             return self.fail(id, failure, Vec::new(), out);
         }
@@ -153,13 +158,14 @@ impl Machine {
         let given = remaining.unwrap_or(PATIENCE_NS);
         let deadline = now.saturating_add(given - given / WAY_BACK);
         let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
-        let (tried, name_until, waited) = (Vec::new(), None, false);
+        let (tried, passed, name_until, waited) = (Vec::new(), 0, None, false);
         let (done, read, value, waits, looked_up, fetches) = (0, None, None, Waits::Nothing, false, None);
         let job = Job {
             deadline,
             errand,
             done,
             tried,
+            passed,
             name_until,
             waited,
             write,
@@ -257,6 +263,15 @@ impl Machine {
                 job.next_call();
                 return self.advance(now, id, out);
             }
+            // Somebody else takes its requests, and is asked at once.
+            Ok(reply) if reply.error == Some(Failure::Standby) => {
+                edge.route.stands_by(ended.target, ended.to, now);
+                if job.tried.len() < edge.route.count() {
+                    job.passed += 1;
+                    return self.advance(now, id, out);
+                }
+                (reply.cause().unwrap_or_default(), Vec::new(), false)
+            }
             // It has sent its callers elsewhere: they ask there at first until it takes requests again.
             Ok(reply) if reply.error == Some(Failure::Away) => {
                 edge.route.failed(ended.target, ended.to, now);
@@ -274,7 +289,7 @@ impl Machine {
             }
         };
         *edge.untold_failed.entry(cause).or_default() += 1;
-        let attempts = u32::try_from(job.tried.len()).unwrap_or(u32::MAX);
+        let attempts = u32::try_from(job.tried.len() - job.passed).unwrap_or(u32::MAX);
         let next_at = now.saturating_add(pause(&config.backoff, attempts.saturating_sub(1), &mut self.rng));
         // A further attempt that could only begin after the deadline is none: the caller is told now, with the cause.
         if again && attempts < config.attempts && next_at < job.deadline {
@@ -407,6 +422,7 @@ impl Job {
     fn next_call(&mut self) {
         self.done += 1;
         self.tried.clear();
+        self.passed = 0;
         (self.name_until, self.waited) = (None, false);
     }
 }

@@ -78,12 +78,16 @@ impl Meter {
 }
 
 impl Machine {
-    /// Begins to push, at a moment that is its own: instances that got power together do not push together.
+    /// Begins to push and to scale, at moments that are its own: instances that got power together do not push together.
     pub(super) fn begin_to_measure(&mut self, now: Nanos) {
         let role = &self.role.config.commons;
         if let Some(config) = &role.meter {
             let first = self.rng.u64(1..=config.interval_ns);
             self.timers.set(now.saturating_add(first), TimerKind::Meter);
+        }
+        if let Some(config) = &role.scaler {
+            let first = self.rng.u64(1..=config.interval_ns);
+            self.timers.set(now.saturating_add(first), TimerKind::Scaler);
         }
         if let Some(board) = &mut self.board {
             board.begin(now);
@@ -160,7 +164,7 @@ impl Machine {
     /// A request was refused before it was taken in. Nobody failed who was asked for what he does not offer, or who sent
     /// his callers elsewhere.
     pub(super) fn count_refusal(&mut self, failure: Failure) {
-        if !matches!(failure, Failure::Unknown | Failure::Away) {
+        if !matches!(failure, Failure::Unknown | Failure::Away | Failure::Standby) {
             self.count(false);
         }
     }

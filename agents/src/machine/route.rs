@@ -148,6 +148,13 @@ impl Route {
         }
     }
 
+    /// The target stands by.
+    pub fn stands_by(&mut self, index: usize, to: SocketAddr, now: Nanos) {
+        if let Some(index) = self.place(index, to) {
+            self.picker.stands_by(index, now);
+        }
+    }
+
     /// Where somebody who was asked is now: the answer may have changed meanwhile.
     fn place(&self, index: usize, to: SocketAddr) -> Option<usize> {
         if self.targets.get(index).is_some_and(|target| target.address == to) {

@@ -22,13 +22,20 @@ pub(super) struct Switches {
     told: Nanos,
 }
 
+impl Switches {
+    /// Whether it changes nothing at present.
+    pub(super) fn is_frozen(&self, now: Nanos) -> bool {
+        now < self.frozen_until
+    }
+}
+
 impl Machine {
     /// Sets a switch for a time, or (none) ends it. Who has nothing to switch says so.
     pub(super) fn switch(&mut self, now: Nanos, id: RequestId, ask: &Ask, out: &mut Vec<Output>) {
         let Ask::Switch { switch, for_ns } = ask else { return };
         let control = &self.role.config.control;
         let can = match switch {
-            Switch::Freeze => !control.mutates.is_empty(),
+            Switch::Freeze => !control.mutates.is_empty() || self.takes.is_some() || self.scaler.is_some(),
             Switch::Away => control.movable,
             Switch::Surge { .. } => false,
         };
@@ -55,7 +62,7 @@ impl Machine {
         if !control.mutates.iter().any(|mutates| mutates == operation) {
             return None;
         }
-        let frozen = now < self.switches.frozen_until;
+        let frozen = self.switches.is_frozen(now);
         let (calls, refused) = self.switches.tapped.entry(operation.to_owned()).or_default();
         *calls += 1;
         *refused += u64::from(frozen);

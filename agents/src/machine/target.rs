@@ -10,6 +10,9 @@ use fixtures::graph::{Breaker, Routing};
 use fixtures::name::ZoneName;
 use std::ops::Range;
 
+/// For how long an instance that stands by is not asked again, where others can be.
+const STANDBY_NS: Nanos = 500_000_000;
+
 /// Chooses among the instances behind one endpoint name.
 #[derive(Debug)]
 pub struct Picker {
@@ -152,6 +155,11 @@ impl Picker {
         if !self.gates.is_empty() {
             self.gates.remove(&index);
         }
+    }
+
+    /// The instance stands by: it is asked again after a while, whatever breakers there are.
+    pub fn stands_by(&mut self, index: usize, now: Nanos) {
+        self.gates.get_or_default(index).open_until = Some(now.saturating_add(STANDBY_NS));
     }
 
     /// The instance did not answer.

@@ -27,6 +27,8 @@ pub enum TimerKind {
     Meter,
     /// A period of the alarms is over.
     Board,
+    /// A scaler decides.
+    Scaler,
 }
 
 /// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing. A

@@ -2,6 +2,7 @@
 //! answer. Refuses to decide when to reuse, retry or give up.
 
 use super::tls::{self, Tls};
+use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
     Ask, Failure, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply,
@@ -136,6 +137,15 @@ impl Client {
                 (Method::POST, format!("/switch/{word}/{}", for_ns / 1_000_000))
             }
             Ask::Member(_) => (Method::POST, "/member".to_owned()),
+            Ask::Load { zone, service } => (Method::GET, format!("/load/{zone}/{service}")),
+            Ask::Duty { order } => {
+                let word = match order {
+                    Some(true) => TAKES,
+                    Some(false) => STANDS_BY,
+                    None => "tell",
+                };
+                (Method::POST, format!("/duty/{word}"))
+            }
             Ask::Metrics(_) => (Method::POST, "/push".to_owned()),
             // It travels as DNS.
             Ask::Lookup { .. } => return None,

@@ -3,10 +3,12 @@
 
 use super::drive::Driver;
 use crate::machine::Actor;
+use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::wire::{
     Ask, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch,
 };
 use fixtures::graph::identity::CERTIFICATE;
+use fixtures::name::{ServiceName, ZoneName};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -112,6 +114,19 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
                 _ => Switch::Surge { factor: word.strip_prefix("surge-")?.parse().ok()? },
             };
             Some(Ask::Switch { switch, for_ns: ms.parse::<u64>().ok()?.saturating_mul(1_000_000) })
+        }
+        "load" => {
+            let (zone, service) = name.split_once('/')?;
+            Some(Ask::Load { zone: ZoneName::new(zone).ok()?, service: ServiceName::new(service).ok()? })
+        }
+        "duty" => {
+            let order = match name {
+                TAKES => Some(true),
+                STANDS_BY => Some(false),
+                "tell" => None,
+                _ => return None,
+            };
+            Some(Ask::Duty { order })
         }
         "need" => Some(Ask::Need { kind: name.into() }),
         "state" => Some(Ask::Read { key: name.to_owned() }),

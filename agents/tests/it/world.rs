@@ -2,6 +2,7 @@
 
 use agents::commons::{Callee, Commons};
 use agents::config::{CallConfig, InstanceConfig, NeedConfig, Target};
+use agents::machine::duty::{STANDS_BY, TAKES};
 use agents::machine::{Actor, Input, Machine, Nanos, Outcome, Output, RequestId};
 use agents::wire::{Ask, Failure, From, Note, Reply};
 use fixtures::graph::identity::{Renew, WhenExpired};
@@ -17,6 +18,8 @@ pub(crate) const MS: Nanos = 1_000_000;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Peer {
     Answers(Reply),
+    /// Is scaled, and takes requests or stands by.
+    Member(bool),
     Silent,
 }
 
@@ -58,9 +61,10 @@ impl<A: Actor> World<A> {
                 match output {
                     Output::Send { attempt, to, timeout, ask, .. } => {
                         self.sent.push((self.now, to));
-                        self.asks.push(ask);
+                        self.asks.push(ask.clone());
                         self.timeouts.push(timeout);
-                        let outcome = match self.peers.get(&to) {
+                        let outcome = match self.peers.get_mut(&to) {
+                            Some(Peer::Member(takes)) => Outcome::Reply(member(takes, &ask)),
                             Some(Peer::Answers(reply)) => Outcome::Reply(reply.clone()),
                             Some(Peer::Silent) => continue,
                             None => Outcome::Refused,
@@ -113,6 +117,19 @@ impl<A: Actor> World<A> {
 
     pub(crate) fn listens(&self) -> bool {
         self.others.contains(&Output::Listen)
+    }
+}
+
+/// What somebody who is scaled answers.
+fn member(takes: &mut bool, ask: &Ask) -> Reply {
+    let by = InstanceName("peer".to_owned());
+    match ask {
+        Ask::Duty { order } => {
+            *takes = order.unwrap_or(*takes);
+            Reply { value: Some(if *takes { TAKES } else { STANDS_BY }.to_owned()), ..Reply::ok(&by) }
+        }
+        _ if *takes => Reply::ok(&by),
+        _ => Reply::fail(&by, Failure::Standby),
     }
 }
 

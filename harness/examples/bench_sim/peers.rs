@@ -123,13 +123,23 @@ fn graph() -> anyhow::Result<Graph> {
         acknowledge: Acknowledge::AfterSync,
         health: Health::Shallow,
         lookups: Lookups::default(),
+        scale: None,
         mutates: Vec::new(),
         store: fixtures::graph::store::StoreSettings::default(),
         liveness: Health::Shallow,
     };
     let entry = Entry { service: name, operation: serve, peak: None };
     let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
-    Ok(Graph { name, title, entry, names: None, identity: None, telemetry: None, services: vec![service] })
+    Ok(Graph {
+        name,
+        title,
+        entry,
+        names: None,
+        identity: None,
+        telemetry: None,
+        scaler: None,
+        services: vec![service],
+    })
 }
 
 /// A zone for each host, because each zone has one customer.

@@ -6,6 +6,7 @@ use crate::twin;
 use anyhow::Result;
 use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty};
+use fixtures::graph::scaler::MissingLoad;
 use fixtures::graph::store::StoreSettings;
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
 use fixtures::name::ServiceName;
@@ -91,7 +92,7 @@ pub fn repaired(loaded: &Loaded, finding: &Finding) -> Option<Loaded> {
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
-/// vote; a cache limits its fetches; items of a queue expire.
+/// vote; a cache limits its fetches; items of a queue expire; nothing is scaled in for want of data.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     let mut words = setting.strip_prefix("services.")?.split('.');
@@ -127,6 +128,7 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,
         ("liveness", None) => service.liveness = Health::Shallow,
         ("zones", None) => service.zones = None,
+        ("scale", Some("missing")) => service.scale.as_mut()?.missing = MissingLoad::Keep,
         ("capacity", None) => service.capacity = None,
         ("state", None) => service.state = State::Disk,
         _ => return None,

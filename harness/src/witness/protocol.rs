@@ -204,4 +204,13 @@ pub enum Outcome {
     Degraded(Vec<String>),
     /// Success in full.
     Active,
+    /// It has all that it needs, and stands by because it is scaled.
+    StandsBy,
+}
+
+impl Outcome {
+    /// Whether nobody has to wait for it any more.
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Active | Self::StandsBy)
+    }
 }

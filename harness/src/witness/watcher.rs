@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::protocol::{Outcome, Seen, SwitchOrder, Watch};
 use super::switch::Switches;
 use agents::machine::Nanos;
-use agents::wire::{Ask, Reply, Text};
+use agents::wire::{Ask, Failure, Reply, Text};
 use std::net::SocketAddr;
 
 /// How long one probe may take. A dead address answers nothing at all: this is what a keen probe of it costs.
@@ -161,7 +161,7 @@ impl Watcher {
     pub fn relit(&mut self, instances: &[usize]) {
         for index in instances {
             if let Some(probing) = self.probes.get_mut(*index) {
-                probing.last.take_if(|last| *last == Outcome::Active);
+                probing.last.take_if(|last| last.is_well());
             }
         }
     }
@@ -183,7 +183,7 @@ impl Watcher {
             Err(silence) => Outcome::Silent(silence.to_owned()),
             Ok(reply) => outcome(&reply),
         };
-        let pause = if outcome == Outcome::Active { self.watch.calm_ns } else { self.watch.keen_ns };
+        let pause = if outcome.is_well() { self.watch.calm_ns } else { self.watch.keen_ns };
         let probing = &mut self.probes[index];
         if probing.probed != self.round {
             probing.probed = self.round;
@@ -216,6 +216,7 @@ impl Watcher {
 fn outcome(reply: &Reply) -> Outcome {
     let names = |services: &[fixtures::name::ServiceName]| services.iter().map(ToString::to_string).collect();
     match reply.cause() {
+        Some(_) if reply.error == Some(Failure::Standby) => Outcome::StandsBy,
         Some(cause) => Outcome::Failing { cause, missing: names(&reply.missing) },
         None if reply.degraded.is_empty() => Outcome::Active,
         None => Outcome::Degraded(names(&reply.degraded)),

@@ -6,7 +6,7 @@ use crate::controller::{Effect, Input, Report};
 use crate::witness::protocol::{Outcome, Seen};
 use agents::wire::{Line, NeedOutcome as AgentNeed, Note};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, WriteOutcome};
+use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, STANDBY, WriteOutcome};
 use std::collections::BTreeMap;
 
 /// Translates, and watches the numbers of lines and windows for gaps.
@@ -109,6 +109,7 @@ fn report(outcome: Outcome, took_us: u64) -> Report {
         Outcome::Failing { cause, missing } => (Life::Serving, false, services(missing), cause),
         Outcome::Degraded(missing) => (Life::Serving, true, services(missing), "degraded".to_owned()),
         Outcome::Active => (Life::Active, false, Vec::new(), String::new()),
+        Outcome::StandsBy => (Life::Active, false, Vec::new(), STANDBY.to_owned()),
     };
     Report { life, degraded, missing, cause, took_us }
 }
@@ -137,6 +138,7 @@ fn told(note: Note) -> Detail {
         Note::Alarm { zone, service, raised, cause, failed, requests } => {
             Detail::Alarm { about_zone: zone, about: service, raised, cause, failed, requests }
         }
+        Note::Scaled { group, from, to, cause } => Detail::Scaled { group, from, to, cause },
         Note::Canary {
             control, seq, window_ns, sent, ok, degraded, failed, latency_us, retries, operations, ..
         } => Detail::Canary { control, seq, window_ns, sent, ok, degraded, failed, latency_us, retries, operations },

@@ -39,7 +39,7 @@ fn healing_is_judged_rightly_in_both_directions() {
 
 #[test]
 fn zones_are_judged_rightly_in_both_directions() {
-    right(&["Z1", "Z2", "Z3", "Z4", "Z5"]);
+    right(&["Z1", "Z2", "Z3", "Z4", "Z5", "Z9"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use reports::record::{
 };
 use scenarios::event::{
     Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
-    WriteOutcome,
+    ScaleCause, WriteOutcome,
 };
 use scenarios::judgement::{Finding, Reason};
 use scenarios::plan::{BootTrouble, Deed, LinkAct, LinkRule, Observed, Shape, Step, Switch, Unsynced};
@@ -162,9 +162,14 @@ fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
     deeds
 }
 
-fn of_telemetry() -> [Detail; 2] {
+fn of_telemetry() -> [Detail; 3] {
     let (about_zone, about, cause) = (zone("az1"), service("cache"), Some(AlarmCause::Failing));
-    [Detail::Metrics { dropped: 4 }, Detail::Alarm { about_zone, about, raised: true, cause, failed: 3, requests: 4 }]
+    let scaled = Detail::Scaled { group: service("cache"), from: 2, to: 1, cause: ScaleCause::NoData };
+    [
+        Detail::Metrics { dropped: 4 },
+        Detail::Alarm { about_zone, about, raised: true, cause, failed: 3, requests: 4 },
+        scaled,
+    ]
 }
 
 /// One event of every kind, with every field.

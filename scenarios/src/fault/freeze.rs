@@ -1,6 +1,6 @@
 //! Owns a control plane that changes nothing any more: every call that would is refused as a lack of capacity is, and
-//! everything else is answered. Inverse: calls that change something are taken again. Refuses to know which operations
-//! change something; a service says that itself.
+//! everything else is answered; a scaler decides nothing. Inverse: calls that change something are taken again. Refuses
+//! to know which operations change something; a service says that itself.
 
 use super::{Aim, Entry, Selection};
 use crate::plan::Switch;
@@ -11,7 +11,7 @@ use fixtures::placement::Placement;
 pub const ENTRY: Entry = Entry {
     kind: "freeze",
     what: "operations that change something (`mutates`) are refused with `capacity`, as a cloud's are that has none left; a \
-           tap counts every call to them",
+           tap counts every call to them; nothing is scaled",
     inverse: "they are taken again; also by themselves, two seconds after the last renewal",
     probe: "the witness renews it at every instance and counts those that obey",
     rights: "none: it is an operator's call to the instances",

@@ -60,6 +60,10 @@ pub(super) enum Cause {
     Insistent,
     /// It carries too little.
     TooSmall,
+    /// Too few of it took requests, because somebody took missing data for no load.
+    ScaledIn,
+    /// Its capacity went to and fro.
+    Flaps,
     /// Its members do not reach enough of each other to agree on anything.
     NoQuorum,
     /// It works off what nobody waits for any more.

@@ -232,6 +232,10 @@ fn sentence(root: &Root) -> String {
             format!("customers of `{service}` tried again and again, and so kept `{on}` from ever catching up")
         }
         Cause::TooSmall => format!("`{service}` carries less than what arrives when a part of it is gone"),
+        Cause::ScaledIn => {
+            format!("`{service}` was scaled in while nobody told its load, and those that stood by were missed")
+        }
+        Cause::Flaps => format!("instances of `{service}` were taken out and called back again and again"),
         Cause::Behind => format!("`{service}` was busy with what nobody waited for any more"),
         Cause::Flooded => format!("`{service}` asked more of `{on}` than that carries"),
         Cause::NoQuorum => {

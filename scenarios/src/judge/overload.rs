@@ -1,4 +1,5 @@
-//! Owns the question whether customers fail because a service has too much to do, and who gives it that. Refuses to judge.
+//! Owns the question whether customers fail because a service has too much to do, and who gives it that, or keeps from it
+//! those that could help. Refuses to judge.
 //!
 //! Seen from outside: while they fail, copies of the service that have power turn the witness away as `overloaded`, or do
 //! not answer it in time, although no fault is aimed at them; or customers send more than those copies are declared to
@@ -8,8 +9,10 @@ use super::Run;
 use super::culprit::{Cause, Root, call_path};
 use super::finding::Victim;
 use super::slo::{State, Zone};
+use crate::event::{Life, STANDBY};
 use crate::timeline::ns;
 use fixtures::graph::Service;
+use fixtures::graph::scaler::MissingLoad;
 use fixtures::name::ServiceName;
 
 /// The setting that customers are blamed by.
@@ -53,11 +56,15 @@ pub(super) fn refined(run: &Run<'_>, zone: &Zone<'_>, victim: Victim, retries: b
             cause: Cause::Storm,
         })
     };
-    let small = || Root {
-        service: service.name.clone(),
-        dependency: None,
-        setting: Some(format!("services.{}.capacity", service.name)),
-        cause: Cause::TooSmall,
+    let small = || {
+        let scaled_in = is_scaled_in(run, zone, service);
+        let (what, cause) = if scaled_in { ("scale.missing", Cause::ScaledIn) } else { ("capacity", Cause::TooSmall) };
+        Root {
+            service: service.name.clone(),
+            dependency: None,
+            setting: Some(format!("services.{}.{what}", service.name)),
+            cause,
+        }
     };
     let root = if retries { storm() } else { None };
     victim.trace.root = Some(root.unwrap_or_else(small));
@@ -73,7 +80,10 @@ fn insist(zone: &Zone<'_>) -> bool {
 fn is_overloaded(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
     // It has too much to do since the fault began, and may have said so before the stretch that is judged.
     let from_ns = zone.start_ns.saturating_sub(ns(run.case.scenario.windows.shift));
-    let up = |target: &usize| !run.is_dark(*target, zone.start_ns) && !run.is_aimed_at(*target, zone.start_ns);
+    let up = |target: &usize| {
+        let harmed = run.is_dark(*target, zone.start_ns) || run.is_aimed_at(*target, zone.start_ns);
+        !harmed && !stands_by(run, *target, zone.end_ns)
+    };
     let left: Vec<usize> = run.reach(zone.zone, &service.name).into_iter().filter(up).collect();
     let says = left.iter().any(|&target| {
         let before = run.probes(target, 0, from_ns).pop();
@@ -81,6 +91,18 @@ fn is_overloaded(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
         before.into_iter().chain(within).any(|(.., cause)| TOO_MUCH.contains(&cause))
     });
     says || (!left.is_empty() && sent_milli_per_s(run, zone) > carried_milli_per_s(service, left.len()))
+}
+
+/// Whether some of it stood by, where whoever scales it takes missing data for no load.
+fn is_scaled_in(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
+    let hasty = service.scale.is_some_and(|scale| scale.missing == MissingLoad::ScaleIn);
+    hasty && run.reach(zone.zone, &service.name).into_iter().any(|target| stands_by(run, target, zone.end_ns))
+}
+
+/// Whether an instance sent its callers to others when the witness looked last.
+fn stands_by(run: &Run<'_>, target: usize, to_ns: u64) -> bool {
+    let last = run.probes(target, 0, to_ns).pop();
+    last.is_some_and(|(_, life, cause)| life == Life::Active && cause == STANDBY)
 }
 
 /// What customers of all zones sent, in thousandths of an attempt a second; each attempt asks the service at least once.

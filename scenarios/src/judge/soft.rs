@@ -81,16 +81,16 @@ pub(super) fn victim(run: &Run<'_>, without: &Without<'_>) -> Victim {
         run.case.graph.services.iter().flat_map(|service| service.calls.iter().map(move |call| (service, call)));
     let soft = calls.filter(|(_, call)| call.strength == Strength::Soft && without.gone.contains(&&call.to));
     let worst = soft.max_by_key(|(_, call)| (call.breaker.is_none(), call.timeout.saturating_mul(call.attempts)));
-    let (links, root) = match worst {
-        Some((service, call)) => (vec![link(run, zone, service, call)], Some(blamed(service, call))),
-        None => (Vec::new(), None),
+    let Some((service, call)) = worst else {
+        // Nobody asks what is gone: customers miss what somebody made of its silence.
+        return super::overload::refined(run, zone, run.blame(zone), false);
     };
     Victim {
         instance: None,
         zone: zone.zone.clone(),
         from_ns: zone.start_ns,
         to_ns: zone.end_ns,
-        trace: Trace { links, root },
+        trace: Trace { links: vec![link(run, zone, service, call)], root: Some(blamed(service, call)) },
     }
 }
 

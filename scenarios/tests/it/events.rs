@@ -3,7 +3,7 @@
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use scenarios::event::{
     Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
-    WriteOutcome,
+    ScaleCause, WriteOutcome,
 };
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -96,6 +96,15 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
                 cause: Some(AlarmCause::NoData),
                 failed: 0,
                 requests: 0,
+            },
+        ),
+        (
+            "scaled",
+            Detail::Scaled {
+                group: ServiceName::new("web").expect("a name"),
+                from: 2,
+                to: 1,
+                cause: ScaleCause::NoData,
             },
         ),
         ("tap", Detail::Tap { operation: "create".into(), calls: 3, refused: 2 }),

@@ -29,7 +29,7 @@ pub fn bind(scenario: &Scenario, source: &Source, topology: &Topology, graph: &G
     let raw = faults_in(written.as_ref());
     for fault in &scenario.faults {
         let raw = raw.iter().find(|raw| raw.get().name.as_ref().is_some_and(|name| name.get() == &fault.name));
-        let unknown: Vec<Diagnostic> = raw.into_iter().flat_map(|raw| region.unknown(raw.get().names())).collect();
+        let unknown: Vec<Diagnostic> = raw.into_iter().flat_map(|raw| region.unknown_of(raw.get())).collect();
         if unknown.is_empty() {
             let span = raw.and_then(|raw| raw.get().kinds().pop()).map(|(_, span)| span);
             found.extend(region.in_vain(fault, span.clone()));
@@ -53,8 +53,8 @@ pub fn unknown_names(source: &Source, topology: &Topology, graph: &Graph) -> Vec
     let written = decode::<RawScenario>(source).0;
     let placement = Placement::new(topology, graph);
     let region = Region { source, topology, graph, placement: &placement };
-    let named = faults_in(written.as_ref()).iter().flat_map(|raw| raw.get().names());
-    region.unknown(customers_in(written.as_ref()).into_iter().chain(named).collect())
+    let of_faults = faults_in(written.as_ref()).iter().flat_map(|raw| region.unknown_of(raw.get()));
+    region.unknown(customers_in(written.as_ref())).into_iter().chain(of_faults).collect()
 }
 
 /// The faults of a file as they are written, as far as they can be read.
@@ -111,7 +111,12 @@ impl Region<'_> {
             let error = Diagnostic::error(code, self.source, Some(text.span()), message).with_help(help);
             (!known.contains(&word)).then_some(error)
         };
-        names.into_iter().filter_map(check).chain(self.unknown_calls(raw)).collect()
+        names.into_iter().filter_map(check).collect()
+    }
+
+    /// Names of a fault that stand for nothing.
+    fn unknown_of(&self, raw: &RawFault) -> Vec<Diagnostic> {
+        self.unknown(raw.names()).into_iter().chain(self.unknown_calls(raw)).collect()
     }
 
     /// A fault that hits nobody.

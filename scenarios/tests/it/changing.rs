@@ -140,6 +140,8 @@ fn failure(failures: &[u64], bound_us: u64) -> Option<String> {
             degraded: 0,
             failed: failed_by,
             latency_us: vec![(bound_us, 10 - failed)],
+            retries: 0,
+            operations: BTreeMap::new(),
         };
         watch.saw(number * 500_000_000, &place, &detail);
     }

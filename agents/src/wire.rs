@@ -1,9 +1,9 @@
 //! Owns what agents say: to each other over HTTP, and to the witness as notes. Refuses to know sockets.
 //!
-//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /version`, `GET /metrics`, and between
-//! members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with `POST /push`. An operator asks
-//! `POST /switch/WORD/MILLISECONDS`. A scaler asks telemetry `GET /load/ZONE/SERVICE`, and instances `POST /duty/takes`,
-//! `/duty/stands-by` or `/duty/tell`.
+//! HTTP: `POST /work/OPERATION`, `GET /need/KIND`, `GET /state/KEY`, `GET /livez`, `GET /readyz`, `GET /version`,
+//! `GET /metrics`, and between members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with
+//! `POST /push`. An operator asks `POST /switch/WORD/MILLISECONDS`. A scaler asks telemetry `GET /load/ZONE/SERVICE`, and
+//! instances `POST /duty/takes`, `/duty/stands-by` or `/duty/tell`.
 //! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.

@@ -34,7 +34,7 @@ struct Row {
     served: u64,
     failed: u64,
     fresh: bool,
-    /// Requests of this period, without those of counts that waited, and of the last two.
+    /// Requests of this period, and of the two before it.
     arrived: u64,
     periods: [u64; 2],
     bad: u32,
@@ -89,9 +89,15 @@ impl Board {
             row.served = row.served.saturating_add(count.served);
             row.failed = row.failed.saturating_add(count.failed);
             row.fresh = true;
-            // What was handed on is up to a period old.
-            if count.age_ns <= self.interval_ns.saturating_mul(3) / 2 {
-                row.arrived = row.arrived.saturating_add(count.served).saturating_add(count.failed);
+            // By when it happened: what was handed on comes up to a period later than what is told here.
+            let period = match self.judged.saturating_sub(until).div_ceil(self.interval_ns.max(1)) {
+                0 => Some(&mut row.arrived),
+                1 => Some(&mut row.periods[1]),
+                2 => Some(&mut row.periods[0]),
+                _ => None,
+            };
+            if let Some(period) = period {
+                *period = period.saturating_add(count.served).saturating_add(count.failed);
             }
             if !relayed {
                 let (told, served, failed) = self.untold.entry(place).or_default();
@@ -104,7 +110,7 @@ impl Board {
 
     /// Requests that arrive at a service in a zone, in thousandths of one a second: the mean of two periods, because a push
     /// may come at the end of one or at the beginning of the next. `None`: nobody has told anything for two periods, or
-    /// this instance has watched for less than four: in its first two it is told what had waited for somebody to tell.
+    /// this instance has watched for less than four: what it is told at first had waited for somebody to tell.
     fn load(&self, now: Nanos, zone: ZoneName, service: ServiceName) -> Option<u64> {
         let row = &self.rows[*self.places.get(&(zone, service))?];
         let two_ns = self.interval_ns.saturating_mul(SILENT_PERIODS);

@@ -318,7 +318,7 @@ fn telemetry_knows_the_load_of_the_last_two_periods_and_says_where_it_does_not()
     let mut loads = Vec::new();
     for second in 0..6_u64 {
         push(&mut world, 0, 10, 10 * u64::from(second >= 4));
-        push(&mut world, 2 * SECOND, 500, 0);
+        push(&mut world, 3 * SECOND, 500, 0);
         world.pass(SECOND);
         loads.push(answer(&mut world, ask()));
     }

@@ -84,7 +84,13 @@ impl Search<'_, '_> {
         self.passed.push(instance);
         let placed = &self.run.case.placement.instances[instance];
         let missing = self.run.timeline.missing_at(&placed.name, self.at_ns);
-        !missing.is_empty() && missing.iter().all(|service| self.blocked_by_dark(&placed.zone, service))
+        // An error names the whole path; what lies behind somebody else is asked of them, as the witness saw them: who ran
+        // out of time on the way names whoever came next, and be they well. A degraded answer names only what is behind.
+        let service = self.run.case.graph.service(&placed.service);
+        let (own, behind): (Vec<&ServiceName>, Vec<&ServiceName>) =
+            missing.iter().partition(|name| service.is_some_and(|service| service.leans_on(name)));
+        let asked = if own.is_empty() { behind } else { own };
+        !asked.is_empty() && asked.into_iter().all(|service| self.blocked_by_dark(&placed.zone, service))
     }
 
     fn blocked_by_dark(&mut self, zone: &ZoneName, service: &ServiceName) -> bool {

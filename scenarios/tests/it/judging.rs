@@ -331,8 +331,7 @@ fn no_events_are_inconclusive_not_a_panic() {
         ids,
         [
             "Z1", "S5", "A1", "A3", "R1", "S1", "S2", "S3", "S4", "S8", "Z2", "Z3", "Z4", "Z5", "Z6", "Z9", "D1", "D6",
-            "D8",
-            "D9"
+            "D8", "D9"
         ]
     );
 }

@@ -410,6 +410,18 @@ pub enum Life {
     Active,
 }
 
+impl Life {
+    /// As in events and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// How asking for a need went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -97,9 +97,14 @@ fn tell(
         Confirmation::NotRepairable => "suspected: it names nothing that could be repaired alone",
     };
     let mut text = format!("\n{number}. {} {}: {}\n", culprit.invariant, culprit.service, finding.text);
-    let chain: Vec<String> =
-        finding.chain.iter().map(|link| format!("{} waits for {} ({})", link.who, link.waits_for, link.how)).collect();
-    writeln!(text, "   {}.", chain.join("; "))?;
+    let chain: Vec<String> = finding
+        .chain
+        .iter()
+        .map(|link| format!("{} waiting for {} ({})", link.who, link.waits_for, link.how))
+        .collect();
+    if !chain.is_empty() {
+        writeln!(text, "   {}.", chain.join("; "))?;
+    }
     writeln!(text, "   setting: {}; {confirmed}", if culprit.setting.is_empty() { "none" } else { &culprit.setting })?;
     writeln!(text, "   seen with {} seeds, first with {}", failure.seen, failure.seed)?;
     let loaded = &shrunk.loaded;

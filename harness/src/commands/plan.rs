@@ -6,7 +6,7 @@ use crate::load::{self, Loaded};
 use anyhow::Result;
 use fixtures::name::HostName;
 use fixtures::unit::Span;
-use scenarios::event::{Act, Life};
+use scenarios::event::Act;
 use scenarios::plan::Observed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -89,13 +89,7 @@ fn text(loaded: &Loaded) -> Result<String> {
 /// ` once store in az1 becomes active`.
 fn after(observed: &Observed) -> String {
     let zone = observed.zone.as_ref().map_or_else(String::new, |zone| format!(" in {zone}"));
-    let life = match observed.becomes {
-        Life::Off => "off",
-        Life::Starting => "starting",
-        Life::Serving => "serving",
-        Life::Active => "active",
-    };
-    format!(" once {}{zone} becomes {life}", observed.service)
+    format!(" once {}{zone} becomes {}", observed.service, observed.becomes.word())
 }
 
 /// `az1 (22), az2 (3: az2-cache-0, …)`.

@@ -1,24 +1,21 @@
-//! Owns a case as files that run in every world: a scenario and its graph beside it. Refuses to write what files cannot
-//! say yet.
+//! Owns a case as files that run in every world: a scenario, its graph and its topology beside it. Refuses to know what
+//! is in a fault; that is [`kinds`]'.
+
+mod kinds;
 
 use crate::load::Loaded;
-use anyhow::{Context, Result, bail};
-use fixtures::graph::Strength;
+use anyhow::{Context, Result};
 use fixtures::unit::Span;
-use fixtures::version::{CallSettings, Settings};
 use scenarios::customers::{Retry, Traffic};
-use scenarios::fault::{Boot, Deploy, Fault, Link, Push, Rollout, Selection};
-use scenarios::plan::{BootTrouble, Shape};
-use scenarios::scenario::{After, Pulses, Scenario, TimedFault};
+use scenarios::scenario::{After, Observed, Pulses, RecoveryFrom, Scenario, TimedFault};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Writes a case as `NAME.toml` and `NAME-graph.toml` (and its topology as `NAME-zones.toml`) into a folder; returns the
 /// scenario's path.
 ///
 /// # Errors
-/// Where the folder cannot be written, or a fault is of a kind that files cannot say yet.
+/// Where the folder cannot be written.
 pub fn write(loaded: &Loaded, name: &str, folder: &Path, comment: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made; name another folder with --out", folder.display()))?;
@@ -42,13 +39,13 @@ pub fn write(loaded: &Loaded, name: &str, folder: &Path, comment: &str) -> Resul
 /// A scenario as a file.
 ///
 /// # Errors
-/// Where a fault is of a kind that files cannot say yet.
+/// None; writing into a text does not fail.
 pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, comment: &str) -> Result<String> {
     let mut text = String::from("#:schema ../schemas/scenario.schema.json\n#\n");
     for line in comment.lines() {
         writeln!(text, "{}", format!("# {line}").trim_end())?;
     }
-    let title: String = scenario.title.chars().flat_map(char::escape_default).collect();
+    let title = fixtures::write::escaped(&scenario.title);
     writeln!(text, "name = \"{name}\"\ntitle = \"{title}\"\ntopology = \"{topology}\"\ngraph = \"{graph}\"")?;
     let ids: Vec<String> = scenario.invariants.iter().map(|id| format!("\"{id}\"")).collect();
     writeln!(text, "invariants = [{}]", ids.join(", "))?;
@@ -66,6 +63,9 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
     ];
     for (key, length) in lengths {
         writeln!(text, "{key} = \"{}\"", Span(length))?;
+    }
+    if windows.recovery_from == RecoveryFrom::LastHeal {
+        writeln!(text, "recovery-from = \"last-heal\"")?;
     }
     for fault in &scenario.faults {
         write_fault(&mut text, fault)?;
@@ -99,103 +99,27 @@ fn customers(text: &mut String, traffic: &Traffic) -> Result<()> {
 }
 
 fn write_fault(text: &mut String, fault: &TimedFault) -> Result<()> {
-    let plain = fault.within.is_zero() && fault.pulses == Pulses::ONCE;
-    if !plain {
-        bail!("the fault `{}` says more than a search can write into a file yet", fault.name);
-    }
-    let (kind, keys) = match &fault.fault {
-        Fault::PowerOff(power_off) => {
-            let unsynced = format!("{:?}", power_off.unsynced).to_lowercase();
-            ("power-off", keys(&power_off.hosts, [format!("unsynced = \"{unsynced}\"")]))
-        }
-        Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(ms) }) => {
-            ("boot", keys(hosts, [format!("late = \"{ms}ms\"")]))
-        }
-        // Only latency: that is all that a search varies.
-        Fault::Link(Link { from, to, shape, one_way })
-            if *shape == (Shape { latency_us: shape.latency_us, ..Shape::default() }) =>
-        {
-            let to = to.iter().map(|to| format!("to = {{ {} }}", keys(to, [])));
-            let latency = Span(Duration::from_micros(shape.latency_us));
-            let from = format!("from = {{ {} }}", keys(from, []));
-            let way = one_way.then(|| "one-way = true".to_owned());
-            let all = [from].into_iter().chain(to).chain([format!("latency = \"{latency}\"")]).chain(way);
-            ("link", all.collect::<Vec<_>>().join(", "))
-        }
-        Fault::NamesEmpty(fault) => ("names-empty", keys(&fault.hosts, [])),
-        Fault::NamesStale(fault) => ("names-stale", keys(&fault.hosts, [])),
-        Fault::NamesWrong(fault) => ("names-wrong", keys(&fault.hosts, [])),
-        Fault::NamesDead(fault) => ("names-dead", keys(&fault.hosts, [])),
-        Fault::NamesSlow(fault) => ("names-slow", keys(&fault.hosts, [format!("delay = \"{}\"", Span(fault.delay))])),
-        Fault::GrantsRefused(fault) => ("grants-refused", keys(&fault.hosts, [])),
-        Fault::GrantsExpired(fault) => ("grants-expired", keys(&fault.hosts, [])),
-        Fault::ClockWrong(fault) => {
-            let way = if fault.ahead_ms < 0 { "behind" } else { "ahead" };
-            let off = Span(Duration::from_millis(fault.ahead_ms.unsigned_abs()));
-            ("clock-wrong", keys(&fault.hosts, [format!("{way} = \"{off}\"")]))
-        }
-        Fault::Push(Push(rollout)) => ("push", self::rollout(rollout)),
-        Fault::Deploy(Deploy(rollout)) => ("deploy", self::rollout(rollout)),
-        _ => bail!("the fault `{}` is of a kind that a search cannot write into a file yet", fault.name),
-    };
+    let (kind, keys) = (fault.fault.entry().kind, kinds::keys(&fault.fault));
     writeln!(text, "\n[[faults]]\nname = \"{}\"\n{kind} = {{ {keys} }}", fault.name)?;
     match &fault.after {
         None => {}
         Some(After::Round(name)) => writeln!(text, "after = \"{name}\"")?,
-        Some(After::Event(_)) => bail!("the fault `{}` waits for an event, which no file can say yet", fault.name),
+        Some(After::Event(Observed { service, zone, becomes })) => {
+            let zone = zone.iter().map(|zone| format!(", zone = \"{zone}\"")).collect::<String>();
+            let becomes = becomes.word();
+            writeln!(text, "after = {{ service = \"{service}\"{zone}, becomes = \"{becomes}\" }}")?;
+        }
     }
-    writeln!(text, "at = \"{}\"\nlasts = \"{}\"", Span(fault.at), Span(fault.lasts))?;
+    writeln!(text, "at = \"{}\"", Span(fault.at))?;
+    if !fault.within.is_zero() {
+        writeln!(text, "within = \"{}\"", Span(fault.within))?;
+    }
+    if fault.pulses != Pulses::ONCE {
+        writeln!(text, "times = {}\nevery = \"{}\"", fault.pulses.times, Span(fault.pulses.every))?;
+    }
+    // What happens in one instant does not last.
+    if !fault.lasts.is_zero() {
+        writeln!(text, "lasts = \"{}\"", Span(fault.lasts))?;
+    }
     Ok(())
-}
-
-/// The keys of a push or a deployment.
-fn rollout(rollout: &Rollout) -> String {
-    let Rollout { service, set, zones, bake, stop_on_failure } = rollout;
-    let Settings { work, capacity, fails, does_not_start, calls } = set;
-    let calls: Vec<String> = calls.iter().map(call).collect();
-    let settings = [
-        work.map(|work| format!("work = \"{}\"", Span(work))),
-        capacity.map(|capacity| format!("capacity = \"{capacity}\"")),
-        fails.then(|| "fails = true".to_owned()),
-        does_not_start.then(|| "starts = false".to_owned()),
-        (!calls.is_empty()).then(|| format!("calls = [{}]", calls.join(", "))),
-    ];
-    let settings: Vec<String> = settings.into_iter().flatten().collect();
-    let own = [format!("service = \"{service}\""), format!("set = {{ {} }}", settings.join(", "))];
-    let bake = bake.map(|bake| format!("bake-time = \"{}\"", Span(bake)));
-    let stop = stop_on_failure.then(|| "stop-on-failure = true".to_owned());
-    let zones = selection(&Selection::of_zones(zones.clone()));
-    own.into_iter().chain(zones).chain(bake).chain(stop).collect::<Vec<_>>().join(", ")
-}
-
-/// How calls to one dependency are made in a version.
-fn call(call: &CallSettings) -> String {
-    let CallSettings { to, timeout, attempts, strength } = call;
-    let strength = strength.map(|strength| match strength {
-        Strength::Hard => "strength = \"hard\"".to_owned(),
-        Strength::Soft => "strength = \"soft\"".to_owned(),
-    });
-    let timeout = timeout.map(|timeout| format!("timeout = \"{}\"", Span(timeout)));
-    let attempts = attempts.map(|attempts| format!("attempts = {attempts}"));
-    let keys = [Some(format!("to = \"{to}\"")), timeout, attempts, strength];
-    format!("{{ {} }}", keys.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-/// The keys of a choice of hosts, and others, as a table has them.
-fn keys<const COUNT: usize>(hosts: &Selection, more: [String; COUNT]) -> String {
-    selection(hosts).into_iter().chain(more).collect::<Vec<_>>().join(", ")
-}
-
-/// The keys of a choice of hosts.
-fn selection(selection: &Selection) -> Vec<String> {
-    let Selection { zones, services, hosts, share } = selection;
-    let zones: Vec<String> = zones.iter().map(ToString::to_string).collect();
-    let services: Vec<String> = services.iter().map(ToString::to_string).collect();
-    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    let list = |(key, names): (&str, Vec<String>)| {
-        let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        (!names.is_empty()).then(|| format!("{key} = [{}]", quoted.join(", ")))
-    };
-    let lists = [("zones", zones), ("services", services), ("hosts", hosts)].into_iter().filter_map(list);
-    lists.chain(share.map(|share| format!("share = \"{share}\""))).collect()
 }

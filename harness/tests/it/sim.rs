@@ -247,6 +247,21 @@ fn what_a_search_varies_can_be_written_and_read_back() {
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["boot", "link", "power-off"]);
 }
 
+/// Whatever a game day says, a case that a search made of it can say as well.
+#[test]
+fn every_built_in_game_day_can_be_written_and_read_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in scenarios::builtin::scenario_names() {
+        let base = load::scenario(name, false).expect("it loads");
+        let path = file::write(&base, "written", folder.path(), "why").expect("it is written");
+        let again = load::scenario(&path.display().to_string(), false).unwrap_or_else(|bad| panic!("{}", bad.text));
+        let names = (again.scenario.name.clone(), again.scenario.topology.clone(), again.scenario.graph.clone());
+        let mut written = base.scenario.clone();
+        (written.name, written.topology, written.graph) = names;
+        assert_eq!(again.scenario, written, "{name}");
+    }
+}
+
 /// A search is the same whatever the number of threads.
 #[test]
 fn a_search_does_not_depend_on_its_threads() {

@@ -216,7 +216,7 @@ fn table(sight: &Sight<'_>) -> String {
     out.push_str("<thead><tr><th scope=\"col\">instance</th><th scope=\"col\">service</th><th scope=\"col\">team</th><th scope=\"col\">zone</th><th scope=\"col\">power-on to active</th><th scope=\"col\">time not active</th><th scope=\"col\">at the end</th></tr></thead>\n<tbody>\n");
     for (at, row) in sight.record.instances.iter().enumerate().take(TABLE_MAX) {
         let back = row.restart_to_active_ms.map_or_else(|| "–".to_owned(), length_ms);
-        let end = last_life(sight, at).map_or("not seen", word);
+        let end = last_life(sight, at).map_or("not seen", Life::word);
         out.push_str(&format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{back}</td><td>{}</td><td>{end}</td></tr>\n",
             html_to(row.name.as_str(), 80),
@@ -234,15 +234,6 @@ fn table(sight: &Sight<'_>) -> String {
         out.push_str(&format!("<p>{} more are in record.json.</p>\n", rows - TABLE_MAX));
     }
     out + "</details>\n"
-}
-
-fn word(life: Life) -> &'static str {
-    match life {
-        Life::Off => "off",
-        Life::Starting => "starting",
-        Life::Serving => "serving",
-        Life::Active => "active",
-    }
 }
 
 /// How long it was not active after it had been for the first time.

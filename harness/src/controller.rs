@@ -266,6 +266,8 @@ pub struct Controller {
     busy: Option<Do>,
     /// How each instance stands, as probed from outside.
     lives: BTreeMap<InstanceName, Known>,
+    /// When the witness last looked at each instance and told a change.
+    looked: BTreeMap<usize, Nanos>,
     /// Instances whose host has power and that are not active.
     awaited: BTreeSet<usize>,
     /// Zone of each host.
@@ -333,6 +335,7 @@ impl Controller {
             stage: Stage::Idle,
             busy: None,
             lives,
+            looked: BTreeMap::new(),
             awaited: BTreeSet::new(),
             zones,
             acting_on: BTreeSet::new(),

@@ -55,6 +55,7 @@ impl Controller {
         let Report { degraded, missing, cause, took_us, .. } = report;
         let detail = Detail::Probe { outcome: life, cause, took_us };
         out.push(Command::Log { t_ns, by: By::Witness, place, detail, synced: false });
+        self.looked.insert(instance, t_ns);
         self.set_life(t_ns, By::Witness, instance, Known { life, degraded, missing }, out);
     }
 
@@ -94,8 +95,20 @@ impl Controller {
         }
         let known = Known { life: Life::Starting, degraded: false, missing: Vec::new() };
         for instance in self.instances_on(hosts) {
+            let before = self.outran(instance, t_ns);
             self.set_life(t_ns, By::Hand, instance, known.clone(), out);
+            if let Some((at_ns, before)) = before {
+                self.set_life(at_ns, By::Witness, instance, before, out);
+            }
         }
+    }
+
+    /// What the witness saw of an instance that answered before the word came that its host had got power at a moment: the
+    /// witness tells changes, and would not tell that one again.
+    fn outran(&self, instance: usize, lit_ns: Nanos) -> Option<(Nanos, Known)> {
+        let at_ns = *self.looked.get(&instance).filter(|at_ns| **at_ns > lit_ns)?;
+        let known = self.lives.get(&self.placement.instances.get(instance)?.name)?;
+        matches!(known.life, Life::Serving | Life::Active).then(|| (at_ns, known.clone()))
     }
 
     /// Hosts lost power.

@@ -32,6 +32,20 @@ fn a_run_goes_through_its_phases_and_ends() {
     assert_eq!(play.acts, [Do::Provision, all, off, on, Do::ReadBack, Do::Teardown]);
 }
 
+/// On a busy machine an instance may answer before the word comes that its host has power. The witness tells it once.
+#[test]
+fn who_is_active_before_the_word_of_its_power_is_active() {
+    let mut play = Play::new("minimal");
+    play.quick = (0..play.loaded.placement.instances.len()).filter(|instance| instance % 2 == 0).collect();
+    play.play(|_| false);
+    assert_eq!(play.ending, Some(Ending::Completed));
+    let expected: Vec<Phase> = PHASES.into_iter().chain([Phase::Teardown, Phase::Ended]).collect();
+    assert_eq!(play.phases(), expected);
+    let settled = play.log.iter().find(|(_, d)| matches!(d, Detail::Phase { phase: Phase::Baseline, .. }));
+    let settle = play.loaded.scenario.windows.settle;
+    assert!(settled.is_some_and(|(at, _)| u128::from(*at) < settle.as_nanos()), "{settled:?}");
+}
+
 /// The declared windows are kept to the nanosecond in virtual time, so a judgement never rests on a shorter one.
 #[test]
 fn declared_windows_last_as_long_as_declared() {

@@ -22,6 +22,8 @@ pub(crate) struct Play {
     pub(crate) cancelled: usize,
     /// Instances that never become active again after they lost power.
     pub(crate) stuck: BTreeSet<usize>,
+    /// Instances that the witness sees active before the word comes that they have got power, and tells once.
+    pub(crate) quick: BTreeSet<usize>,
     /// Instances that answer although they have no power.
     pub(crate) undead: Vec<usize>,
     /// An act that fails: its place in the order of acts.
@@ -62,6 +64,7 @@ impl Play {
             ending: None,
             cancelled: 0,
             stuck: BTreeSet::new(),
+            quick: BTreeSet::new(),
             undead: Vec::new(),
             failing_act: None,
             dark,
@@ -138,10 +141,15 @@ impl Play {
             Do::PowerOn(hosts) => {
                 let first = self.acts.len() == 2;
                 self.dark.retain(|host| !hosts.iter().any(|lit| lit.as_str() == host));
+                for instance in self.quick.clone() {
+                    self.probe(instance, Life::Active);
+                }
+                let t_ns = if self.quick.is_empty() { t_ns } else { t_ns - 50 * MS };
                 self.feed(Input::Done(Ok(Done::Lit { t_ns, skew_ns, method })));
                 for instance in 0..self.loaded.placement.instances.len() {
                     let host = &self.loaded.placement.hosts[self.loaded.placement.instances[instance].host].name;
-                    if hosts.contains(host) && (first || !self.stuck.contains(&instance)) {
+                    let wakes = (first || !self.stuck.contains(&instance)) && !self.quick.contains(&instance);
+                    if hosts.contains(host) && wakes {
                         self.waking.push_back((self.now + 300 * MS, instance));
                     }
                 }

@@ -3,6 +3,9 @@
 //!
 //! `cargo build --release && cargo run --release --example bench` — the last figures are in `figures/bench.txt`.
 
+#[path = "bench/process.rs"]
+mod process;
+
 use agents::config::{HostConfig, InstanceConfig, Process};
 use agents::runtime::clock::mono_ns;
 use agents::wire::From;
@@ -15,6 +18,7 @@ use harness::load;
 use harness::world::World;
 use harness::world::docker::engine::Engine;
 use harness::world::docker::{DockerWorld, Options, Parts};
+use process::{cpu_ticks, resident_kb};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
@@ -119,19 +123,6 @@ fn idle_host() -> Result<HostConfig> {
         boot: Duration::ZERO,
         processes,
     })
-}
-
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let field = |at: usize| after_name.split(' ').nth(at).and_then(|word| word.parse::<u64>().ok()).unwrap_or_default();
-    field(11) + field(12)
-}
-
-fn resident_kb(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
 /// One act of a world, waited for.

@@ -276,6 +276,26 @@ fn a_search_does_not_depend_on_its_threads() {
     assert_eq!(search_on(1), search_on(3));
 }
 
+/// With all name servers dark, who has just started waits for them, not for somebody who is well and cannot be found.
+#[test]
+fn who_starts_without_any_name_server_waits_for_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("day.toml");
+    let text = "name = \"day\"\ntopology = \"us-test-1\"\ngraph = \"named\"\n[windows]\nrecovery = \"8s\"\n\
+                [[faults]]\nname = \"all\"\npower-off = {}\nlasts = \"3s\"\n\
+                [[faults]]\nname = \"names\"\npower-off = { services = [\"names\"], unsynced = \"kept\" }\nlasts = \"14s\"\n";
+    std::fs::write(&path, text).expect("it is written");
+    let mut loaded = load::scenario(&path.display().to_string(), false).unwrap_or_else(|bad| panic!("{}", bad.text));
+    let judgement = twin::play(&mut loaded, 7).expect("it plays").judgement;
+    let found: Vec<_> = judgement.findings.iter().filter(|finding| finding.invariant == "S5").collect();
+    assert!(!found.is_empty(), "{:?}", judgement.invariants);
+    for finding in found {
+        assert_eq!(finding.dependency.as_ref().map(|name| name.as_str()), Some("names"), "{}", finding.text);
+        assert!(finding.text.contains("cannot start without `addresses` from `names`"), "{}", finding.text);
+        assert_eq!(finding.chain.last().map(|link| link.how.as_str()), Some("power"), "{:?}", finding.chain);
+    }
+}
+
 /// Every fault of a file has its effect in virtual time, or the run says that it has none.
 #[test]
 fn faults_other_than_the_loss_of_power_are_simulated_or_refused() {

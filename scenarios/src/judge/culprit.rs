@@ -219,6 +219,9 @@ fn need_hop(
     told: Option<EventId>,
 ) -> Hop {
     let instance = &run.case.placement.instances[here];
+    if let Some(hop) = nameless(run, here, at_ns, need, told).filter(|_| !gave_up) {
+        return hop;
+    }
     let setting = format!("services.{}.needs.{need}", instance.service);
     let granted = granting(run, &instance.zone, from, at_ns).is_some();
     let (setting, cause) =
@@ -237,6 +240,22 @@ fn need_hop(
     let root =
         Root { service: instance.service.clone(), dependency: Some(from.clone()), setting: Some(setting), cause };
     Hop { link: link(run, here, at_ns, from.to_string(), format!("need {need}"), told), root, next }
+}
+
+/// Where no name server of the region answers, who has just started finds nobody, and be they well.
+fn nameless(run: &Run<'_>, here: usize, at_ns: u64, need: &str, told: Option<EventId>) -> Option<Hop> {
+    let (placement, instance) = (run.case.placement, &run.case.placement.instances[here]);
+    let names = &run.case.graph.names.as_ref()?.service;
+    let region = |index: usize| &placement.hosts[placement.instances[index].host].region;
+    let serves = |&index: &usize| &placement.instances[index].service == names && region(index) == region(here);
+    let servers: Vec<usize> = (0..placement.instances.len()).filter(serves).collect();
+    if servers.contains(&here) || servers.iter().any(|&server| run.is_active(server, at_ns)) {
+        return None;
+    }
+    let next = servers.iter().copied().min_by_key(|&server| placement.instances[server].zone != instance.zone);
+    let (service, dependency) = (instance.service.clone(), Some(names.clone()));
+    let root = Root { service, dependency, setting: None, cause: Cause::Waits("addresses".to_owned()) };
+    Some(Hop { link: link(run, here, at_ns, names.to_string(), format!("lookup, for its {need}"), told), root, next })
 }
 
 /// An instance of a service in reach that is not active: rather one with power, and rather in the same zone.

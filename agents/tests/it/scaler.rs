@@ -2,7 +2,7 @@
 //! whoever is scaled, and its callers. Refuses to know regions.
 
 use crate::runtime::{free, http, start};
-use crate::world::{MS, Peer, World, call, config, machine, need, service, target, work};
+use crate::world::{MS, Peer, World, answer, call, config, machine, need, service, target, work};
 use agents::commons::Callee;
 use agents::commons::scaler::{DutyConfig, GroupConfig, ScalerConfig};
 use agents::commons::telemetry::{BoardConfig, MeterConfig};
@@ -211,12 +211,6 @@ fn scaled(begins: bool) -> World<Machine> {
     let mut world = World::new(Machine::new(config));
     world.start();
     world
-}
-
-fn answer(world: &mut World<Machine>, ask: Ask) -> (Option<Failure>, Option<String>) {
-    let id = world.ask(ask, None);
-    let reply = &world.replies[&id][0];
-    (reply.error, reply.value.clone())
 }
 
 #[test]

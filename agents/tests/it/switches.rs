@@ -1,6 +1,6 @@
 //! Owns the claims about what an operator can switch at an instance. Refuses to know who does.
 
-use crate::world::{MS, World, call, config, fails, machine, ok, target, work};
+use crate::world::{MS, World, answer, call, config, fails, machine, ok, target, work};
 use agents::config::ControlConfig;
 use agents::machine::Machine;
 use agents::machine::switch::OBEYS;
@@ -18,12 +18,6 @@ fn controlled(control: ControlConfig) -> World<Machine> {
     let mut world = World::new(Machine::new(config));
     world.start();
     world
-}
-
-fn answer(world: &mut World<Machine>, ask: Ask) -> (Option<Failure>, Option<String>) {
-    let id = world.ask(ask, None);
-    let reply = &world.replies[&id][0];
-    (reply.error, reply.value.clone())
 }
 
 #[test]

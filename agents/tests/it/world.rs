@@ -226,3 +226,10 @@ pub(crate) fn machine(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> World<M
     world.start();
     world
 }
+
+/// What a machine answers at once: how it fails, and the value.
+pub(crate) fn answer(world: &mut World<Machine>, ask: Ask) -> (Option<Failure>, Option<String>) {
+    let id = world.ask(ask, None);
+    let reply = &world.replies[&id][0];
+    (reply.error, reply.value.clone())
+}

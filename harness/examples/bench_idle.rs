@@ -74,8 +74,8 @@ fn main() -> Result<()> {
     std::thread::sleep(Duration::from_secs(SECONDS));
     let all = processes(&group);
     let used = all.iter().map(|pid| cpu_ticks(*pid)).sum::<u64>().saturating_sub(before);
-    let mut resident: Vec<u64> = all.iter().map(|pid| resident_kb(*pid)).collect();
-    resident.sort_unstable();
+    let resident = sorted(&all, resident_kb);
+    let own = sorted(&all, own_kb);
     let hosts = all.len();
     let ended = Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status()?;
     // Whatever it still says, it must not wait for somebody to read it.
@@ -89,12 +89,10 @@ fn main() -> Result<()> {
         "an idle region, {hosts} processes, % of one core (at most 15)      {:.1}",
         used as f64 / SECONDS as f64
     ));
-    let mb = |kb: Option<&u64>| kb.copied().unwrap_or_default() as f64 / 1024.0;
-    say(&format!(
-        "its processes resident, MB, the median and the largest (at most 6) {:.1} {:.1}",
-        mb(resident.get(hosts / 2)),
-        mb(resident.last())
-    ));
+    for (what, sizes) in [("resident", resident), ("of that their own, and not the executable's", own)] {
+        let mb = |at: usize| sizes.get(at).copied().unwrap_or_default() as f64 / 1024.0;
+        say(&format!("{what}, MB, the median and the largest (at most 6): {:.1} {:.1}", mb(hosts / 2), mb(hosts - 1)));
+    }
     Ok(())
 }
 
@@ -104,4 +102,18 @@ fn processes(group: &str) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(group)))
         .collect()
+}
+
+/// A figure of every process, from the smallest.
+fn sorted(pids: &[u32], figure: impl Fn(u32) -> u64) -> Vec<u64> {
+    let mut figures: Vec<u64> = pids.iter().map(|pid| figure(*pid)).collect();
+    figures.sort_unstable();
+    figures
+}
+
+/// Resident memory that no file is behind, in kB: all processes of all hosts share the pages of one executable.
+fn own_kb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ use harness::load;
 use harness::world::World;
 use harness::world::docker::engine::Engine;
 use harness::world::docker::{DockerWorld, Options, Parts};
-use process::{cpu_ticks, resident_kb};
+use process::{cpu_ticks, memory_kb};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
@@ -73,7 +73,7 @@ fn idle(executable: &std::path::Path) -> Result<()> {
     let before = ticks(&agents);
     std::thread::sleep(Duration::from_secs(IDLE_SECONDS));
     let used = ticks(&agents) - before;
-    let resident: Vec<u64> = agents.iter().map(|agent| resident_kb(agent.id())).collect();
+    let resident: Vec<u64> = agents.iter().map(|agent| memory_kb(agent.id(), "VmRSS")).collect();
     for agent in &mut agents {
         agent.kill()?;
         agent.wait()?;

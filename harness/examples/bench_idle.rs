@@ -8,7 +8,7 @@
 mod process;
 
 use anyhow::{Context, Result, bail};
-use process::{cpu_ticks, resident_kb};
+use process::{cpu_ticks, memory_kb};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -74,8 +74,8 @@ fn main() -> Result<()> {
     std::thread::sleep(Duration::from_secs(SECONDS));
     let all = processes(&group);
     let used = all.iter().map(|pid| cpu_ticks(*pid)).sum::<u64>().saturating_sub(before);
-    let resident = sorted(&all, resident_kb);
-    let own = sorted(&all, own_kb);
+    // All processes of all hosts share the pages of one executable.
+    let (resident, own) = (sorted(&all, "VmRSS"), sorted(&all, "RssAnon"));
     let hosts = all.len();
     let ended = Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status()?;
     // Whatever it still says, it must not wait for somebody to read it.
@@ -104,16 +104,9 @@ fn processes(group: &str) -> Vec<u32> {
         .collect()
 }
 
-/// A figure of every process, from the smallest.
-fn sorted(pids: &[u32], figure: impl Fn(u32) -> u64) -> Vec<u64> {
-    let mut figures: Vec<u64> = pids.iter().map(|pid| figure(*pid)).collect();
-    figures.sort_unstable();
-    figures
-}
-
-/// Resident memory that no file is behind, in kB: all processes of all hosts share the pages of one executable.
-fn own_kb(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+/// Memory of every process, from the smallest, in kB.
+fn sorted(pids: &[u32], of: &str) -> Vec<u64> {
+    let mut sizes: Vec<u64> = pids.iter().map(|pid| memory_kb(*pid, of)).collect();
+    sizes.sort_unstable();
+    sizes
 }

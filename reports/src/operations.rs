@@ -8,7 +8,7 @@ use scenarios::judgement::Availability;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Phases in which customers are counted, in the order of a run.
-const PHASES: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
+pub(crate) const PHASES: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
 
 /// One operation in one phase of one zone.
 pub(crate) struct Row<'r> {

@@ -1,7 +1,7 @@
 //! Owns the table at the end of a run, which a person reads in ten seconds: at most 100 columns, verdict first.
 //! Refuses to know where files are and whether a terminal has colours.
 
-use crate::operations;
+use crate::operations::{self, PHASES};
 use crate::record::Record;
 use crate::text::{clean_to, count, hang, length_ms, list, share, width, wrap};
 use scenarios::event::EventId;
@@ -16,9 +16,6 @@ const ROWS_MAX: usize = 8;
 
 /// Columns that the name of an operation may take.
 const OPERATION_COLUMNS: usize = 40;
-
-/// Phases of the availability grid.
-const PHASES: [&str; 4] = ["baseline", "outage", "recovery", "quiet"];
 
 /// The table; each line ends with a newline.
 pub fn render(record: &Record, color: bool) -> String {

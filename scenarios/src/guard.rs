@@ -2,7 +2,7 @@
 //! Refuses to know who rolls back, and how.
 
 use crate::event::{Detail, EventId, Place};
-use crate::judge::samples_for;
+use crate::judge::{falls_short, samples_for};
 use crate::scenario::SteadyState;
 use crate::traffic::{Tally, window};
 use fixtures::name::ZoneName;
@@ -46,7 +46,7 @@ impl Watch {
             return None;
         }
         let (zone, answered) = (&self.zone, self.tally.answered());
-        if u128::from(answered) * 1_000_000 < u128::from(sent) * u128::from(steady.availability.ppm) {
+        if falls_short(answered, sent, steady.availability) {
             let promised = steady.availability;
             return Some(format!("{zone}: {answered} of {sent} requests answered (promised {promised})"));
         }

@@ -49,6 +49,7 @@ use fixtures::topology::Topology;
 
 pub use overload::RETRY_SETTING;
 pub use s1::allowed;
+pub(crate) use slo::falls_short;
 pub use slo::samples_for;
 
 /// What was to happen, and where.

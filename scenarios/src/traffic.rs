@@ -163,10 +163,12 @@ impl Tally {
 
     /// The failure seen most often.
     pub fn main_cause(&self) -> Option<&str> {
-        self.failed
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .max_by_key(|(_, count)| **count)
-            .map(|(cause, _)| cause.as_str())
+        main_cause(&self.failed)
     }
+}
+
+/// The cause that most requests failed for.
+pub(crate) fn main_cause(failed: &BTreeMap<String, u64>) -> Option<&str> {
+    let counted = failed.iter().filter(|(_, count)| **count > 0);
+    counted.max_by_key(|(_, count)| **count).map(|(cause, _)| cause.as_str())
 }

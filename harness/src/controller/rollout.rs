@@ -6,6 +6,7 @@ use scenarios::event::{By, Detail, Place};
 use scenarios::guard::Watch;
 use scenarios::plan::{Deed, Step};
 use scenarios::scenario::Scenario;
+use scenarios::timeline::ns;
 
 /// Zones that have a version of a rollout that stops on failure.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl Rollouts {
     /// A step was carried out: its zones are watched from when they must have got over the change itself.
     pub(super) fn begun(&mut self, t_ns: Nanos, step: &Step, scenario: &Scenario) {
         let Some(rollout) = guarded(step) else { return };
-        let shift_ns = u64::try_from(scenario.windows.shift.as_nanos()).unwrap_or(u64::MAX);
+        let shift_ns = ns(scenario.windows.shift);
         let watched = |zone: &fixtures::name::ZoneName| Watched {
             step: step.id.clone(),
             rollout: rollout.to_owned(),

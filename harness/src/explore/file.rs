@@ -6,6 +6,7 @@ mod kinds;
 use crate::load::Loaded;
 use anyhow::{Context, Result};
 use fixtures::unit::Span;
+use fixtures::write::{escaped, list};
 use scenarios::customers::{Retry, Traffic};
 use scenarios::scenario::{After, Observed, Pulses, RecoveryFrom, Scenario, TimedFault};
 use std::fmt::Write;
@@ -45,10 +46,9 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
     for line in comment.lines() {
         writeln!(text, "{}", format!("# {line}").trim_end())?;
     }
-    let title = fixtures::write::escaped(&scenario.title);
+    let title = escaped(&scenario.title);
     writeln!(text, "name = \"{name}\"\ntitle = \"{title}\"\ntopology = \"{topology}\"\ngraph = \"{graph}\"")?;
-    let ids: Vec<String> = scenario.invariants.iter().map(|id| format!("\"{id}\"")).collect();
-    writeln!(text, "invariants = [{}]", ids.join(", "))?;
+    writeln!(text, "invariants = {}", list(&scenario.invariants))?;
     let (traffic, steady, windows) = (&scenario.traffic, &scenario.steady_state, &scenario.windows);
     customers(&mut text, traffic)?;
     let (availability, p99) = (steady.availability, Span(steady.latency_p99));
@@ -89,10 +89,9 @@ fn customers(text: &mut String, traffic: &Traffic) -> Result<()> {
         }
     }
     for portion in &traffic.mix {
-        let zones: Vec<String> = portion.zones.iter().map(|zone| format!("\"{zone}\"")).collect();
         writeln!(text, "\n[[traffic.mix]]\noperation = \"{}\"\nshare = \"{}\"", portion.operation, portion.share)?;
-        if !zones.is_empty() {
-            writeln!(text, "zones = [{}]", zones.join(", "))?;
+        if !portion.zones.is_empty() {
+            writeln!(text, "zones = {}", list(&portion.zones))?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@
 
 use super::Run;
 use crate::event::{Asked, EventId};
-use crate::traffic::{Tally, Window};
+use crate::traffic::{Tally, Window, main_cause};
 use fixtures::name::ZoneName;
 use fixtures::unit::Percent;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub fn samples_for(availability: Percent) -> u64 {
     1_000_000_u64.checked_div(allowed_ppm).map_or(u64::MAX, |_| 1_000_000_u64.div_ceil(allowed_ppm))
 }
 
-fn falls_short(answered: u64, sent: u64, promised: Percent) -> bool {
+pub(crate) fn falls_short(answered: u64, sent: u64, promised: Percent) -> bool {
     u128::from(answered) * 1_000_000 < u128::from(sent) * u128::from(promised.ppm)
 }
 
@@ -62,10 +62,6 @@ fn hidden(tally: &Tally, promised: Percent, needed: u64) -> Option<(String, Aske
     let failing = tally.operations.iter().filter(|(_, asked)| fails(asked));
     let worst = failing.max_by_key(|(_, asked)| asked.failures() * 1_000 / asked.sent.max(1))?;
     Some((worst.0.clone(), worst.1.clone()))
-}
-
-fn main_cause(asked: &Asked) -> Option<&str> {
-    asked.failed.iter().max_by_key(|(_, count)| **count).map(|(cause, _)| cause.as_str())
 }
 
 impl<'a> Run<'a> {
@@ -91,7 +87,7 @@ impl<'a> Run<'a> {
             );
             (State::Unavailable, text)
         } else if let Some((operation, asked)) = &hidden {
-            let cause = main_cause(asked).map_or_else(String::new, |cause| format!(", mostly `{cause}`"));
+            let cause = main_cause(&asked.failed).map_or_else(String::new, |cause| format!(", mostly `{cause}`"));
             let (answered, sent, promised) = (asked.answered(), asked.sent, slo.availability);
             let text = format!(
                 "{zone}: {answered} of {sent} requests for `{operation}` answered (promised {promised}){cause}"

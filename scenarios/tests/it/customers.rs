@@ -1,5 +1,6 @@
 //! Claims about what customers send: how a file says it, every mistake in that, and how several operations are judged.
 
+use super::loading;
 use super::world::{World, graph, of, topology};
 use fixtures::diagnostic::{Diagnostic, Source};
 use fixtures::name::ZoneName;
@@ -12,20 +13,9 @@ use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Nine lines; what a test adds begins in the tenth.
-const HEAD: &str = r#"
-name = "day"
-topology = "us-test-1"
-graph = "minimal"
-
-[[faults]]
-name = "dark"
-power-off = { zones = ["az1"] }
-lasts = "10s"
-"#;
-
+/// The smallest game day, in nine lines; what a test adds begins in the tenth.
 fn source(more: &str) -> Source {
-    Source { name: "day.toml".to_owned(), text: format!("{HEAD}{more}") }
+    loading::source(&format!("{}\n{more}", loading::GOOD))
 }
 
 #[track_caller]

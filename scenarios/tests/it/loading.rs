@@ -6,7 +6,7 @@ use scenarios::bind::bind;
 use scenarios::load::load_scenario;
 use std::path::Path;
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 name = "day"
 topology = "us-test-1"
 graph = "minimal"
@@ -16,7 +16,7 @@ power-off = { zones = ["az1"] }
 lasts = "10s"
 "#;
 
-fn source(text: &str) -> Source {
+pub(super) fn source(text: &str) -> Source {
     Source { name: "day.toml".to_owned(), text: text.to_owned() }
 }
 

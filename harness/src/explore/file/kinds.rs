@@ -4,6 +4,7 @@ use fixtures::graph::Strength;
 use fixtures::name::ZoneName;
 use fixtures::unit::{Bandwidth, Percent, Span};
 use fixtures::version::{CallSettings, Settings};
+use fixtures::write::list;
 use scenarios::fault::{
     Boot, Cut, CutShape, Deploy, DiskErrors, DiskFull, DiskSlow, Fault, GrayZone, Link, Memory, PowerOff, Processor,
     Push, Rollout, Selection, Surge,
@@ -112,15 +113,15 @@ fn rollout(rollout: &Rollout) -> Vec<String> {
     let Settings { work, capacity, fails, does_not_start, calls } = set;
     let calls: Vec<String> = calls.iter().map(call).collect();
     let settings = [
-        work.map(|work| format!("work = \"{}\"", Span(work))),
-        capacity.map(|capacity| format!("capacity = \"{capacity}\"")),
+        work.map(|work| quoted("work", Span(work))),
+        capacity.map(|capacity| quoted("capacity", capacity)),
         fails.then(|| "fails = true".to_owned()),
         does_not_start.then(|| "starts = false".to_owned()),
         (!calls.is_empty()).then(|| format!("calls = [{}]", calls.join(", "))),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
-    let own = [format!("service = \"{service}\""), format!("set = {{ {} }}", settings.join(", "))];
-    let bake = bake.map(|bake| format!("bake-time = \"{}\"", Span(bake)));
+    let own = [quoted("service", service), format!("set = {{ {} }}", settings.join(", "))];
+    let bake = bake.map(|bake| quoted("bake-time", Span(bake)));
     let stop = stop_on_failure.then(|| "stop-on-failure = true".to_owned());
     own.into_iter().chain(in_zones(zones)).chain(bake).chain(stop).collect()
 }
@@ -132,22 +133,20 @@ fn call(call: &CallSettings) -> String {
         Strength::Hard => "strength = \"hard\"".to_owned(),
         Strength::Soft => "strength = \"soft\"".to_owned(),
     });
-    let timeout = timeout.map(|timeout| format!("timeout = \"{}\"", Span(timeout)));
+    let timeout = timeout.map(|timeout| quoted("timeout", Span(timeout)));
     let attempts = attempts.map(|attempts| format!("attempts = {attempts}"));
-    let keys = [Some(format!("to = \"{to}\"")), timeout, attempts, strength];
+    let keys = [Some(quoted("to", to)), timeout, attempts, strength];
     format!("{{ {} }}", keys.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// The keys of a choice of hosts.
 fn selection(selection: &Selection) -> Vec<String> {
     let Selection { zones, services, hosts, share } = selection;
-    let zones: Vec<String> = zones.iter().map(ToString::to_string).collect();
-    let services: Vec<String> = services.iter().map(ToString::to_string).collect();
-    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    let list = |(key, names): (&str, Vec<String>)| {
-        let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        (!names.is_empty()).then(|| format!("{key} = [{}]", quoted.join(", ")))
-    };
-    let lists = [("zones", zones), ("services", services), ("hosts", hosts)].into_iter().filter_map(list);
-    lists.chain(share.map(|share| format!("share = \"{share}\""))).collect()
+    let lists = [
+        (!zones.is_empty()).then(|| format!("zones = {}", list(zones))),
+        (!services.is_empty()).then(|| format!("services = {}", list(services))),
+        (!hosts.is_empty()).then(|| format!("hosts = {}", list(hosts))),
+    ];
+    let share = share.map(|share| quoted("share", share));
+    lists.into_iter().flatten().chain(share).collect()
 }

@@ -1,6 +1,5 @@
 //! Owns the questions that show whether names, grants or clocks of a region on an engine are in trouble, and which version
-//! processes run. Refuses to ask
-//! them: the hand does.
+//! processes run. Refuses to ask them: the hand does.
 
 use super::region::Layout;
 use crate::hand::protocol::{Target, TroubleProbe};

@@ -5,6 +5,7 @@ use super::SimWorld;
 use super::engine::{Engine, Happening};
 use super::network::Rule;
 use super::process::Program;
+use super::version::STOPPED;
 use crate::controller::{Done, Effect, Input};
 use crate::world::HOST_MEMORY_BYTES;
 use agents::machine::Nanos;
@@ -111,7 +112,7 @@ impl Engine {
                 format!("{count} hosts stand still")
             }
             Deed::End { services, kill } => {
-                let status = if *kill { "signal: 9 (SIGKILL)" } else { "signal: 15 (SIGTERM)" };
+                let status = if *kill { "signal: 9 (SIGKILL)" } else { STOPPED };
                 let ended = self.end_processes(hosts, services, status);
                 format!("{ended} processes were ended")
             }

@@ -8,7 +8,7 @@ use fixtures::trouble::{InForce, Trouble};
 use fixtures::version::Version;
 
 /// How a process ends that is stopped in order.
-const STOPPED: &str = "signal: 15 (SIGTERM)";
+pub(super) const STOPPED: &str = "signal: 15 (SIGTERM)";
 
 impl Engine {
     /// Rolls a version out; says what came of it, or why nothing did.

@@ -56,7 +56,8 @@ nothing is said of anybody's present systems.
 
 ## Measured
 
-`blackstart measure GRAPH` starts each service alone (S1), gives power back in many orders and tells the best and the worst
+`blackstart measure GRAPH` starts each service alone (S1; name servers, where a graph has any, are left on), gives power back
+in many orders and tells the best and the worst
 (S4, S5), and cuts every edge while its caller serves and while it starts, to compare what is declared with what is measured
 (D1).
 

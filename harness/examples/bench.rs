@@ -151,6 +151,7 @@ async fn region() -> Result<()> {
         topology: loaded.topology,
         graph: loaded.graph,
         placement: loaded.placement.clone(),
+        tries_stores: loaded.scenario.tries_stores(),
         traffic: loaded.scenario.traffic,
         seed: 1,
         clock: Arc::new(Clock::start()),

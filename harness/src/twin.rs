@@ -46,7 +46,8 @@ fn play_telling(loaded: &mut Loaded, seed: u64, utc: impl Fn(u64) -> String) -> 
     loaded.plan = scenarios::plan::plan(&loaded.scenario, &loaded.placement, seed);
     let Loaded { scenario, topology, graph, placement, plan, .. } = &*loaded;
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
-    let parts = Parts { topology, graph, placement, traffic: &scenario.traffic, seed, costs };
+    let (traffic, tries_stores) = (&scenario.traffic, scenario.tries_stores());
+    let parts = Parts { topology, graph, placement, traffic, tries_stores, seed, costs };
     let mut world = SimWorld::new(&parts);
     let mut controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), false);
     let mut events: Vec<Event> = Vec::new();

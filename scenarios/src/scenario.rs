@@ -32,6 +32,14 @@ pub struct Scenario {
     pub invariants: Vec<String>,
 }
 
+impl Scenario {
+    /// Whether anybody judges a history of replicated stores. Only then is one made: it is as many requests as a zone's
+    /// customers send.
+    pub fn tries_stores(&self) -> bool {
+        self.invariants.iter().any(|id| id == "A3")
+    }
+}
+
 /// The service level objective, per zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SteadyState {

@@ -63,7 +63,15 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
     let traffic = Traffic::plain(rate, Rate { milli_per_s: 1 }, Duration::from_secs(2));
     let begun = now();
     let costs = Costs::calibrated()?;
-    let parts = Parts { topology: &topology, graph: &graph, placement: &placement, traffic: &traffic, seed: 7, costs };
+    let parts = Parts {
+        topology: &topology,
+        graph: &graph,
+        placement: &placement,
+        traffic: &traffic,
+        tries_stores: false,
+        seed: 7,
+        costs,
+    };
     let mut world = SimWorld::new(&parts);
     let (mut log, mut calls, mut others) = (Log::new()?, 0, 0);
     world.perform(Do::Provision);

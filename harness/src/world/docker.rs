@@ -2,12 +2,13 @@
 //! happens in it.
 //!
 //! - [`engine`]: the engine's API, the only module that names bollard
-//! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of
+//! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of; [`found`]: what is there of it
 //! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 pub mod engine;
 mod faults;
+pub mod found;
 pub mod guard;
 mod hand_link;
 pub mod image;
@@ -80,6 +81,7 @@ pub struct Shared {
     graph: Graph,
     placement: Placement,
     traffic: Traffic,
+    tries_stores: bool,
     seed: u64,
     clock: Arc<Clock>,
     inputs: mpsc::Sender<Input>,
@@ -135,6 +137,8 @@ pub struct Parts {
     pub placement: Placement,
     /// Traffic.
     pub traffic: Traffic,
+    /// Whether the witness tries replicated stores ([`Scenario::tries_stores`](scenarios::scenario::Scenario::tries_stores)).
+    pub tries_stores: bool,
     /// The seed.
     pub seed: u64,
     /// The run's clock.
@@ -148,7 +152,8 @@ impl DockerWorld {
     pub fn new(parts: Parts, inputs: mpsc::Sender<Input>) -> Self {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
-        let Parts { engine, info, options, topology, graph, placement, traffic, seed, clock, on_progress, .. } = parts;
+        let Parts { engine, info, options, topology, graph, placement, .. } = parts;
+        let Parts { traffic, tries_stores, seed, clock, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -159,6 +164,7 @@ impl DockerWorld {
             graph,
             placement,
             traffic,
+            tries_stores,
             seed,
             clock,
             inputs,
@@ -193,31 +199,42 @@ async fn at_once<T, R, F: Future<Output = Result<R>>>(
     stream::iter(items).map(act).buffer_unordered(limit.max(1)).try_collect().await
 }
 
-/// Starts hosts that were made. Where their cables are the engine's, those of one network are started one after the other,
-/// networks beside each other: the engine counts a network's endpoints, and two starts at the same moment can leave it one
-/// too high (20.10, seen here in some of hundreds of runs); it then never lets go of the network. Two deaths at the same
-/// moment can do that too, and a loss of power is nothing else.
-async fn start_hosts(shared: &Shared, built: &Built, hosts: &[HostName], started: impl Fn()) -> Result<()> {
-    let start = async |host: &HostName| {
-        shared.going_on()?;
-        shared.engine.start(&shared.names.object(&format!("host-{host}"))).await?;
-        started();
-        Ok(())
-    };
+/// Starts or kills hosts. Where their cables are the engine's, those of one network come one after the other, networks
+/// beside each other: the engine counts a network's endpoints, and two that come or go at the same moment can leave the
+/// count one too high (20.10, seen here in some of hundreds of runs); it then never lets go of the network.
+async fn each_host<F: Future<Output = Result<()>>>(
+    shared: &Shared,
+    built: &Built,
+    hosts: &[HostName],
+    act: impl Fn(HostName) -> F,
+) -> Result<()> {
     if built.is_wired() {
-        return at_once(CALLS_AT_ONCE, hosts.iter().collect(), start).await.map(drop);
+        return at_once(CALLS_AT_ONCE, hosts.to_vec(), act).await.map(drop);
     }
-    let mut lanes: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
+    let mut lanes: BTreeMap<String, Vec<HostName>> = BTreeMap::new();
     for host in hosts {
-        lanes.entry(built.network_of(shared, host)).or_default().push(host);
+        lanes.entry(built.network_of(shared, host)).or_default().push(host.clone());
     }
+    let act = &act;
     let lanes = lanes.into_values().map(async |lane| {
         for host in lane {
-            start(host).await?;
+            act(host).await?;
         }
         Ok(())
     });
     try_join_all(lanes).await.map(drop)
+}
+
+/// Starts hosts that were made.
+async fn start_hosts(shared: &Shared, built: &Built, hosts: &[HostName], started: impl Fn()) -> Result<()> {
+    let started = &started;
+    each_host(shared, built, hosts, |host| async move {
+        shared.going_on()?;
+        shared.engine.start(&shared.names.object(&format!("host-{host}"))).await?;
+        started();
+        Ok(())
+    })
+    .await
 }
 
 impl World for DockerWorld {

@@ -78,6 +78,7 @@ impl Day<'_> {
             graph: self.loaded.graph.clone(),
             placement: self.loaded.placement.clone(),
             traffic: self.loaded.scenario.traffic.clone(),
+            tries_stores: self.loaded.scenario.tries_stores(),
             seed,
             clock: Arc::clone(clock),
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),

@@ -1,7 +1,7 @@
 //! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
 
 use super::faults::disk_cuts;
-use super::{Built, Shared, at_once, start_hosts};
+use super::{Built, Shared, at_once, each_host, start_hosts};
 use crate::controller::Done;
 use crate::hand::protocol::{Answer, Dark, DiskCut, Target, Task};
 use crate::witness::protocol::Tell;
@@ -9,8 +9,8 @@ use crate::world::draw;
 use anyhow::{Result, bail};
 use fixtures::name::{HostName, ZoneName};
 use scenarios::plan::Unsynced;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long hosts may take to tell that they passed their gates. It only bounds the measurement of skew: a region whose
@@ -32,7 +32,7 @@ pub(super) async fn power_off(
     let dark = if built.rights.host_view {
         by_hand(shared, built, hosts, &whole, disks).await?
     } else {
-        by_engine(shared, hosts).await?
+        by_engine(shared, built, hosts).await?
     };
     let gates = hosts.iter().map(ToString::to_string).collect();
     built.hand.ask(Task::CloseGates { gates }).await?;
@@ -80,19 +80,40 @@ async fn by_hand(
     }
 }
 
-/// Without rights: the engine kills them, as many at once as it will.
-async fn by_engine(shared: &Shared, hosts: &[HostName]) -> Result<Dark> {
-    let deaths = at_once(hosts.len(), hosts.to_vec(), |host| async move {
-        shared.engine.kill(&shared.names.object(&format!("host-{host}"))).await?;
-        Ok(agents::runtime::clock::mono_ns())
-    });
-    let deaths: Vec<u64> = deaths.await?;
+/// Without rights: the engine pauses them, as many at once as it will, and they are dark; then it kills them, which must
+/// not be at once ([`each_host`]). None that was paused runs again: the signal comes before anything else.
+async fn by_engine(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<Dark> {
+    let container = |host: &HostName| shared.names.object(&format!("host-{host}"));
+    let moments = Mutex::new(BTreeMap::new());
+    let dark = |host: HostName| {
+        let now = agents::runtime::clock::mono_ns();
+        moments.lock().unwrap_or_else(PoisonError::into_inner).entry(host).or_insert(now);
+    };
+    let (container, dark) = (&container, &dark);
+    at_once(hosts.len(), hosts.to_vec(), |host| async move {
+        match shared.engine.pause(&container(&host)).await {
+            Ok(()) => dark(host),
+            // An engine of a user's own may have no control group for that: such a host is dark when it is dead.
+            Err(error) => tracing::debug!("{host} was not paused: {error:#}"),
+        }
+        Ok(())
+    })
+    .await?;
+    each_host(shared, built, hosts, |host| async move {
+        shared.engine.kill(&container(&host)).await?;
+        // Its endpoint goes after the answer.
+        shared.engine.await_settled(&container(&host)).await?;
+        dark(host);
+        Ok(())
+    })
+    .await?;
+    let moments = std::mem::take(&mut *moments.lock().unwrap_or_else(PoisonError::into_inner));
     // The engine's answers are timed here, so the controller's own clock is mapped to the engine machine's.
     let here = agents::runtime::clock::mono_ns();
     let there = shared.clock.to_mono(shared.clock.now());
-    let map = |ns: u64| there.saturating_sub(here.saturating_sub(ns));
-    let first_ns = deaths.iter().copied().min().map(map).unwrap_or(there);
-    let last_ns = deaths.iter().copied().max().map(map).unwrap_or(there);
+    let map = |ns: &u64| there.saturating_sub(here.saturating_sub(*ns));
+    let first_ns = moments.values().min().map_or(there, map);
+    let last_ns = moments.values().max().map_or(there, map);
     let dead = hosts.iter().map(ToString::to_string).collect();
     Ok(Dark { method: "engine".to_owned(), dead, processes: hosts.len(), first_ns, last_ns, disks: Vec::new() })
 }

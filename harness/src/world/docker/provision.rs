@@ -129,6 +129,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     graph: shared.graph.clone(),
                     placement: shared.placement.clone(),
                     traffic: shared.traffic.clone(),
+                    tries_stores: shared.tries_stores,
                     seed: shared.seed,
                     block,
                     keys: keys.clone(),

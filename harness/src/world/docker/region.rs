@@ -32,6 +32,8 @@ pub struct Layout {
     pub placement: Placement,
     /// Traffic.
     pub traffic: Traffic,
+    /// Whether the witness tries replicated stores.
+    pub tries_stores: bool,
     /// Decides jitter and boot times.
     pub seed: u64,
     /// Subnets: the witness's first, then the zones'.
@@ -136,7 +138,7 @@ impl Layout {
                 .into_values()
                 .map(|host| SocketAddr::from((self.address(&self.placement.hosts[host]), draw::CANARY_PORT)))
                 .collect(),
-            triers: draw::triers(&region),
+            triers: if self.tries_stores { draw::triers(&region) } else { Vec::new() },
         }
     }
 }

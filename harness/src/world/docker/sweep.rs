@@ -78,9 +78,12 @@ pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) ->
             let found = engine.find(kind, &label).await?;
             let wanted: Vec<Found> = found.into_iter().filter(|found| !spare.contains(&found.name)).collect();
             new |= wanted.iter().any(|found| !left.contains_key(&found.name));
-            let removals =
-                stream::iter(wanted).map(|found| remove(engine, kind, found)).buffer_unordered(REMOVALS_AT_ONCE);
-            for (name, why) in removals.collect::<Vec<_>>().await {
+            let removals = stream::iter(lanes(wanted))
+                .map(async |lane| {
+                    stream::iter(lane).then(|found| remove(engine, kind, found)).collect::<Vec<_>>().await
+                })
+                .buffer_unordered(REMOVALS_AT_ONCE);
+            for (name, why) in removals.collect::<Vec<_>>().await.into_iter().flatten() {
                 match why {
                     None => drop(left.remove(&name)),
                     Some(why) => drop(left.insert(name.clone(), (kind.word().to_owned(), format!("{name} ({why})")))),
@@ -92,6 +95,17 @@ pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) ->
         }
     }
     Ok(left.into_values().collect())
+}
+
+/// What may be removed beside each other, and within that one after the other: an engine can lose count of a network's
+/// endpoints where two go at the same moment.
+fn lanes(found: Vec<Found>) -> Vec<Vec<Found>> {
+    let (plugged, free): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|found| found.network.is_some());
+    let mut lanes: BTreeMap<Option<String>, Vec<Found>> = BTreeMap::new();
+    for found in plugged {
+        lanes.entry(found.network.clone()).or_default().push(found);
+    }
+    lanes.into_values().chain(free.into_iter().map(|found| vec![found])).collect()
 }
 
 /// Removes one object; returns its name, and why it is still there.

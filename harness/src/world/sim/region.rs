@@ -40,6 +40,8 @@ pub struct Parts<'a> {
     pub placement: &'a Placement,
     /// Traffic.
     pub traffic: &'a Traffic,
+    /// Whether the witness tries replicated stores.
+    pub tries_stores: bool,
     /// Decides everything.
     pub seed: u64,
     /// What things cost.
@@ -164,7 +166,7 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
             .into_values()
             .map(|host| SocketAddr::new(address(host), draw::CANARY_PORT))
             .collect(),
-        triers: draw::triers(region),
+        triers: if parts.tries_stores { draw::triers(region) } else { Vec::new() },
         probes,
     }
 }

@@ -43,7 +43,7 @@ use gate::Gates;
 use host_fault::Ground;
 use journal::{Entry, Journal, Past};
 use machine::{Snapshot, Whose};
-use net::{Net, NetworkFault, wire};
+use net::{Net, NetworkFault, neighbours, wire};
 use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, Target, Task, Wire, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -80,6 +80,8 @@ struct Hand {
     ground: Ground,
     /// What was on the machine before the run.
     before: Option<Snapshot>,
+    /// How often the machine had no room for a neighbour before the run.
+    crowded_before: Option<u64>,
 }
 
 /// Runs the hand until its orders end; then it does by itself what its lease says.
@@ -148,6 +150,7 @@ impl Hand {
             hold_until_ns,
             ground: Ground::of_hand(),
             before,
+            crowded_before: neighbours::refused(),
         };
         if !disks.is_empty() {
             let mut held = Disks::new(hand.place());
@@ -198,6 +201,7 @@ impl Hand {
                 None => Err(format!("no fault `{fault}` is in force")),
             },
             Task::Heal { fault } => self.heal(&fault).map(|()| Answer::Done),
+            Task::Crowding => Ok(Answer::Crowded(self.crowding())),
             Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
             Task::Finish => Ok(Answer::Left(self.finish())),
         }
@@ -296,6 +300,10 @@ impl Hand {
         let names: Vec<String> = self.faults.keys().cloned().collect();
         let failed = |name: String| self.heal(&name).err().map(|why| ("fault".to_owned(), format!("{name} ({why})")));
         names.into_iter().filter_map(failed).collect()
+    }
+
+    fn crowding(&self) -> u64 {
+        neighbours::refused().zip(self.crowded_before).map_or(0, |(now, before)| now.saturating_sub(before))
     }
 
     fn hold(&mut self, ms: u64) -> Result<(), String> {

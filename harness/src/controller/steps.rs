@@ -59,6 +59,8 @@ impl Controller {
         if let Stage::Round { round, .. } = self.stage {
             self.enter(now, Phase::PowerOn, round, out);
         }
+        // Hosts answer from when their gates open, and the word of that may come later.
+        self.live_faults.remove(&step.fault);
         Some(Do::PowerOn(step.changes.clone()))
     }
 

@@ -4,13 +4,14 @@
 //! - [`rules`]: what the packet filter is told; one `iptables-restore` is atomic, all rules or none
 //! - [`shaper`]: what delays, loses, doubles and slows; [`queue`] and [`hold`] do it, by [`table`] and over [`nfnl`]
 //! - [`paths`]: measuring from inside a host's network namespace; [`fault`] and [`proof`]: a fault with its proof
-//! - [`wire`]: the cables of hosts
+//! - [`wire`]: the cables of hosts; [`neighbours`]: whether the machine has room for them
 //! - [`machine`]: the machine's own programs, run in its own root folder, because rules must go into the tables that
 //!   the engine itself uses (there are two kinds)
 
 mod fault;
 mod hold;
 mod machine;
+pub mod neighbours;
 mod nfnl;
 mod paths;
 mod proof;

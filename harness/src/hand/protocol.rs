@@ -127,6 +127,8 @@ pub enum Task {
         /// Its name.
         fault: String,
     },
+    /// Say for how many packets the machine has found no room in its table of neighbours since the hand began.
+    Crowding,
     /// Leave the region standing for so long, whoever is gone, then remove everything.
     Hold {
         /// Milliseconds.
@@ -347,6 +349,8 @@ pub enum Answer {
     Disks(Vec<(String, String)>),
     /// To [`Task::Inject`] and [`Task::Look`].
     Look(Look),
+    /// To [`Task::Crowding`].
+    Crowded(u64),
     /// To [`Task::Finish`].
     Left(Left),
 }

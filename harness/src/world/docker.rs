@@ -54,6 +54,9 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// Calls under way at once. The engine does no more with more of them.
 const CALLS_AT_ONCE: usize = 8;
+/// What becomes of packets where the machine's table of neighbours is full, and what to do.
+const CROWDED: &str = "were thrown away because the machine's table of neighbours was full; raise \
+                       net.ipv4.neigh.default.gc_thresh3, or run fewer regions at a time";
 
 /// Told of each thing that is there, with how many there will be.
 pub type OnProgress = Box<dyn Fn(&str, usize) + Send + Sync>;
@@ -89,6 +92,7 @@ pub struct Shared {
     built: RwLock<Option<Arc<Built>>>,
     guard: Mutex<Option<Guard>>,
     tearing_down: AtomicBool,
+    told_of_crowding: AtomicBool,
     on_progress: OnProgress,
 }
 
@@ -172,6 +176,7 @@ impl DockerWorld {
             built,
             guard,
             tearing_down,
+            told_of_crowding: AtomicBool::new(false),
             on_progress,
         };
         Self { shared: Arc::new(shared), cancel }
@@ -271,8 +276,14 @@ impl Shared {
             Do::PowerOff { hosts, unsynced } => power::power_off(self, &self.need_built()?, &hosts, unsynced).await,
             Do::Inject { fault, deed, hosts } => faults::inject(self, &self.need_built()?, fault, deed, hosts).await,
             Do::Heal { fault, deed, hosts } => faults::heal(self, &self.need_built()?, fault, deed, hosts).await,
-            Do::ReadBack => self.read_back().await,
-            Do::Teardown => self.tear_down().await,
+            Do::ReadBack => {
+                self.tell_of_crowding().await;
+                self.read_back().await
+            }
+            Do::Teardown => {
+                self.tell_of_crowding().await;
+                self.tear_down().await
+            }
             Do::Leave => self.leave_standing().await,
         }
     }
@@ -323,6 +334,17 @@ impl Shared {
         });
     }
 
+    /// A run whose packets the machine threw away is no witness of anything. Asked for when all has been seen, and again
+    /// where a run ends before that; told once.
+    async fn tell_of_crowding(&self) {
+        let Some(built) = self.built().filter(|built| built.routed) else { return };
+        // A hand that is gone is told of elsewhere.
+        let Ok(Answer::Crowded(refused)) = built.hand.ask(Task::Crowding).await else { return };
+        if refused > 0 && !self.told_of_crowding.swap(true, Ordering::Relaxed) {
+            self.caveat("neighbours-full", format!("{refused} packets {CROWDED}")).await;
+        }
+    }
+
     async fn read_back(&self) -> Result<Done> {
         let built = self.need_built()?;
         let done = built.read_back.notified();
@@ -347,7 +369,8 @@ impl Shared {
         let Some(built) = self.built() else {
             return self.finish_by_another_hand().await;
         };
-        if built.rights.host_view {
+        // Where cables are the engine's, it would lose count of their ends (`each_host`).
+        if built.is_wired() {
             let (whole, hosts, disks) = (Vec::new(), built.all_targets(self), Vec::new());
             // One write kills the whole region: removing dead containers takes the engine half as long. Where it
             // fails, the engine kills each itself.

@@ -312,7 +312,7 @@ fn region_that_never_settled_is_inconclusive_with_names() {
 
 #[test]
 fn fatal_caveats_make_everything_inconclusive() {
-    for code in ["harness-failed", "oom", "unplanned-death", "lost-windows"] {
+    for code in ["harness-failed", "oom", "unplanned-death", "lost-windows", "neighbours-full"] {
         let mut world = World::new("minimal");
         let mut events = world.played();
         let mut caveat = events[0].clone();

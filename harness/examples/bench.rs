@@ -73,7 +73,7 @@ fn idle(executable: &std::path::Path) -> Result<()> {
     let before = ticks(&agents);
     std::thread::sleep(Duration::from_secs(IDLE_SECONDS));
     let used = ticks(&agents) - before;
-    let resident: Vec<u64> = agents.iter().map(|agent| memory_kb(agent.id(), "VmRSS")).collect();
+    let resident: Vec<u64> = agents.iter().map(|agent| memory_kb(agent.id(), "status", "VmRSS")).collect();
     for agent in &mut agents {
         agent.kill()?;
         agent.wait()?;

@@ -74,8 +74,7 @@ fn main() -> Result<()> {
     std::thread::sleep(Duration::from_secs(SECONDS));
     let all = processes(&group);
     let used = all.iter().map(|pid| cpu_ticks(*pid)).sum::<u64>().saturating_sub(before);
-    // All processes of all hosts share the pages of one executable.
-    let (resident, own) = (sorted(&all, "VmRSS"), sorted(&all, "RssAnon"));
+    let sizes: Vec<(Kind, [u64; 3])> = all.iter().filter_map(|pid| Some((kind(*pid)?, sizes(*pid)))).collect();
     let hosts = all.len();
     let ended = Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status()?;
     // Whatever it still says, it must not wait for somebody to read it.
@@ -89,9 +88,18 @@ fn main() -> Result<()> {
         "an idle region, {hosts} processes, % of one core (at most 15)      {:.1}",
         used as f64 / SECONDS as f64
     ));
-    for (what, sizes) in [("resident", resident), ("of that their own, and not the executable's", own)] {
-        let mb = |at: usize| sizes.get(at).copied().unwrap_or_default() as f64 / 1024.0;
-        say(&format!("{what}, MB, the median and the largest (at most 6): {:.1} {:.1}", mb(hosts / 2), mb(hosts - 1)));
+    // All processes of all hosts share the pages of one executable.
+    say("memory, MB, the median and the largest (an agent: at most 6): resident | shared pages in parts | own");
+    for wanted in [Kind::Supervisor, Kind::Agent, Kind::NameServer] {
+        let of_kind: Vec<[u64; 3]> =
+            sizes.iter().filter(|(kind, _)| *kind == wanted).map(|(_, sizes)| *sizes).collect();
+        let column = |at: usize| {
+            let mut column: Vec<u64> = of_kind.iter().map(|sizes| sizes[at]).collect();
+            column.sort_unstable();
+            let mb = |place: usize| column.get(place).map_or(0.0, |kb| *kb as f64 / 1024.0);
+            format!("{:.1} {:.1}", mb(column.len() / 2), mb(column.len().saturating_sub(1)))
+        };
+        say(&format!("  {} {wanted:?}: {} | {} | {}", of_kind.len(), column(0), column(1), column(2)));
     }
     Ok(())
 }
@@ -104,9 +112,30 @@ fn processes(group: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Memory of every process, from the smallest, in kB.
-fn sorted(pids: &[u32], of: &str) -> Vec<u64> {
-    let mut sizes: Vec<u64> = pids.iter().map(|pid| memory_kb(*pid, of)).collect();
-    sizes.sort_unstable();
-    sizes
+/// What a process of a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The host's first process.
+    Supervisor,
+    /// An agent with TLS, idle.
+    Agent,
+    /// An agent that is a name server, which is not idle: every other one asks it.
+    NameServer,
+}
+
+/// What a process is, from its arguments; none of these where it has ended meanwhile.
+fn kind(pid: u32) -> Option<Kind> {
+    let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = arguments.split('\0').skip(1);
+    match (words.next()?, words.next()?) {
+        ("host", _) => Some(Kind::Supervisor),
+        ("agent", host) if host.contains("-names-") => Some(Kind::NameServer),
+        ("agent", _) => Some(Kind::Agent),
+        _ => None,
+    }
+}
+
+/// All that is resident; the same with shared pages counted in parts; what no file is behind. In kB.
+fn sizes(pid: u32) -> [u64; 3] {
+    [("status", "VmRSS"), ("smaps_rollup", "Pss"), ("status", "RssAnon")].map(|(file, of)| memory_kb(pid, file, of))
 }

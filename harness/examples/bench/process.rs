@@ -8,10 +8,10 @@ pub(crate) fn cpu_ticks(pid: u32) -> u64 {
     field(11) + field(12)
 }
 
-/// Memory in kB, as a line of `/proc/PID/status` tells it (`proc(5)`): `VmRSS` is all that is resident, `RssAnon` what no
-/// file is behind.
-pub(crate) fn memory_kb(pid: u32, of: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(of)?.strip_prefix(':'));
+/// Memory in kB, as a line of a file in `/proc/PID` tells it (`proc(5)`): in `status`, `VmRSS` is all that is resident and
+/// `RssAnon` what no file is behind; in `smaps_rollup`, `Pss` counts a page that several processes share in parts.
+pub(crate) fn memory_kb(pid: u32, file: &str, of: &str) -> u64 {
+    let told = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix(of)?.strip_prefix(':'));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }

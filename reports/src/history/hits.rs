@@ -2,6 +2,7 @@
 //! which of several faults of a run did the harm.
 
 use crate::record::Record;
+use fixtures::graph::Graph;
 use fixtures::name::{HostName, ServiceName, ZoneName};
 use scenarios::event::Act;
 use scenarios::plan::{Deed, LinkAct, Step};
@@ -39,9 +40,9 @@ pub struct Harmed {
     pub culprit: bool,
 }
 
-/// The kinds of faults that there are, in the words of [`Hit::fault`].
-pub fn kinds() -> [&'static str; 13] {
-    [
+/// The kinds of faults that can meet the services of a graph, in the words of [`Hit::fault`].
+pub fn kinds(graph: &Graph) -> Vec<&'static str> {
+    let everywhere = [
         "power-off",
         "restart",
         "boot",
@@ -55,7 +56,16 @@ pub fn kinds() -> [&'static str; 13] {
         "disk-errors",
         "cut",
         "link",
-    ]
+        "push",
+        "deploy",
+        "shift",
+        "freeze",
+    ];
+    let named = ["names-empty", "names-stale", "names-wrong", "names-slow", "names-dead"];
+    let known = ["grants-refused", "grants-expired", "clock-wrong"];
+    let named = graph.names.iter().flat_map(|_| named);
+    let known = graph.identity.iter().flat_map(|_| known);
+    everywhere.into_iter().chain(named).chain(known).collect()
 }
 
 /// The kind of a deed: links that lose everything are cut, all others are bad links.
@@ -105,10 +115,13 @@ fn is_disk(deed: &Deed) -> bool {
     matches!(deed, Deed::DiskFull | Deed::DiskSlow { .. } | Deed::DiskErrors)
 }
 
-/// Processes are ended, and get other versions, by service; everything else meets whoever is on the host.
+/// Processes are ended, switched, and get other versions, by service; everything else meets whoever is on the host.
 fn is_meant(deed: &Deed, service: &ServiceName) -> bool {
     match deed {
         Deed::End { services, .. } => services.contains(service),
+        Deed::Trouble { services, .. } => services.is_empty() || services.contains(service),
+        // Without a service it is the canaries that are switched.
+        Deed::Switch { services, .. } => services.contains(service),
         Deed::Change { service: changed, .. } => changed == service,
         _ => true,
     }

@@ -69,7 +69,7 @@ impl Coverage {
     fn count(&self, subject: &Subject<'_>, wanted: Cell) -> usize {
         let mut number = 0;
         for service in &subject.graph.services {
-            for fault in kinds() {
+            for fault in kinds(subject.graph) {
                 number += subject.zones.iter().filter(|zone| self.cell(&service.name, fault, zone) == wanted).count();
             }
         }
@@ -83,7 +83,7 @@ impl Coverage {
             return;
         }
         let zones: Vec<String> = subject.zones.iter().map(ToString::to_string).collect();
-        let all = subject.graph.services.len() * kinds().len() * zones.len();
+        let all = subject.graph.services.len() * kinds(subject.graph).len() * zones.len();
         let of = |cell| self.count(subject, cell);
         page.say(format!(
             "{} of {all} pairs of service and zone under a kind of fault were put to the test: {} held, {} violated, {} stale; \
@@ -109,14 +109,16 @@ impl Coverage {
                 .plain(" never."),
         );
         let met: BTreeSet<&str> = self.cells.keys().map(|(_, fault, _)| fault.as_str()).collect();
-        let (asked, missing): (Vec<&str>, Vec<&str>) = kinds().into_iter().partition(|kind| met.contains(kind));
+        let (asked, missing): (Vec<&str>, Vec<&str>) =
+            kinds(subject.graph).into_iter().partition(|kind| met.contains(kind));
         let rows = subject.graph.services.iter().map(|service| {
             let mut row = vec![Text::new().code(service.name.to_string())];
             row.extend(asked.iter().map(|fault| self.zones(&service.name, fault, subject.zones)));
             row
         });
-        let head: Vec<&'static str> =
-            std::iter::once("service").chain(kinds().into_iter().filter(|kind| met.contains(kind))).collect();
+        let head: Vec<&'static str> = std::iter::once("service")
+            .chain(kinds(subject.graph).into_iter().filter(|kind| met.contains(kind)))
+            .collect();
         if !asked.is_empty() {
             page.table(&head, rows.collect(), "");
         }

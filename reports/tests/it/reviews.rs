@@ -156,6 +156,10 @@ fn the_map_tells_zone_by_zone_what_was_covered() {
     assert_eq!(row("app"), "| `app` | V·· |");
     assert_eq!(row("database"), "| `database` | H·· |");
     assert!(map.contains("Never tried on any service: `restart`"), "{map}");
+    assert!(!map.contains("`names-dead`"), "a graph without name servers cannot lose them: {map}");
+    let named = readiness("run-instances", &sample(), "2026-11-25");
+    let map = section(&named, "Coverage");
+    assert!(map.contains("`names-dead`") && map.contains("`grants-expired`"), "{map}");
     let mut unexplained = sample();
     for run in unexplained.iter_mut().filter(|run| run.verdict == Verdict::Violated) {
         run.harmed.clear();
@@ -164,7 +168,7 @@ fn the_map_tells_zone_by_zone_what_was_covered() {
     unexplained.retain(|run| run.verdict == Verdict::Violated);
     let page = readiness("github-2016", &unexplained, "2026-11-25");
     let map = section(&page, "Coverage");
-    assert!(!map.contains("| `app`") && map.contains("0 of 195 pairs"), "nobody is accused, and nobody cleared: {map}");
+    assert!(!map.contains("| `app`") && map.contains("0 of 255 pairs"), "nobody is accused, and nobody cleared: {map}");
 }
 
 #[test]

@@ -99,6 +99,9 @@ pub struct InstanceConfig {
     pub commons: Commons,
     /// What makes it end, so that it is started again.
     pub liveness: Health,
+    /// Whether it counts what arrives, and tells the witness.
+    #[serde(default)]
+    pub counts_arrivals: bool,
 }
 
 /// What an operator can switch at an instance.
@@ -218,6 +221,8 @@ pub struct Region<'a> {
     pub addresses: &'a [SocketAddr],
     /// Keys of the run, where a world has bytes to protect.
     pub keys: Option<Keys>,
+    /// Whether instances count what arrives.
+    pub counts_arrivals: bool,
     /// Instances of each service, in placement order.
     copies: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Lists made so far.
@@ -236,13 +241,28 @@ impl<'a> Region<'a> {
         for (index, instance) in placement.instances.iter().enumerate() {
             copies.entry(&instance.service).or_default().push(index);
         }
-        Self { topology, graph, placement, addresses, keys: None, copies, lists: RefCell::default() }
+        Self {
+            topology,
+            graph,
+            placement,
+            addresses,
+            keys: None,
+            counts_arrivals: false,
+            copies,
+            lists: RefCell::default(),
+        }
     }
 
     /// The same region with the keys of a run.
     #[must_use]
     pub fn with_keys(self, keys: Option<Keys>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same region, whose instances count what arrives, or do not.
+    #[must_use]
+    pub fn counting(self, counts_arrivals: bool) -> Self {
+        Self { counts_arrivals, ..self }
     }
 
     /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
@@ -304,6 +324,7 @@ impl<'a> Region<'a> {
             health: service.health,
             commons: self.commons(index),
             liveness: service.liveness,
+            counts_arrivals: self.counts_arrivals,
         }
     }
 

@@ -152,6 +152,7 @@ async fn region() -> Result<()> {
         graph: loaded.graph,
         placement: loaded.placement.clone(),
         tries_stores: loaded.scenario.tries_stores(),
+        counts_arrivals: loaded.scenario.counts_arrivals(),
         traffic: loaded.scenario.traffic,
         seed: 1,
         clock: Arc::new(Clock::start()),

@@ -3,9 +3,13 @@
 
 mod a1;
 mod a3;
+mod arrivals;
 mod commons;
 mod culprit;
 mod d1;
+mod d2;
+mod d3;
+mod d5;
 mod d6;
 mod d8;
 mod d9;
@@ -20,6 +24,7 @@ mod s2;
 mod s3;
 mod s4;
 mod s5;
+mod s6;
 mod s8;
 mod slo;
 mod soft;
@@ -91,6 +96,7 @@ pub fn catalogue() -> &'static [Entry] {
         s2::ENTRY,
         s3::ENTRY,
         s4::ENTRY,
+        s6::ENTRY,
         s8::ENTRY,
         z2::ENTRY,
         z3::ENTRY,
@@ -99,6 +105,9 @@ pub fn catalogue() -> &'static [Entry] {
         z6::ENTRY,
         z9::ENTRY,
         d1::ENTRY,
+        d2::ENTRY,
+        d3::ENTRY,
+        d5::ENTRY,
         d6::ENTRY,
         d8::ENTRY,
         d9::ENTRY,

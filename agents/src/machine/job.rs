@@ -56,6 +56,8 @@ pub struct Job {
     tried: Vec<SocketAddr>,
     /// How many of those stood by: that is no failure, and no attempt.
     passed: usize,
+    /// Somebody on the way here had asked before, in vain.
+    again: bool,
     /// Until when the name of the present call is waited for, and whether that has ended.
     name_until: Option<Nanos>,
     waited: bool,
@@ -91,8 +93,7 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        operation: &str,
-        write: Option<(String, String)>,
+        (operation, write, again): (&str, Option<(String, String)>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) {
@@ -108,7 +109,7 @@ impl Machine {
         if self.versions.fails() {
             return self.fail(id, Failure::Internal, Vec::new(), out);
         }
-        self.take_in(now, id, (errand, write), remaining, out);
+        self.take_in(now, id, (errand, write, again), remaining, out);
     }
 
     /// Begins a request as soon as there is capacity; false where there is no room for it to wait.
@@ -116,7 +117,7 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        (errand, write): (Errand, Option<(String, String)>),
+        (errand, write, again): (Errand, Option<(String, String)>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) -> bool {
@@ -125,13 +126,21 @@ impl Machine {
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
         let waiting = (begin - now).div_ceil(config.interval_ns.max(1));
         if waiting > u64::from(config.queue) {
+            self.count_turned_away();
             self.fail(id, Failure::Overloaded, Vec::new(), out);
             return false;
         }
         self.next_free = begin + config.interval_ns;
         let deadline = self.begin(now, id, errand, write, remaining);
+        if let (true, Some(job)) = (again, self.jobs.get_mut(&id)) {
+            job.again = true;
+        }
         // A request whose time is up before its turn is answered then, not when its turn comes.
-        let ready_at = begin.saturating_add(self.role.work_ns).min(deadline);
+        let done_at = begin.saturating_add(self.role.work_ns);
+        if done_at > deadline {
+            self.count_late();
+        }
+        let ready_at = done_at.min(deadline);
         if ready_at > now {
             self.timers.set(ready_at, TimerKind::Job(id));
         } else {
@@ -166,6 +175,7 @@ impl Machine {
             done,
             tried,
             passed,
+            again: false,
             name_until,
             waited,
             write,
@@ -229,11 +239,12 @@ impl Machine {
                 continue;
             };
             let to = edge.route.address(target);
+            let again = job.again || job.tried.len() > job.passed;
             job.tried.push(to);
             edge.untold_sent += 1;
             let write = if config.carries_writes { job.write.clone() } else { None };
             let (operation, timeout) = &self.role.asks[call];
-            let ask = Ask::Work { operation: operation.clone(), write };
+            let ask = Ask::Work { operation: operation.clone(), write, again };
             let timeout = (*timeout).min(job.deadline - now);
             let secure = edge.route.secure(target);
             let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };

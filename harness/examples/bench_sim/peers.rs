@@ -69,6 +69,7 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
         placement: &placement,
         traffic: &traffic,
         tries_stores: false,
+        counts_arrivals: false,
         seed: 7,
         costs,
     };

@@ -115,6 +115,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         health: Health::Shallow,
         commons: Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     let canary = CanaryConfig {
         from,

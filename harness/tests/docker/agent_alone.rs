@@ -38,6 +38,7 @@ fn config() -> HostConfig {
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     HostConfig {
         host,

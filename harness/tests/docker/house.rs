@@ -119,6 +119,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     let text = |path: PathBuf| path.display().to_string();
     HostConfig {

@@ -8,6 +8,7 @@ use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
 pub use customer::{CanaryConfig, Portion, RetryConfig};
 use fixtures::graph::identity::{Renew, WhenExpired};
+use fixtures::graph::workers::Workers;
 use fixtures::graph::{
     Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Scope, Service, State, Strength,
     WhenMissing,
@@ -76,6 +77,9 @@ pub struct InstanceConfig {
     pub interval_ns: u64,
     /// Requests that may wait.
     pub queue: u32,
+    /// Requests that may be under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Workers>,
     /// What an operation costs by itself.
     pub work: Duration,
     /// Needs.
@@ -311,6 +315,7 @@ impl<'a> Region<'a> {
             operations: service.operations.iter().map(ToString::to_string).collect(),
             interval_ns: service.capacity.map_or(0, |rate| nanos(rate.interval())),
             queue: service.queue,
+            workers: service.workers,
             work: service.work,
             needs: service.needs.iter().map(|need| self.need(zone, need)).collect(),
             calls: self.calls(zone, service),

@@ -65,6 +65,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "fails-closed-repaired",
     "believes-empty",
     "believes-empty-repaired",
+    "shared-workers",
+    "shared-workers-repaired",
     "quorum-in-one-zone",
     "quorum-in-one-zone-repaired",
     "early-quorum",

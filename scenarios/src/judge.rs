@@ -9,6 +9,7 @@ mod culprit;
 mod d1;
 mod d2;
 mod d3;
+mod d4;
 mod d5;
 mod d6;
 mod d8;
@@ -107,6 +108,7 @@ pub fn catalogue() -> &'static [Entry] {
         d1::ENTRY,
         d2::ENTRY,
         d3::ENTRY,
+        d4::ENTRY,
         d5::ENTRY,
         d6::ENTRY,
         d8::ENTRY,

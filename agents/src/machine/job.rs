@@ -121,6 +121,11 @@ impl Machine {
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) -> bool {
+        if self.is_full(errand) {
+            self.count_turned_away();
+            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            return false;
+        }
         let config = &self.role.config;
         let begin = now.max(self.next_free);
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
@@ -147,6 +152,17 @@ impl Machine {
             self.advance(now, id, out);
         }
         true
+    }
+
+    /// Whether as many requests are under way as may be, in all or for this operation.
+    fn is_full(&self, errand: Errand) -> bool {
+        let (Some(workers), Errand::Operation(_)) = (self.role.config.workers, errand) else { return false };
+        let under_way = |wanted: &dyn Fn(Errand) -> bool| {
+            let found = self.jobs.iter().filter(|(_, job)| wanted(job.errand)).count();
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        let all = under_way(&|errand| matches!(errand, Errand::Operation(_)));
+        all >= workers.most || workers.each.is_some_and(|each| under_way(&|other| other == errand) >= each)
     }
 
     /// Answers `/readyz`: at once, or (deep) after asking every hard dependency.

@@ -208,6 +208,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 2,
+        workers: None,
         work: Duration::ZERO,
         needs,
         calls,

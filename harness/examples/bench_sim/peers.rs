@@ -124,6 +124,7 @@ fn graph() -> anyhow::Result<Graph> {
         instances_per_zone: 1,
         capacity: None,
         queue: 64,
+        workers: None,
         work: Duration::ZERO,
         operations: vec![serve.clone(), answer],
         needs: Vec::new(),

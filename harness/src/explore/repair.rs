@@ -100,7 +100,8 @@ fn within(service: &Service, patience: Duration) -> u32 {
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
 /// vote; a cache limits its fetches; items of a queue expire; nobody waits for
-/// longer than its callers do; names fail open; nothing is scaled in for want of data.
+/// longer than its callers do; names fail open; one
+/// operation is a third of what is done at one time; nothing is scaled in for want of data.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     if setting == "names.none-healthy" {
@@ -145,6 +146,10 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("zones", None) => service.zones = None,
         ("scale", Some("missing")) => service.scale.as_mut()?.missing = MissingLoad::Keep,
         ("queue", None) => service.queue = within(service, patience?),
+        ("workers", None) => {
+            let workers = service.workers.as_mut()?;
+            workers.each = Some((workers.most / 3).max(1));
+        }
         ("capacity", None) => service.capacity = None,
         ("state", None) => service.state = State::Disk,
         _ => return None,

@@ -59,6 +59,7 @@ const LINES: &[Line] = &[
     ("soft-in-name", "D1", "web", "profiles", "services.web.calls.profiles.timeout"),
     ("retries-multiply", "D2", "front", "basket", "services.front.calls.basket.attempts"),
     ("long-queue", "D3", "store", "", "services.store.queue"),
+    ("shared-workers", "D4", "web", "archive", "services.web.workers"),
     ("fails-closed", "D5", "names", "pages", "names.none-healthy"),
     ("slack-2021", "D6", "web", "backend", "services.web.liveness"),
     ("google-2020", "D8", "sign-in", "quota", "services.sign-in.calls.quota"),

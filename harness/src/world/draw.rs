@@ -105,6 +105,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 0,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),

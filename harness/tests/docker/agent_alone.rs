@@ -28,6 +28,7 @@ fn config() -> HostConfig {
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 8,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),

@@ -44,7 +44,7 @@ fn zones_are_judged_rightly_in_both_directions() {
 
 #[test]
 fn dependencies_are_judged_rightly_in_both_directions() {
-    right(&["D1", "D2", "D3", "D5", "D6", "D8", "D9"]);
+    right(&["D1", "D2", "D3", "D4", "D5", "D6", "D8", "D9"]);
 }
 
 #[test]
@@ -142,6 +142,7 @@ fn a_run_too_short_is_not_judged_and_says_what_would_do() {
         ("soft-in-name", "D1", "profiles-dark", 2),
         ("slack-2021", "D6", "backend-dark", 2),
         ("google-2020", "D8", "quota-dark", 1),
+        ("shared-workers", "D4", "archive-hangs", 2),
         ("fails-closed", "D5", "accounts-dark", 4),
         ("believes-empty", "S6", "names-empty", 2),
     ];

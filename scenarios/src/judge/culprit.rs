@@ -58,6 +58,8 @@ pub(super) enum Cause {
     Storm,
     /// Its attempts multiply with those of others, until they reach a service.
     Multiplies(ServiceName),
+    /// Those who wait for what hangs keep the place of those who do not need it: they ask for this operation.
+    Shares(String),
     /// It names nobody, because everybody looks unwell.
     FailsClosed,
     /// It forgets what it knew, because nobody tells it anew.

@@ -107,7 +107,7 @@ fn victim(run: &Run<'_>, asked: &Asked<'_>) -> Option<Victim> {
     };
     let segment = asked.segment;
     let link = Link {
-        who: path.get(path.len().checked_sub(2).unwrap_or_default()).unwrap_or(entry).to_string(),
+        who: path.get(path.len().saturating_sub(2)).unwrap_or(entry).to_string(),
         waits_for: asked.service.to_string(),
         how: "call, again and again".to_owned(),
         since_ns: segment.start_ns,

@@ -233,6 +233,9 @@ fn sentence(root: &Root) -> String {
                 "`{service}` asks `{on}` again while others on the way do so too, and `{reached}` gets their product"
             )
         }
+        Cause::Shares(operation) => {
+            format!("`{service}` had no room for `{operation}`, because requests that wait for `{on}` kept all of it")
+        }
         Cause::FailsClosed => {
             format!("`{service}` named no instance of `{on}`, because all of them looked unwell for one reason")
         }

@@ -1,11 +1,12 @@
-//! Claims about what arrives at services (D2, D3), and about what names say (D5, S6).
+//! Claims about what arrives at services (D2, D3), about what hangs (D4), and about what names say (D5, S6).
 
 use super::world::{World, of, service};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::event::{By, Detail, Event, Life, Phase, Place};
+use scenarios::event::{Asked, By, Detail, Event, Life, Phase, Place};
 use scenarios::judge::judge;
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
+use std::collections::BTreeMap;
 
 /// When a phase began, in milliseconds.
 fn began_ms(events: &[Event], wanted: Phase) -> u64 {
@@ -98,4 +99,31 @@ fn whoever_forgets_what_it_knew_violates_s6() {
     judged(&forgot, "S6", Verdict::Violated, Some("services.front.lookups.empty"));
     judged(&nobody_to_ask("believes-empty", "S6", &["pages"], 4_000), "S6", Verdict::Held, None);
     judged(&nobody_to_ask("fails-closed", "S6", &["pages", "names"], 8_000), "S6", Verdict::NotJudged, None);
+}
+
+/// Customers of every zone ask for a page and a report, and all reports fail in the outage; so do some pages.
+fn pages_while_the_archive_hangs(answered: u64, failed: u64) -> Judgement {
+    let mut world = World::new("shared-workers");
+    world.operations = Box::new(move |_, phase, control| {
+        if control || phase != Phase::Outage {
+            return BTreeMap::new();
+        }
+        let causes = |count: u64| BTreeMap::from([("overloaded".to_owned(), count)]);
+        let page = Asked { sent: answered + failed, ok: answered, failed: causes(failed), ..Asked::default() };
+        let report = Asked { sent: 10, failed: causes(10), ..Asked::default() };
+        BTreeMap::from([("page".to_owned(), page), ("report".to_owned(), report)])
+    });
+    world.judged()
+}
+
+#[test]
+fn operations_that_fail_without_using_what_hangs_violate_d4() {
+    let shared = pages_while_the_archive_hangs(5, 5);
+    judged(&shared, "D4", Verdict::Violated, Some("services.web.workers"));
+    let finding = shared.findings.iter().find(|finding| finding.invariant == "D4").expect("it is one");
+    assert!(finding.service == service("web") && finding.dependency == Some(service("archive")));
+    judged(&pages_while_the_archive_hangs(10, 0), "D4", Verdict::Held, None);
+    // Too few to tell, or nobody asks for two things.
+    judged(&pages_while_the_archive_hangs(0, 1), "D4", Verdict::NotJudged, None);
+    judged(&World::new("shared-workers").judged(), "D4", Verdict::NotJudged, None);
 }

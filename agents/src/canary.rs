@@ -236,7 +236,8 @@ impl Canary {
         let (to, secure) = (stream.route.address(target), stream.route.secure(target));
         pending.tried.push(to);
         (pending.stage, pending.walked) = (Stage::Answer, pending.walked + 1);
-        let ask = Ask::Work { operation: stream.mix.operation(pending.operation), write: None };
+        let ask =
+            Ask::Work { operation: stream.mix.operation(pending.operation), write: None, again: pending.attempts > 1 };
         let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };
         self.exchange.send(now, sending, &mut self.timers, out);
     }

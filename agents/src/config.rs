@@ -8,6 +8,7 @@ use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
 pub use customer::{CanaryConfig, Portion, RetryConfig};
 use fixtures::graph::identity::{Renew, WhenExpired};
+use fixtures::graph::workers::Workers;
 use fixtures::graph::{
     Acknowledge, Attempts, Backoff, Breaker, Graph, Health, Need, Reach, Routing, Scope, Service, State, Strength,
     WhenMissing,
@@ -76,6 +77,9 @@ pub struct InstanceConfig {
     pub interval_ns: u64,
     /// Requests that may wait.
     pub queue: u32,
+    /// Requests that may be under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Workers>,
     /// What an operation costs by itself.
     pub work: Duration,
     /// Needs.
@@ -99,6 +103,9 @@ pub struct InstanceConfig {
     pub commons: Commons,
     /// What makes it end, so that it is started again.
     pub liveness: Health,
+    /// Whether it counts what arrives, and tells the witness.
+    #[serde(default)]
+    pub counts_arrivals: bool,
 }
 
 /// What an operator can switch at an instance.
@@ -218,6 +225,8 @@ pub struct Region<'a> {
     pub addresses: &'a [SocketAddr],
     /// Keys of the run, where a world has bytes to protect.
     pub keys: Option<Keys>,
+    /// Whether instances count what arrives.
+    pub counts_arrivals: bool,
     /// Instances of each service, in placement order.
     copies: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Lists made so far.
@@ -236,13 +245,28 @@ impl<'a> Region<'a> {
         for (index, instance) in placement.instances.iter().enumerate() {
             copies.entry(&instance.service).or_default().push(index);
         }
-        Self { topology, graph, placement, addresses, keys: None, copies, lists: RefCell::default() }
+        Self {
+            topology,
+            graph,
+            placement,
+            addresses,
+            keys: None,
+            counts_arrivals: false,
+            copies,
+            lists: RefCell::default(),
+        }
     }
 
     /// The same region with the keys of a run.
     #[must_use]
     pub fn with_keys(self, keys: Option<Keys>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same region, whose instances count what arrives, or do not.
+    #[must_use]
+    pub fn counting(self, counts_arrivals: bool) -> Self {
+        Self { counts_arrivals, ..self }
     }
 
     /// The instances that the endpoint name of `callee` stands for, seen from `zone`: the same list for all who ask.
@@ -291,6 +315,7 @@ impl<'a> Region<'a> {
             operations: service.operations.iter().map(ToString::to_string).collect(),
             interval_ns: service.capacity.map_or(0, |rate| nanos(rate.interval())),
             queue: service.queue,
+            workers: service.workers,
             work: service.work,
             needs: service.needs.iter().map(|need| self.need(zone, need)).collect(),
             calls: self.calls(zone, service),
@@ -304,6 +329,7 @@ impl<'a> Region<'a> {
             health: service.health,
             commons: self.commons(index),
             liveness: service.liveness,
+            counts_arrivals: self.counts_arrivals,
         }
     }
 

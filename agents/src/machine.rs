@@ -15,6 +15,7 @@
 //! counted and when that is alarming (`meter`, `board`), who takes requests where somebody scales (`scaling`, [`duty`]),
 //! which version it runs ([`version`]), and what is remembered. The runtime owns bytes, handshakes and fsync.
 
+mod arrivals;
 mod backlog;
 mod board;
 mod cache;
@@ -39,6 +40,7 @@ pub mod version;
 
 use crate::config::InstanceConfig;
 use crate::wire::{Ask, Failure, Grant, Note, Reply, Text};
+use arrivals::Arrivals;
 use backlog::Pending;
 use board::Board;
 use cache::Kept;
@@ -246,6 +248,7 @@ pub struct Machine {
     replica: Option<Box<Replica>>,
     cache: Option<Box<Kept>>,
     backlog: Option<Box<Pending>>,
+    arrivals: Arrivals,
     meter: Option<Box<Meter>>,
     board: Option<Box<Board>>,
     scaler: Option<Box<Scaler>>,
@@ -288,6 +291,7 @@ impl Machine {
             cache: config.store.cache.map(Kept::of),
             backlog: config.store.backlog.map(Pending::of),
             board: config.commons.board.as_ref().map(Board::of),
+            arrivals: Arrivals::default(),
             meter,
             scaler,
             takes: config.commons.duty.as_ref().map(|config| duty::takes_at_first(config, &name)),
@@ -362,6 +366,7 @@ impl Machine {
                 TimerKind::Attempt(attempt) => self.attempt_timed_out(now, attempt, out),
                 TimerKind::Job(id) => self.advance(now, id, out),
                 TimerKind::CallNotes => self.note_calls(out),
+                TimerKind::Arrivals => self.note_arrivals(now, out),
                 TimerKind::Health => {
                     if let Some(directory) = &mut self.directory {
                         directory.check_all(now, &mut self.exchange, &mut self.timers, out);
@@ -382,8 +387,11 @@ impl Machine {
     }
 
     fn request(&mut self, now: Nanos, id: RequestId, ask: Ask, remaining: Option<Nanos>, out: &mut Vec<Output>) {
-        if let (Ask::Work { .. }, false) = (&ask, self.serving) {
-            self.count_refusal(Failure::DependencyMissing);
+        if let Ask::Work { again, .. } = &ask {
+            self.count_arrival(now, *again);
+            if !self.serving {
+                self.count_refusal(Failure::DependencyMissing);
+            }
         }
         let by = &self.by;
         let reply = match ask {
@@ -391,7 +399,9 @@ impl Machine {
                 let missing = self.lacks();
                 Reply { error: Some(Failure::DependencyMissing), missing, ..Reply::by(by) }
             }
-            Ask::Work { operation, write } => return self.admit(now, id, &operation, write, remaining, out),
+            Ask::Work { operation, write, again } => {
+                return self.admit(now, id, (&operation, write, again), remaining, out);
+            }
             Ask::Ready => return self.ready(now, id, remaining, out),
             Ask::Lookup { name } => match &mut self.directory {
                 Some(directory) => {

@@ -27,6 +27,8 @@ pub const HEADER_REMAINING_MS: &str = "x-blackstart-remaining-ms";
 pub const HEADER_KEY: &str = "x-blackstart-key";
 /// Request header of whoever asks for a certificate: the names that it is to say, with commas between them.
 pub const HEADER_NAMES: &str = "x-blackstart-names";
+/// Request header: somebody on the way had asked before in vain. Absent otherwise.
+pub const HEADER_AGAIN: &str = "x-blackstart-again";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
 
@@ -80,6 +82,8 @@ pub enum Ask {
         operation: Text,
         /// Key and value to store.
         write: Option<(String, String)>,
+        /// Somebody on the way, or the customer, had asked before in vain.
+        again: bool,
     },
     /// Grant a need.
     Need {
@@ -362,6 +366,19 @@ pub enum Note {
         failed: BTreeMap<String, u64>,
         /// Hard or soft.
         hard: bool,
+    },
+    /// What others asked of the instance, since the last such note.
+    Arrived {
+        /// Nanoseconds that it covers.
+        over_ns: u64,
+        /// Requests for work.
+        received: u64,
+        /// Of those, sent because somebody on the way had asked before in vain.
+        again: u64,
+        /// Of those, turned away because too many waited.
+        refused: u64,
+        /// Of those, taken in although whoever asked would not wait until their turn.
+        late: u64,
     },
     /// Calls of an operation that changes something since the last such note.
     Tap {

@@ -1,5 +1,7 @@
 //! Owns the claims about the mock service, in one binary. Refuses to start containers.
 
+#[path = "it/arrivals.rs"]
+mod arrivals;
 #[path = "it/behaviour.rs"]
 mod behaviour;
 #[path = "it/conformance.rs"]

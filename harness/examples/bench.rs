@@ -99,6 +99,7 @@ fn idle_host() -> Result<HostConfig> {
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 8,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),
@@ -109,6 +110,7 @@ fn idle_host() -> Result<HostConfig> {
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     let processes = (0..IDLE_AGENTS).map(|index| Process::Instance(instance(index))).collect();
     let (gate, state_dir) = (String::new(), std::env::temp_dir().display().to_string());
@@ -152,6 +154,7 @@ async fn region() -> Result<()> {
         graph: loaded.graph,
         placement: loaded.placement.clone(),
         tries_stores: loaded.scenario.tries_stores(),
+        counts_arrivals: loaded.scenario.counts_arrivals(),
         traffic: loaded.scenario.traffic,
         seed: 1,
         clock: Arc::new(Clock::start()),

@@ -103,8 +103,16 @@ fn black_start(instances: usize, regions: usize) -> anyhow::Result<(f64, f64)> {
     let traffic = Traffic::plain(rate, writes, Duration::from_secs(2));
     let costs = Costs::calibrated()?;
     let (topology, graph) = (&made.topology, &made.graph);
-    let parts =
-        Parts { topology, graph, placement: &placement, traffic: &traffic, tries_stores: false, seed: 7, costs };
+    let parts = Parts {
+        topology,
+        graph,
+        placement: &placement,
+        traffic: &traffic,
+        tries_stores: false,
+        counts_arrivals: false,
+        seed: 7,
+        costs,
+    };
     let mut world = SimWorld::new(&parts);
     let built = begun.elapsed().as_secs_f64();
     let mut log = Log::new()?;

@@ -46,8 +46,9 @@ fn play_telling(loaded: &mut Loaded, seed: u64, utc: impl Fn(u64) -> String) -> 
     loaded.plan = scenarios::plan::plan(&loaded.scenario, &loaded.placement, seed);
     let Loaded { scenario, topology, graph, placement, plan, .. } = &*loaded;
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
-    let (traffic, tries_stores) = (&scenario.traffic, scenario.tries_stores());
-    let parts = Parts { topology, graph, placement, traffic, tries_stores, seed, costs };
+    let traffic = &scenario.traffic;
+    let (tries_stores, counts_arrivals) = (scenario.tries_stores(), scenario.counts_arrivals());
+    let parts = Parts { topology, graph, placement, traffic, tries_stores, counts_arrivals, seed, costs };
     let mut world = SimWorld::new(&parts);
     let mut controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), false);
     let mut events: Vec<Event> = Vec::new();

@@ -92,6 +92,8 @@ pub enum By {
     /// The instance or host itself.
     #[serde(rename = "self")]
     Own,
+    /// The instance that was asked, of those who asked it.
+    Callee,
     /// The container engine's event stream.
     Engine,
     /// The hand.
@@ -205,6 +207,19 @@ pub enum Detail {
         failed: BTreeMap<String, u64>,
         /// Whether the dependency is hard.
         hard: bool,
+    },
+    /// What others asked of an instance, counted where it arrived since the last such event, whose time is the end.
+    Arrived {
+        /// Nanoseconds that it covers.
+        over_ns: u64,
+        /// Requests for work, of callers, customers and the witness.
+        received: u64,
+        /// Of those, sent because somebody on the way had asked before in vain.
+        again: u64,
+        /// Of those, turned away because too many waited.
+        refused: u64,
+        /// Of those, taken in although whoever asked would not wait until their turn.
+        late: u64,
     },
     /// Calls of an operation that changes something, counted where they arrived since the last such event.
     Tap {

@@ -3,9 +3,14 @@
 
 mod a1;
 mod a3;
+mod arrivals;
 mod commons;
 mod culprit;
 mod d1;
+mod d2;
+mod d3;
+mod d4;
+mod d5;
 mod d6;
 mod d8;
 mod d9;
@@ -20,6 +25,7 @@ mod s2;
 mod s3;
 mod s4;
 mod s5;
+mod s6;
 mod s8;
 mod slo;
 mod soft;
@@ -91,6 +97,7 @@ pub fn catalogue() -> &'static [Entry] {
         s2::ENTRY,
         s3::ENTRY,
         s4::ENTRY,
+        s6::ENTRY,
         s8::ENTRY,
         z2::ENTRY,
         z3::ENTRY,
@@ -99,6 +106,10 @@ pub fn catalogue() -> &'static [Entry] {
         z6::ENTRY,
         z9::ENTRY,
         d1::ENTRY,
+        d2::ENTRY,
+        d3::ENTRY,
+        d4::ENTRY,
+        d5::ENTRY,
         d6::ENTRY,
         d8::ENTRY,
         d9::ENTRY,

@@ -38,6 +38,11 @@ impl Scenario {
     pub fn tries_stores(&self) -> bool {
         self.invariants.iter().any(|id| id == "A3")
     }
+
+    /// Whether anybody judges what arrived at services. Only then is it counted: it is a line each second of each instance.
+    pub fn counts_arrivals(&self) -> bool {
+        self.invariants.iter().any(|id| ["D2", "D3"].contains(&id.as_str()))
+    }
 }
 
 /// The service level objective, per zone.

@@ -207,7 +207,7 @@ impl Machine {
             return out.push(Output::Respond { id, reply });
         }
         // Counts that find no room are not taken: whoever pushed them keeps them.
-        if self.take_in(now, id, (Errand::Push, None), remaining, out)
+        if self.take_in(now, id, (Errand::Push, None, false), remaining, out)
             && let Some(board) = &mut self.board
         {
             board.take(now, &metrics.counts, metrics.relayed);

@@ -56,6 +56,8 @@ pub struct Job {
     tried: Vec<SocketAddr>,
     /// How many of those stood by: that is no failure, and no attempt.
     passed: usize,
+    /// Somebody on the way here had asked before, in vain.
+    again: bool,
     /// Until when the name of the present call is waited for, and whether that has ended.
     name_until: Option<Nanos>,
     waited: bool,
@@ -91,8 +93,7 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        operation: &str,
-        write: Option<(String, String)>,
+        (operation, write, again): (&str, Option<(String, String)>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) {
@@ -108,7 +109,7 @@ impl Machine {
         if self.versions.fails() {
             return self.fail(id, Failure::Internal, Vec::new(), out);
         }
-        self.take_in(now, id, (errand, write), remaining, out);
+        self.take_in(now, id, (errand, write, again), remaining, out);
     }
 
     /// Begins a request as soon as there is capacity; false where there is no room for it to wait.
@@ -116,28 +117,52 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        (errand, write): (Errand, Option<(String, String)>),
+        (errand, write, again): (Errand, Option<(String, String)>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) -> bool {
+        if self.is_full(errand) {
+            self.count_turned_away();
+            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            return false;
+        }
         let config = &self.role.config;
         let begin = now.max(self.next_free);
         // This one and those before it that wait too. Rounded up: the one that is served now is no longer waiting.
         let waiting = (begin - now).div_ceil(config.interval_ns.max(1));
         if waiting > u64::from(config.queue) {
+            self.count_turned_away();
             self.fail(id, Failure::Overloaded, Vec::new(), out);
             return false;
         }
         self.next_free = begin + config.interval_ns;
         let deadline = self.begin(now, id, errand, write, remaining);
+        if let (true, Some(job)) = (again, self.jobs.get_mut(&id)) {
+            job.again = true;
+        }
         // A request whose time is up before its turn is answered then, not when its turn comes.
-        let ready_at = begin.saturating_add(self.role.work_ns).min(deadline);
+        let done_at = begin.saturating_add(self.role.work_ns);
+        if done_at > deadline {
+            self.count_late();
+        }
+        let ready_at = done_at.min(deadline);
         if ready_at > now {
             self.timers.set(ready_at, TimerKind::Job(id));
         } else {
             self.advance(now, id, out);
         }
         true
+    }
+
+    /// Whether as many requests are under way as may be, in all or for this operation.
+    fn is_full(&self, errand: Errand) -> bool {
+        let (Some(workers), Errand::Operation(_)) = (self.role.config.workers, errand) else { return false };
+        let under_way = |wanted: &dyn Fn(Errand) -> bool| {
+            let found = self.jobs.iter().filter(|(_, job)| wanted(job.errand)).count();
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        let all = under_way(&|errand| matches!(errand, Errand::Operation(_)));
+        all >= workers.most || workers.each.is_some_and(|each| under_way(&|other| other == errand) >= each)
     }
 
     /// Answers `/readyz`: at once, or (deep) after asking every hard dependency.
@@ -166,6 +191,7 @@ impl Machine {
             done,
             tried,
             passed,
+            again: false,
             name_until,
             waited,
             write,
@@ -229,11 +255,12 @@ impl Machine {
                 continue;
             };
             let to = edge.route.address(target);
+            let again = job.again || job.tried.len() > job.passed;
             job.tried.push(to);
             edge.untold_sent += 1;
             let write = if config.carries_writes { job.write.clone() } else { None };
             let (operation, timeout) = &self.role.asks[call];
-            let ask = Ask::Work { operation: operation.clone(), write };
+            let ask = Ask::Work { operation: operation.clone(), write, again };
             let timeout = (*timeout).min(job.deadline - now);
             let secure = edge.route.secure(target);
             let sending = Sending { purpose: Purpose::Call { id }, target, to, secure, ask, timeout };

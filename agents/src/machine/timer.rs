@@ -19,6 +19,8 @@ pub enum TimerKind {
     Job(RequestId),
     /// Tell the witness of calls made.
     CallNotes,
+    /// Tell the witness of what arrived.
+    Arrivals,
     /// The member of a replicated store wants to do something.
     Member,
     /// An item of a queue may begin.

@@ -5,8 +5,8 @@ use super::tls::{self, Tls};
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
-    Ask, Failure, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply,
-    Switch, Text,
+    Ask, Failure, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
+    HEADER_WRITE, Reply, Switch, Text,
 };
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -152,8 +152,13 @@ impl Client {
         };
         let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
         let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
-        if let Ask::Work { write: Some((key, value)), .. } = ask {
-            builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+        if let Ask::Work { write, again, .. } = ask {
+            if let Some((key, value)) = write {
+                builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
+            }
+            if *again {
+                builder = builder.header(HEADER_AGAIN, 1);
+            }
         }
         if let Ask::Member(letter) = ask {
             builder = builder.header(HEADER_LETTER, serde_json::to_string(letter).ok()?);

@@ -5,7 +5,8 @@ use super::drive::Driver;
 use crate::machine::Actor;
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::wire::{
-    Ask, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch,
+    Ask, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE,
+    Reply, Switch,
 };
 use fixtures::graph::identity::CERTIFICATE;
 use fixtures::name::{ServiceName, ZoneName};
@@ -104,7 +105,8 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
                 Some(text) => Some(write_of(text.to_str().ok()?)?),
                 None => None,
             };
-            Some(Ask::Work { operation: name.into(), write })
+            let again = request.headers().contains_key(HEADER_AGAIN);
+            Some(Ask::Work { operation: name.into(), write, again })
         }
         "switch" => {
             let (word, ms) = name.split_once('/')?;

@@ -23,7 +23,7 @@ fn controlled(control: ControlConfig) -> World<Machine> {
 #[test]
 fn a_frozen_instance_refuses_what_changes_something_and_thaws_by_itself() {
     let mut world = controlled(ControlConfig { mutates: vec!["change".to_owned()], movable: false });
-    let change = || Ask::Work { operation: "change".into(), write: None };
+    let change = || Ask::Work { operation: "change".into(), write: None, again: false };
     assert_eq!(answer(&mut world, change()), (None, None));
     assert_eq!(answer(&mut world, switch(Switch::Freeze)), (None, Some(OBEYS.to_owned())));
     assert_eq!(answer(&mut world, change()), (Some(Failure::Capacity), None));

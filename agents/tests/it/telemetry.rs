@@ -51,7 +51,7 @@ fn what_was_served_and_what_failed_is_pushed_once() {
         world.ask(work(), None);
     }
     world.ask(Ask::Ready, None);
-    world.ask(Ask::Work { operation: "nothing".into(), write: None }, None);
+    world.ask(Ask::Work { operation: "nothing".into(), write: None, again: false }, None);
     world.pass(3 * SECOND);
     let pushed = pushes(&world);
     assert_eq!(pushed.len(), 3, "one for each interval: {pushed:?}");

@@ -134,11 +134,11 @@ fn member(takes: &mut bool, ask: &Ask) -> Reply {
 }
 
 pub(crate) fn work() -> Ask {
-    Ask::Work { operation: "serve".into(), write: None }
+    Ask::Work { operation: "serve".into(), write: None, again: false }
 }
 
 pub(crate) fn write(key: &str) -> Ask {
-    Ask::Work { operation: "serve".into(), write: Some((key.to_owned(), "v".to_owned())) }
+    Ask::Work { operation: "serve".into(), write: Some((key.to_owned(), "v".to_owned())), again: false }
 }
 
 pub(crate) fn service(name: &str) -> ServiceName {
@@ -208,6 +208,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 2,
+        workers: None,
         work: Duration::ZERO,
         needs,
         calls,
@@ -218,6 +219,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         health: Health::Shallow,
         commons: Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     }
 }
 

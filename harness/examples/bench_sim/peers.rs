@@ -69,6 +69,7 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
         placement: &placement,
         traffic: &traffic,
         tries_stores: false,
+        counts_arrivals: false,
         seed: 7,
         costs,
     };
@@ -123,6 +124,7 @@ fn graph() -> anyhow::Result<Graph> {
         instances_per_zone: 1,
         capacity: None,
         queue: 64,
+        workers: None,
         work: Duration::ZERO,
         operations: vec![serve.clone(), answer],
         needs: Vec::new(),

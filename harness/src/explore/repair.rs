@@ -5,10 +5,10 @@ use crate::load::Loaded;
 use crate::twin;
 use anyhow::Result;
 use fixtures::graph::identity::Renew;
-use fixtures::graph::names::{Cache, Empty};
+use fixtures::graph::names::{Cache, Empty, NoneHealthy};
 use fixtures::graph::scaler::MissingLoad;
 use fixtures::graph::store::StoreSettings;
-use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, State, Strength};
+use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, Service, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
 use scenarios::fault::{Deploy, Fault, Push};
@@ -89,15 +89,31 @@ pub fn repaired(loaded: &Loaded, finding: &Finding) -> Option<Loaded> {
     Some(loaded)
 }
 
+/// Requests that a service has done in half of the time that its callers wait.
+fn within(service: &Service, patience: Duration) -> u32 {
+    let milli = service.capacity.map_or(0, |rate| rate.milli_per_s);
+    let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+    u32::try_from(milli.saturating_mul(ms) / 2_000_000).unwrap_or(u32::MAX)
+}
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
-/// vote; a cache limits its fetches; items of a queue expire; nothing is scaled in for want of data.
+/// vote; a cache limits its fetches; items of a queue expire; nobody waits for
+/// longer than its callers do; names fail open; one
+/// operation is a third of what is done at one time; nothing is scaled in for want of data.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
+    if setting == "names.none-healthy" {
+        let mut graph = graph.clone();
+        graph.names.as_mut()?.none_healthy = NoneHealthy::All;
+        return Some(graph);
+    }
     let mut words = setting.strip_prefix("services.")?.split('.');
     let name = ServiceName::new(words.next()?).ok()?;
     let mut graph = graph.clone();
+    let calls = graph.services.iter().flat_map(|caller| &caller.calls);
+    let patience = calls.filter(|call| call.to == name).map(|call| call.timeout).min();
     let service = graph.services.iter_mut().find(|service| service.name == name)?;
     match (words.next()?, words.next()) {
         ("lookups", Some("cache")) => service.lookups.cache = Cache::Ttl,
@@ -129,6 +145,11 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("liveness", None) => service.liveness = Health::Shallow,
         ("zones", None) => service.zones = None,
         ("scale", Some("missing")) => service.scale.as_mut()?.missing = MissingLoad::Keep,
+        ("queue", None) => service.queue = within(service, patience?),
+        ("workers", None) => {
+            let workers = service.workers.as_mut()?;
+            workers.each = Some((workers.most / 3).max(1));
+        }
         ("capacity", None) => service.capacity = None,
         ("state", None) => service.state = State::Disk,
         _ => return None,

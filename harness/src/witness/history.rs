@@ -73,7 +73,11 @@ impl History {
         let key = format!("register-{}", number / WRITE_EVERY % REGISTERS);
         let write = (number + index as u64).is_multiple_of(WRITE_EVERY).then(|| format!("{index}-{number}"));
         let ask = match &write {
-            Some(value) => Ask::Work { operation: trying.operation.clone(), write: Some((key.clone(), value.clone())) },
+            Some(value) => Ask::Work {
+                operation: trying.operation.clone(),
+                write: Some((key.clone(), value.clone())),
+                again: false,
+            },
             None => Ask::Read { key: key.clone() },
         };
         let (to, secure, timeout_ns) = (target.address, target.secure.clone(), trying.trier.timeout_ns);

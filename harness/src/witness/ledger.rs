@@ -106,7 +106,8 @@ impl Ledger {
         let Some(target) = writer.picker.as_mut().and_then(|picker| picker.pick(now, &[])) else { return };
         let (key, value) = (format!("{}-{}", writer.zone, writer.number), format!("v{}-{now}", writer.number));
         writer.number += 1;
-        let ask = Ask::Work { operation: self.operation.clone(), write: Some((key.clone(), value.clone())) };
+        let ask =
+            Ask::Work { operation: self.operation.clone(), write: Some((key.clone(), value.clone())), again: false };
         let (to, secure) = (writer.targets[target].address, writer.targets[target].secure.clone());
         writer.under_way = Some(UnderWay { target, key, value });
         out.push(Out::Ask { errand: Errand::Write(zone), to, secure, ask, timeout_ns: self.timeout_ns });

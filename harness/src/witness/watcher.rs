@@ -121,7 +121,7 @@ impl Watcher {
         match errand {
             Errand::Probe(index) => {
                 self.probes[index].began = now;
-                let ask = Ask::Work { operation: self.operations[index].clone(), write: None };
+                let ask = Ask::Work { operation: self.operations[index].clone(), write: None, again: false };
                 let target = &self.watch.probes[index].target;
                 let (to, secure) = (target.address, target.secure.clone());
                 out.push(Out::Ask { errand, to, secure, ask, timeout_ns: PROBE_TIMEOUT_NS });

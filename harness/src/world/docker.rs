@@ -85,6 +85,7 @@ pub struct Shared {
     placement: Placement,
     traffic: Traffic,
     tries_stores: bool,
+    counts_arrivals: bool,
     seed: u64,
     clock: Arc<Clock>,
     inputs: mpsc::Sender<Input>,
@@ -143,6 +144,8 @@ pub struct Parts {
     pub traffic: Traffic,
     /// Whether the witness tries replicated stores ([`Scenario::tries_stores`](scenarios::scenario::Scenario::tries_stores)).
     pub tries_stores: bool,
+    /// Whether instances count what arrives ([`Scenario::counts_arrivals`](scenarios::scenario::Scenario::counts_arrivals)).
+    pub counts_arrivals: bool,
     /// The seed.
     pub seed: u64,
     /// The run's clock.
@@ -157,7 +160,7 @@ impl DockerWorld {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
         let Parts { engine, info, options, topology, graph, placement, .. } = parts;
-        let Parts { traffic, tries_stores, seed, clock, on_progress, .. } = parts;
+        let Parts { traffic, tries_stores, counts_arrivals, seed, clock, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -169,6 +172,7 @@ impl DockerWorld {
             placement,
             traffic,
             tries_stores,
+            counts_arrivals,
             seed,
             clock,
             inputs,

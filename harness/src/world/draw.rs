@@ -105,6 +105,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 0,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),
@@ -115,6 +116,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         health: Health::Shallow,
         commons: Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     let canary = CanaryConfig {
         from,

@@ -71,6 +71,8 @@ impl Observer {
                 inputs.extend(self.gap(t_ns, &place, control, seq));
                 (By::Canary, clock.of_mono(end_ns), told(line.note))
             }
+            // It speaks of those who asked.
+            Note::Arrived { .. } => (By::Callee, t_ns, told(line.note)),
             note => (By::Own, t_ns, told(note)),
         };
         inputs.push(Input::Seen { t_ns, by, place, detail });
@@ -133,6 +135,9 @@ fn told(note: Note) -> Detail {
             Detail::Need { need, from, outcome, attempts }
         }
         Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
+        Note::Arrived { over_ns, received, again, refused, late } => {
+            Detail::Arrived { over_ns, received, again, refused, late }
+        }
         Note::Tap { operation, calls, refused } => Detail::Tap { operation, calls, refused },
         Note::Metrics { dropped } => Detail::Metrics { dropped },
         Note::Alarm { zone, service, raised, cause, failed, requests } => {

@@ -28,6 +28,7 @@ fn config() -> HostConfig {
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 8,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),
@@ -38,6 +39,7 @@ fn config() -> HostConfig {
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     HostConfig {
         host,

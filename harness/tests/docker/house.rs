@@ -109,6 +109,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         operations: vec!["serve".to_owned()],
         interval_ns: 0,
         queue: 8,
+        workers: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),
@@ -119,6 +120,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         health: Health::Shallow,
         commons: agents::commons::Commons::default(),
         liveness: Health::Shallow,
+        counts_arrivals: false,
     };
     let text = |path: PathBuf| path.display().to_string();
     HostConfig {

@@ -56,6 +56,16 @@ pub(super) enum Cause {
     HardlySoft,
     /// Its attempts keep up an overload.
     Storm,
+    /// Its attempts multiply with those of others, until they reach a service.
+    Multiplies(ServiceName),
+    /// Those who wait for what hangs keep the place of those who do not need it: they ask for this operation.
+    Shares(String),
+    /// It names nobody, because everybody looks unwell.
+    FailsClosed,
+    /// It forgets what it knew, because nobody tells it anew.
+    Forgets,
+    /// It lets its callers wait for longer than they do.
+    Late,
     /// The attempts of its customers keep up an overload.
     Insistent,
     /// It carries too little.

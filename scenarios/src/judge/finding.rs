@@ -228,6 +228,19 @@ fn sentence(root: &Root) -> String {
         Cause::Restarted => format!("`{service}` was restarted because `{on}` was gone"),
         Cause::HardlySoft => format!("`{service}` calls `{on}` softly, and made its customers wait or fail for it"),
         Cause::Storm => format!("`{service}` tried `{on}` again and again, and so kept it from ever catching up"),
+        Cause::Multiplies(reached) => {
+            format!(
+                "`{service}` asks `{on}` again while others on the way do so too, and `{reached}` gets their product"
+            )
+        }
+        Cause::Shares(operation) => {
+            format!("`{service}` had no room for `{operation}`, because requests that wait for `{on}` kept all of it")
+        }
+        Cause::FailsClosed => {
+            format!("`{service}` named no instance of `{on}`, because all of them looked unwell for one reason")
+        }
+        Cause::Forgets => format!("`{service}` forgot whom it can ask, because `{on}` told it nobody any more"),
+        Cause::Late => format!("`{service}` kept requests waiting for longer than their callers do, and then did them"),
         Cause::Insistent => {
             format!("customers of `{service}` tried again and again, and so kept `{on}` from ever catching up")
         }

@@ -11,8 +11,8 @@ use super::finding::Victim;
 use super::slo::{State, Zone};
 use crate::event::{Life, STANDBY};
 use crate::timeline::ns;
-use fixtures::graph::Service;
 use fixtures::graph::scaler::MissingLoad;
+use fixtures::graph::{Call, Service};
 use fixtures::name::ServiceName;
 
 /// The setting that customers are blamed by.
@@ -30,14 +30,8 @@ pub(super) fn refined(run: &Run<'_>, zone: &Zone<'_>, victim: Victim, retries: b
     let Some(service) = bounded.filter(|service| is_overloaded(run, zone, service)) else { return victim };
     let mut victim = victim;
     let storm = || {
-        // Of the calls on the way the one that tries most often; of equals the one nearest to the customer.
         let path = call_path(run, &run.case.graph.entry.service, &service.name);
-        let hop = |pair: &[ServiceName]| {
-            let caller = run.case.graph.service(&pair[0])?;
-            Some((caller, caller.calls.iter().find(|call| call.to == pair[1])?))
-        };
-        let again = path.windows(2).filter_map(hop).filter(|(_, call)| call.attempts > 1);
-        let worst = again.rev().max_by_key(|(_, call)| call.attempts);
+        let worst = most_insistent(run, &path);
         // Nobody is nearer to the customer than customers themselves; but only what they really send counts.
         let customers = run.case.scenario.traffic.retry.attempts;
         if insist(zone) && worst.is_none_or(|(_, call)| customers >= call.attempts) {
@@ -69,6 +63,16 @@ pub(super) fn refined(run: &Run<'_>, zone: &Zone<'_>, victim: Victim, retries: b
     let root = if retries { storm() } else { None };
     victim.trace.root = Some(root.unwrap_or_else(small));
     victim
+}
+
+/// Of the calls on a way the one that tries most often; of equals the one nearest to the customer.
+pub(super) fn most_insistent<'r>(run: &Run<'r>, path: &[ServiceName]) -> Option<(&'r Service, &'r Call)> {
+    let hop = |pair: &[ServiceName]| {
+        let caller = run.case.graph.service(&pair[0])?;
+        Some((caller, caller.calls.iter().find(|call| call.to == pair[1])?))
+    };
+    let again = path.windows(2).filter_map(hop).filter(|(_, call)| call.attempts > 1);
+    again.rev().max_by_key(|(_, call)| call.attempts)
 }
 
 /// Whether customers made at least half as many attempts again as they had requests. A budget keeps them far below that.

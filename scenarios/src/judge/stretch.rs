@@ -3,7 +3,8 @@
 
 use super::Run;
 use super::culprit::call_path;
-use crate::event::{By, Detail, Event, Life};
+use crate::event::{Act, By, Detail, Event, Life};
+use crate::plan::{Deed, Step};
 use crate::timeline::{LifeSpan, Recovery, Segment};
 use fixtures::graph::{Call, Service, Strength};
 use fixtures::name::{HostName, NeedKind, ServiceName, ZoneName};
@@ -72,6 +73,24 @@ impl<'a> Run<'a> {
             !segment.dark.contains(host) && !aimed(host)
         })
         .collect()
+    }
+
+    /// Instances that kept their power all through a segment, whatever misleads them.
+    pub(super) fn unharmed_hosts(&self, segment: &Segment) -> Vec<usize> {
+        let all = 0..self.case.placement.instances.len();
+        all.filter(|&instance| !segment.dark.contains(self.host_name(instance))).collect()
+    }
+
+    /// Whether name servers misbehaved at any time between two moments.
+    pub(super) fn names_in_trouble(&self, from_ns: u64, to_ns: u64) -> bool {
+        let steps = self.case.plan.rounds.iter().flat_map(|round| &round.steps);
+        let of_names = |step: &&Step| {
+            let names = matches!(&step.deed, Deed::Trouble { trouble, .. } if trouble.is_of_names());
+            names && step.act == Act::Inject
+        };
+        let faults: BTreeSet<&str> = steps.filter(of_names).map(|step| step.fault.as_str()).collect();
+        let mut spells = self.timeline.spells.iter().filter(|spell| faults.contains(spell.fault.as_str()));
+        spells.any(|spell| spell.from_ns < to_ns && spell.to_ns.is_none_or(|healed_ns| healed_ns > from_ns))
     }
 
     /// What an instance was in a segment: the span at its beginning, and those that begin in it.

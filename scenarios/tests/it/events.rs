@@ -107,6 +107,7 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
                 cause: ScaleCause::NoData,
             },
         ),
+        ("arrived", Detail::Arrived { over_ns: 5, received: 4, again: 3, refused: 1, late: 2 }),
         ("tap", Detail::Tap { operation: "create".into(), calls: 3, refused: 2 }),
         (
             "operation",
@@ -133,7 +134,7 @@ fn every_kind_of_event_survives_its_line() {
         service: Some(ServiceName::new("api").expect("a name")),
         instance: Some(InstanceName("api-az1-0".into())),
     };
-    for by in [By::Witness, By::Canary, By::Own, By::Engine, By::Hand, By::Controller] {
+    for by in [By::Witness, By::Canary, By::Own, By::Callee, By::Engine, By::Hand, By::Controller] {
         for (kind, detail) in every_detail().into_iter().chain(further_details(InstanceName("store-az1-0".into()))) {
             for place in [Place::default(), full.clone()] {
                 let event = Event {

@@ -68,6 +68,7 @@ in many orders and tells the best and the worst
 | N/(N-1), zones at two thirds | static stability using availability zones: <https://aws.amazon.com/builders-library/static-stability-using-availability-zones> |
 | scopes, control planes, data planes | AWS fault isolation boundaries: <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/abstract-and-introduction.html> |
 | one retry and then give up; time-outs along a path | <https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter>, and the operational readiness review |
+| attempts of one layer (D2) | the default of the AWS SDKs: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html> |
 | three failures of a liveness check | the default of Kubernetes |
 | availability, latency, times to shift and to recover | the scenario |
 ";

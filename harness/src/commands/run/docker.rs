@@ -79,6 +79,7 @@ impl Day<'_> {
             placement: self.loaded.placement.clone(),
             traffic: self.loaded.scenario.traffic.clone(),
             tries_stores: self.loaded.scenario.tries_stores(),
+            counts_arrivals: self.loaded.scenario.counts_arrivals(),
             seed,
             clock: Arc::clone(clock),
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),

@@ -25,8 +25,9 @@ impl Day<'_> {
         terminal.say(&format!("{}: {}", scenario.name, scenario.title));
         terminal.say(&format!("run {run}, seed {seed}, world sim (virtual time)\n"));
         let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
-        let (traffic, tries_stores) = (&scenario.traffic, scenario.tries_stores());
-        let parts = Parts { topology, graph, placement, traffic, tries_stores, seed, costs };
+        let traffic = &scenario.traffic;
+        let (tries_stores, counts_arrivals) = (scenario.tries_stores(), scenario.counts_arrivals());
+        let parts = Parts { topology, graph, placement, traffic, tries_stores, counts_arrivals, seed, costs };
         let mut world = SimWorld::new(&parts);
         // A region in virtual time ends with the process: there is nothing to keep.
         let mut controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), false);

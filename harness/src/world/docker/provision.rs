@@ -130,6 +130,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     placement: shared.placement.clone(),
                     traffic: shared.traffic.clone(),
                     tries_stores: shared.tries_stores,
+                    counts_arrivals: shared.counts_arrivals,
                     seed: shared.seed,
                     block,
                     keys: keys.clone(),

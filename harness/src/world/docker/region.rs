@@ -34,6 +34,8 @@ pub struct Layout {
     pub traffic: Traffic,
     /// Whether the witness tries replicated stores.
     pub tries_stores: bool,
+    /// Whether instances count what arrives.
+    pub counts_arrivals: bool,
     /// Decides jitter and boot times.
     pub seed: u64,
     /// Subnets: the witness's first, then the zones'.
@@ -77,7 +79,8 @@ impl Layout {
     /// What each host is told, in placement order.
     pub fn host_configs(&self) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
-        let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses).with_keys(self.keys.clone());
+        let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses);
+        let region = region.with_keys(self.keys.clone()).counting(self.counts_arrivals);
         let drawn = draw::hosts(self.seed, &self.topology, &self.graph, &self.placement);
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);

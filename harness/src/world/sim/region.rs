@@ -42,6 +42,8 @@ pub struct Parts<'a> {
     pub traffic: &'a Traffic,
     /// Whether the witness tries replicated stores.
     pub tries_stores: bool,
+    /// Whether instances count what arrives.
+    pub counts_arrivals: bool,
     /// Decides everything.
     pub seed: u64,
     /// What things cost.
@@ -80,7 +82,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
     let address =
         |instance: &fixtures::placement::Instance| SocketAddr::new(address(instance.host), FIRST_PORT + instance.slot);
     let addresses: Vec<SocketAddr> = placement.instances.iter().map(address).collect();
-    let region = Region::new(topology, graph, placement, &addresses);
+    let region = Region::new(topology, graph, placement, &addresses).counting(parts.counts_arrivals);
     let zones: BTreeMap<&ZoneName, u16> = topology.zones().map(|(_, zone)| &zone.name).zip(0..).collect();
     let mut roles: BTreeMap<(&ZoneName, &ServiceName), Arc<Role>> = BTreeMap::new();
     let (mut hosts, mut processes) = (Vec::new(), Vec::new());

@@ -71,6 +71,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "quorum-in-one-zone-repaired",
     "early-quorum",
     "early-quorum-repaired",
+    "github-2018",
+    "github-2018-repaired",
     "cold-cache",
     "cold-cache-repaired",
     "stale-queue",

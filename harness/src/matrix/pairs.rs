@@ -70,6 +70,8 @@ const LINES: &[Line] = &[
     ("retry-storm", "R1", "api", "basket", "services.api.calls.basket.attempts"),
     ("impatient-customers", "R1", "api", "store", "traffic.retry"),
     ("acks-before-sync", "A1", "store", "", "services.store.acknowledge"),
+    ("github-2018", "A3", "database", "", "services.database.acknowledge"),
+    ("quorum-in-one-zone", "Z1", "store", "", "services.store.replication"),
 ];
 
 /// Every pair, in the order of the table above.

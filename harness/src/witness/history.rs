@@ -2,7 +2,9 @@
 //! so that both sides of every cut are asked. Sans-IO, as [`super::watcher`], whose part it is. Refuses to judge what it
 //! was told.
 //!
-//! Each trier does one thing at a time; triers share registers, and no value is written twice.
+//! Each trier does one thing at a time; triers share registers, and no value is written twice. Beside each trier a scribe
+//! writes a register that nobody else writes: a write that was acknowledged on one side of a cut, and is unknown on the
+//! other, is there overwritten by nobody before somebody reads it.
 
 use super::protocol::{Seen, Trier};
 use super::watcher::{Errand, Out};
@@ -11,10 +13,12 @@ use agents::wire::{Ask, Failure, Reply, Text};
 
 /// Registers of one store.
 const REGISTERS: u64 = 2;
-/// One in so many operations is a write.
+/// One in so many operations on shared registers is a write.
 const WRITE_EVERY: u64 = 3;
+/// A scribe waits so many times as long as a trier from one write to the next.
+const SCRIBE_SLOWER: u64 = 2;
 
-/// Triers, and what each has under way.
+/// Triers and then, in the same order, their scribes, and what each has under way.
 #[derive(Debug)]
 pub(super) struct History {
     triers: Vec<Trying>,
@@ -24,9 +28,36 @@ pub(super) struct History {
 #[derive(Debug)]
 struct Trying {
     trier: Trier,
+    /// The trier's place among all; a scribe has that of its trier.
+    place: usize,
+    /// Places of the triers of the same store, whose scribes' registers it reads; empty of a scribe.
+    peers: Vec<usize>,
     operation: Text,
     number: u64,
     under_way: Option<UnderWay>,
+}
+
+impl Trying {
+    /// The next register, and what is written there; nothing is where it is read.
+    fn next(&mut self) -> (String, Option<String>) {
+        let (number, place) = (self.number, self.place);
+        self.number += 1;
+        if self.peers.is_empty() {
+            return (own_register(place), Some(format!("own-{place}-{number}")));
+        }
+        // Every other operation is on shared registers.
+        let (turn, own) = (number / 2, !number.is_multiple_of(2));
+        if own {
+            let peer = usize::try_from(turn).unwrap_or_default() % self.peers.len();
+            return (own_register(self.peers[peer]), None);
+        }
+        let write = (turn + place as u64).is_multiple_of(WRITE_EVERY);
+        (format!("register-{}", turn / WRITE_EVERY % REGISTERS), write.then(|| format!("{place}-{number}")))
+    }
+}
+
+fn own_register(place: usize) -> String {
+    format!("own-register-{place}")
 }
 
 #[derive(Debug)]
@@ -39,13 +70,24 @@ struct UnderWay {
 
 impl History {
     pub(super) fn new(triers: &[Trier]) -> Self {
-        let trying = |trier: &Trier| Trying {
+        let of = |service: &str| {
+            let same = triers.iter().enumerate().filter(|(_, other)| other.service == service);
+            same.map(|(place, _)| place).collect()
+        };
+        let trying = |place: usize, trier: &Trier, peers: Vec<usize>| Trying {
             operation: trier.operation.as_str().into(),
             trier: trier.clone(),
+            place,
+            peers,
             number: 0,
             under_way: None,
         };
-        Self { triers: triers.iter().map(trying).collect(), ended: false }
+        let readers = triers.iter().enumerate().map(|(place, trier)| trying(place, trier, of(&trier.service)));
+        let scribes = triers.iter().enumerate().map(|(place, trier)| {
+            let interval_ns = trier.interval_ns.saturating_mul(SCRIBE_SLOWER);
+            trying(place, &Trier { interval_ns, ..trier.clone() }, Vec::new())
+        });
+        Self { triers: readers.chain(scribes).collect(), ended: false }
     }
 
     pub(super) fn begin(&self, now: Nanos, out: &mut Vec<Out>) {
@@ -65,13 +107,10 @@ impl History {
     /// The next read or write.
     pub(super) fn ask(&mut self, now: Nanos, index: usize, out: &mut Vec<Out>) {
         let Some(trying) = self.triers.get_mut(index).filter(|_| !self.ended) else { return };
-        let number = trying.number;
-        trying.number += 1;
         let members = trying.trier.members.len().max(1) as u64;
-        let member = usize::try_from(number % members).unwrap_or_default();
+        let member = usize::try_from(trying.number % members).unwrap_or_default();
+        let (key, write) = trying.next();
         let Some(target) = trying.trier.members.get(member) else { return };
-        let key = format!("register-{}", number / WRITE_EVERY % REGISTERS);
-        let write = (number + index as u64).is_multiple_of(WRITE_EVERY).then(|| format!("{index}-{number}"));
         let ask = match &write {
             Some(value) => Ask::Work {
                 operation: trying.operation.clone(),
@@ -96,7 +135,7 @@ impl History {
         if let Some(member) = trying.trier.members.get(member).cloned() {
             let service = trying.trier.service.clone();
             let seen = Seen::Operation {
-                trier: index,
+                trier: trying.place,
                 service,
                 member,
                 key,

@@ -43,6 +43,7 @@ services exchanged. Its table is `harness/figures/matrix.txt`, and a test regene
 | defect | after |
 |---|---|
 | `github-2016` | GitHub, 28 January 2016: <https://github.blog/news-insights/company-news/january-28th-incident-report/> |
+| `github-2018` | GitHub, 21 October 2018: <https://github.blog/news-insights/company-news/oct21-post-incident-analysis/> |
 | `eu-west-2011` | AWS EU-West, 7 August 2011: <https://aws.amazon.com/message/2329B7> |
 | `cloudflare-2023` | Cloudflare, 2 November 2023: <https://blog.cloudflare.com/post-mortem-on-cloudflare-control-plane-and-analytics-outage> |
 | `slack-2021` | Slack, 4 January 2021: <https://slack.engineering/slacks-outage-on-january-4th-2021> |

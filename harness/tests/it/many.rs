@@ -131,7 +131,7 @@ fn without_runs_nothing_is_measured_and_mistakes_are_told() {
     assert!(pages.err.contains("nothing is measured"), "{}", pages.err);
     let readiness = with_runs(folder, &["orr", "run-instances-300", "--out", out]);
     assert_eq!(readiness.status, 0, "{}", readiness.err);
-    assert!(read(&folder.join("out/orr-run-instances-300.md")).contains("0 of 11700 pairs"));
+    assert!(read(&folder.join("out/orr-run-instances-300.md")).contains("0 of 15300 pairs"));
     assert!(!folder.join("runs").exists(), "a folder that is not there is not made");
     let cases: [(&[&str], &str); 5] = [
         (&["docs", "nope"], "there is no built-in graph `nope`"),

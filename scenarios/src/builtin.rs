@@ -67,6 +67,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "believes-empty-repaired",
     "shared-workers",
     "shared-workers-repaired",
+    "stops-renewing",
+    "stops-renewing-repaired",
     "quorum-in-one-zone",
     "quorum-in-one-zone-repaired",
     "early-quorum",

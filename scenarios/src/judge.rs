@@ -20,6 +20,7 @@ mod finding;
 pub mod history;
 mod overload;
 mod r1;
+mod r3;
 mod s1;
 mod s2;
 mod s3;
@@ -27,6 +28,7 @@ mod s4;
 mod s5;
 mod s6;
 mod s8;
+mod s9;
 mod slo;
 mod soft;
 mod starting;
@@ -93,12 +95,14 @@ pub fn catalogue() -> &'static [Entry] {
         a1::ENTRY,
         a3::ENTRY,
         r1::ENTRY,
+        r3::ENTRY,
         s1::ENTRY,
         s2::ENTRY,
         s3::ENTRY,
         s4::ENTRY,
         s6::ENTRY,
         s8::ENTRY,
+        s9::ENTRY,
         z2::ENTRY,
         z3::ENTRY,
         z4::ENTRY,

@@ -13,6 +13,7 @@ mod it {
     mod judging_arrivals;
     mod judging_data;
     mod judging_order;
+    mod judging_returns;
     mod loading;
     mod loading_together;
     mod measuring;

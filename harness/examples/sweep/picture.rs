@@ -84,10 +84,10 @@ pub(crate) fn draw(panels: &[Panel], loads: &[u64], lengths: &[u64]) -> String {
         ("stays down (metastable)", "#c8442b"),
         ("not well before the stall", "#bbbbbb"),
     ] {
-        let _infallible = write!(
+        let _infallible = writeln!(
             out,
             "<rect x=\"{x}\" y=\"58\" width=\"14\" height=\"14\" fill=\"{colour}\"/>\
-             <text x=\"{}\" y=\"70\" fill=\"#222222\">{words}</text>\n",
+             <text x=\"{}\" y=\"70\" fill=\"#222222\">{words}</text>",
             x + 20
         );
         x += 40 + words.len() * 7;

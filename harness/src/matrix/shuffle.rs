@@ -1,5 +1,5 @@
 //! Owns a game day whose services have exchanged their names: in the graph and wherever the scenario names them. Refuses to
-//! touch anything else, the kinds of needs above all: a certificate is one whatever its source is called.
+//! touch anything else, kinds of needs and of state above all: a certificate is one whatever its source is called.
 
 use crate::load::Loaded;
 use anyhow::{Context, Result, anyhow};
@@ -29,7 +29,7 @@ impl Names {
         renamed.collect::<Vec<String>>().join(".")
     }
 
-    /// A text in which every quoted name of a service is replaced, but where a kind of need is named.
+    /// A text in which every quoted name of a service is replaced, but where a kind of need or of state is named.
     fn put_into(&self, text: &str) -> String {
         let mut out = String::new();
         for (at, part) in text.split('"').enumerate() {
@@ -37,7 +37,8 @@ impl Names {
                 out.push('"');
             }
             // Parts between two quotation marks are the quoted ones.
-            let is_kind = out.trim_end_matches('"').trim_end().ends_with("kind =");
+            let before = out.trim_end_matches('"').trim_end();
+            let is_kind = ["kind =", "state ="].iter().any(|key| before.ends_with(key));
             if at % 2 == 1 && !is_kind {
                 out.push_str(&self.of(part));
             } else {

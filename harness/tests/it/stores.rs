@@ -12,7 +12,7 @@ const PAIRS: [(&str, [&str; 3]); 6] = [
     ("quorum-in-one-zone", ["Z1", "store", "services.store.replication"]),
     ("early-quorum", ["A1", "store", "services.store.acknowledge"]),
     ("cold-cache", ["S5", "cache", "services.cache.cache"]),
-    ("stale-queue", ["S5", "orders", "services.orders.backlog"]),
+    ("stale-queue", ["R3", "orders", "services.orders.backlog"]),
     ("frozen-control", ["Z1", "api", "services.api.calls.capacity"]),
     ("shift-stuck", ["Z1", "api", "services.api.calls.store"]),
 ];

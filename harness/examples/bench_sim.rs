@@ -19,6 +19,7 @@ use harness::world::sim::{Parts, SimWorld};
 use harness::{load, twin};
 use scenarios::customers::Traffic;
 use scenarios::event::{By, Event, EventId, Life};
+use scenarios::scenario::Gathered;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -108,8 +109,7 @@ fn black_start(instances: usize, regions: usize) -> anyhow::Result<(f64, f64)> {
         graph,
         placement: &placement,
         traffic: &traffic,
-        tries_stores: false,
-        counts_arrivals: false,
+        gathered: Gathered::default(),
         seed: 7,
         costs,
     };

@@ -47,8 +47,7 @@ fn play_telling(loaded: &mut Loaded, seed: u64, utc: impl Fn(u64) -> String) -> 
     let Loaded { scenario, topology, graph, placement, plan, .. } = &*loaded;
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
     let traffic = &scenario.traffic;
-    let (tries_stores, counts_arrivals) = (scenario.tries_stores(), scenario.counts_arrivals());
-    let parts = Parts { topology, graph, placement, traffic, tries_stores, counts_arrivals, seed, costs };
+    let parts = Parts { topology, graph, placement, traffic, gathered: scenario.gathered(), seed, costs };
     let mut world = SimWorld::new(&parts);
     let mut controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), false);
     let mut events: Vec<Event> = Vec::new();

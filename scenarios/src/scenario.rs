@@ -33,16 +33,20 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whether anybody judges a history of replicated stores. Only then is one made: it is as many requests as a zone's
-    /// customers send.
-    pub fn tries_stores(&self) -> bool {
-        self.invariants.iter().any(|id| id == "A3")
+    /// What must be gathered for the judges that are asked.
+    pub fn gathered(&self) -> Gathered {
+        let asks = |ids: &[&str]| self.invariants.iter().any(|id| ids.contains(&id.as_str()));
+        Gathered { tries_stores: asks(&["A3"]), counts_arrivals: asks(&["D2", "D3"]) }
     }
+}
 
-    /// Whether anybody judges what arrived at services. Only then is it counted: it is a line each second of each instance.
-    pub fn counts_arrivals(&self) -> bool {
-        self.invariants.iter().any(|id| ["D2", "D3"].contains(&id.as_str()))
-    }
+/// What a world gathers only where somebody judges it, because it costs much. Nothing of it by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gathered {
+    /// Whether the witness tries replicated stores: as many requests as a zone's customers send.
+    pub tries_stores: bool,
+    /// Whether instances count what arrives: a line each second of each instance.
+    pub counts_arrivals: bool,
 }
 
 /// The service level objective, per zone.

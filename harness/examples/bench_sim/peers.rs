@@ -22,6 +22,7 @@ use harness::world::sim::costs::Costs;
 use harness::world::sim::{Parts, SimWorld};
 use scenarios::customers::Traffic;
 use scenarios::event::Detail;
+use scenarios::scenario::Gathered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,8 +69,7 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
         graph: &graph,
         placement: &placement,
         traffic: &traffic,
-        tries_stores: false,
-        counts_arrivals: false,
+        gathered: Gathered::default(),
         seed: 7,
         costs,
     };

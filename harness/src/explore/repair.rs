@@ -99,9 +99,8 @@ fn within(service: &Service, patience: Duration) -> u32 {
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
-/// vote; a cache limits its fetches; items of a queue expire; nobody waits for
-/// longer than its callers do; names fail open; one
-/// operation is a third of what is done at one time; nothing is scaled in for want of data.
+/// vote; a cache limits its fetches; items of a queue expire; nobody waits for longer than its callers do; names fail open;
+/// one operation is a third of what is done at one time; nothing is scaled in for want of data.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     if setting == "names.none-healthy" {

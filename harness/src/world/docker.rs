@@ -45,6 +45,7 @@ use names::{HOLDING, Names};
 use raise::finish_dead_run;
 use region::Layout;
 use scenarios::customers::Traffic;
+use scenarios::scenario::Gathered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,8 +85,7 @@ pub struct Shared {
     graph: Graph,
     placement: Placement,
     traffic: Traffic,
-    tries_stores: bool,
-    counts_arrivals: bool,
+    gathered: Gathered,
     seed: u64,
     clock: Arc<Clock>,
     inputs: mpsc::Sender<Input>,
@@ -142,10 +142,8 @@ pub struct Parts {
     pub placement: Placement,
     /// Traffic.
     pub traffic: Traffic,
-    /// Whether the witness tries replicated stores ([`Scenario::tries_stores`](scenarios::scenario::Scenario::tries_stores)).
-    pub tries_stores: bool,
-    /// Whether instances count what arrives ([`Scenario::counts_arrivals`](scenarios::scenario::Scenario::counts_arrivals)).
-    pub counts_arrivals: bool,
+    /// What is gathered because it is judged.
+    pub gathered: Gathered,
     /// The seed.
     pub seed: u64,
     /// The run's clock.
@@ -160,7 +158,7 @@ impl DockerWorld {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
         let Parts { engine, info, options, topology, graph, placement, .. } = parts;
-        let Parts { traffic, tries_stores, counts_arrivals, seed, clock, on_progress, .. } = parts;
+        let Parts { traffic, gathered, seed, clock, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -171,8 +169,7 @@ impl DockerWorld {
             graph,
             placement,
             traffic,
-            tries_stores,
-            counts_arrivals,
+            gathered,
             seed,
             clock,
             inputs,

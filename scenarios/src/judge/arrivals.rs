@@ -1,10 +1,15 @@
-//! Owns what reached each service in a stretch of a run, as those tell who were asked. Refuses to judge.
+//! Owns what reached each service in a stretch of a run, as those tell who were asked, and how a finding says so. Refuses
+//! to judge.
 //!
 //! Who is asked speaks of its callers here, not of itself: what was sent to whoever is dark reached nobody and counts for
 //! nothing.
 
 use super::Run;
+use super::culprit::{Root, Trace};
+use super::finding::Victim;
 use crate::event::{Detail, EventId};
+use crate::judgement::Link;
+use crate::timeline::Segment;
 use fixtures::name::ServiceName;
 use std::collections::BTreeMap;
 
@@ -48,5 +53,21 @@ impl<'a> Run<'a> {
             }
         }
         all
+    }
+
+    /// That too much of something reached a service in a stretch: who did that (`who`, `waits_for`, `how`), and its root.
+    pub(super) fn besieged(
+        &self,
+        (service, arrived): (&ServiceName, &Arrived),
+        segment: &Segment,
+        (who, waits_for, how): (String, String, &str),
+        root: Root,
+    ) -> Option<Victim> {
+        let (since_ns, evidence) =
+            (segment.start_ns, std::iter::once(segment.begin_event).chain(arrived.evidence.iter().copied()));
+        let link = Link { who, waits_for, how: how.to_owned(), since_ns, evidence: evidence.collect() };
+        let zone = self.case.placement.instances.iter().find(|instance| &instance.service == service)?.zone.clone();
+        let trace = Trace { links: vec![link], root: Some(root) };
+        Some(Victim { instance: None, zone, from_ns: since_ns, to_ns: segment.end_ns, trace })
     }
 }

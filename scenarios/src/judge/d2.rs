@@ -13,12 +13,12 @@
 //! *Inconclusive*: nothing of its own.
 
 use super::arrivals::{Arrived, ENOUGH};
-use super::culprit::{Cause, Root, Trace, call_path};
+use super::culprit::{Cause, Root, call_path};
 use super::finding::{Victim, sorted};
 use super::overload::{self, RETRY_SETTING};
 use super::{Entry, Outcome, Run};
 use crate::event::Phase;
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::Segment;
 use crate::verdict::Verdict;
 use fixtures::name::ServiceName;
@@ -105,15 +105,7 @@ fn victim(run: &Run<'_>, asked: &Asked<'_>) -> Option<Victim> {
             cause: Cause::Insistent,
         },
     };
-    let segment = asked.segment;
-    let link = Link {
-        who: path.get(path.len().saturating_sub(2)).unwrap_or(entry).to_string(),
-        waits_for: asked.service.to_string(),
-        how: "call, again and again".to_owned(),
-        since_ns: segment.start_ns,
-        evidence: std::iter::once(segment.begin_event).chain(asked.arrived.evidence.iter().copied()).collect(),
-    };
-    let zone = run.case.placement.instances.iter().find(|instance| &instance.service == asked.service)?.zone.clone();
-    let trace = Trace { links: vec![link], root: Some(root) };
-    Some(Victim { instance: None, zone, from_ns: segment.start_ns, to_ns: segment.end_ns, trace })
+    let who = path.get(path.len().saturating_sub(2)).unwrap_or(entry).to_string();
+    let told = (who, asked.service.to_string(), "call, again and again");
+    run.besieged((asked.service, &asked.arrived), asked.segment, told, root)
 }

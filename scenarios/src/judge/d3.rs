@@ -13,11 +13,11 @@
 //! *Inconclusive*: nothing of its own.
 
 use super::arrivals::{Arrived, ENOUGH};
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run};
 use crate::event::Phase;
-use crate::judgement::{InvariantResult, Link};
+use crate::judgement::InvariantResult;
 use crate::timeline::Segment;
 use crate::verdict::Verdict;
 use fixtures::graph::Service;
@@ -89,17 +89,9 @@ fn victim(run: &Run<'_>, busy: &Busy<'_>) -> Option<Victim> {
         setting: Some(format!("services.{}.{setting}", service.name)),
         cause: Cause::Late,
     };
-    let segment = busy.segment;
-    let link = Link {
-        who: service.name.to_string(),
-        waits_for: format!("the requests before it, for longer than the {} that its callers wait", Span(patience)),
-        how: "queue".to_owned(),
-        since_ns: segment.start_ns,
-        evidence: std::iter::once(segment.begin_event).chain(busy.arrived.evidence.iter().copied()).collect(),
-    };
-    let zone = run.case.placement.instances.iter().find(|instance| &instance.service == busy.service)?.zone.clone();
-    let trace = Trace { links: vec![link], root: Some(root) };
-    Some(Victim { instance: None, zone, from_ns: segment.start_ns, to_ns: segment.end_ns, trace })
+    let waits_for = format!("the requests before it, for longer than the {} that its callers wait", Span(patience));
+    let told = (service.name.to_string(), waits_for, "queue");
+    run.besieged((busy.service, &busy.arrived), busy.segment, told, root)
 }
 
 /// How long the most patient caller waits for one answer.

@@ -26,8 +26,7 @@ impl Day<'_> {
         terminal.say(&format!("run {run}, seed {seed}, world sim (virtual time)\n"));
         let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
         let traffic = &scenario.traffic;
-        let (tries_stores, counts_arrivals) = (scenario.tries_stores(), scenario.counts_arrivals());
-        let parts = Parts { topology, graph, placement, traffic, tries_stores, counts_arrivals, seed, costs };
+        let parts = Parts { topology, graph, placement, traffic, gathered: scenario.gathered(), seed, costs };
         let mut world = SimWorld::new(&parts);
         // A region in virtual time ends with the process: there is nothing to keep.
         let mut controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), false);

@@ -15,6 +15,7 @@ use fixtures::name::ZoneName;
 use fixtures::placement::{Host, Placement};
 use fixtures::topology::Topology;
 use scenarios::customers::Traffic;
+use scenarios::scenario::Gathered;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Port of a host's first instance; the others follow.
@@ -32,10 +33,8 @@ pub struct Layout {
     pub placement: Placement,
     /// Traffic.
     pub traffic: Traffic,
-    /// Whether the witness tries replicated stores.
-    pub tries_stores: bool,
-    /// Whether instances count what arrives.
-    pub counts_arrivals: bool,
+    /// What is gathered because it is judged.
+    pub gathered: Gathered,
     /// Decides jitter and boot times.
     pub seed: u64,
     /// Subnets: the witness's first, then the zones'.
@@ -80,7 +79,7 @@ impl Layout {
     pub fn host_configs(&self) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
         let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses);
-        let region = region.with_keys(self.keys.clone()).counting(self.counts_arrivals);
+        let region = region.with_keys(self.keys.clone()).counting(self.gathered.counts_arrivals);
         let drawn = draw::hosts(self.seed, &self.topology, &self.graph, &self.placement);
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);
@@ -141,7 +140,7 @@ impl Layout {
                 .into_values()
                 .map(|host| SocketAddr::from((self.address(&self.placement.hosts[host]), draw::CANARY_PORT)))
                 .collect(),
-            triers: if self.tries_stores { draw::triers(&region) } else { Vec::new() },
+            triers: if self.gathered.tries_stores { draw::triers(&region) } else { Vec::new() },
         }
     }
 }

@@ -14,6 +14,7 @@ use fixtures::name::{HostName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use scenarios::customers::Traffic;
+use scenarios::scenario::Gathered;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -40,10 +41,8 @@ pub struct Parts<'a> {
     pub placement: &'a Placement,
     /// Traffic.
     pub traffic: &'a Traffic,
-    /// Whether the witness tries replicated stores.
-    pub tries_stores: bool,
-    /// Whether instances count what arrives.
-    pub counts_arrivals: bool,
+    /// What is gathered because it is judged.
+    pub gathered: Gathered,
     /// Decides everything.
     pub seed: u64,
     /// What things cost.
@@ -82,7 +81,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
     let address =
         |instance: &fixtures::placement::Instance| SocketAddr::new(address(instance.host), FIRST_PORT + instance.slot);
     let addresses: Vec<SocketAddr> = placement.instances.iter().map(address).collect();
-    let region = Region::new(topology, graph, placement, &addresses).counting(parts.counts_arrivals);
+    let region = Region::new(topology, graph, placement, &addresses).counting(parts.gathered.counts_arrivals);
     let zones: BTreeMap<&ZoneName, u16> = topology.zones().map(|(_, zone)| &zone.name).zip(0..).collect();
     let mut roles: BTreeMap<(&ZoneName, &ServiceName), Arc<Role>> = BTreeMap::new();
     let (mut hosts, mut processes) = (Vec::new(), Vec::new());
@@ -168,7 +167,7 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
             .into_values()
             .map(|host| SocketAddr::new(address(host), draw::CANARY_PORT))
             .collect(),
-        triers: if parts.tries_stores { draw::triers(region) } else { Vec::new() },
+        triers: if parts.gathered.tries_stores { draw::triers(region) } else { Vec::new() },
         probes,
     }
 }

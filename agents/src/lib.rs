@@ -5,6 +5,7 @@
 //! - [`wire`]: what agents say to each other and to the witness
 //! - [`machine`]: the sans-IO state machine of one instance; start reading here
 //! - [`consensus`]: how members of a replicated store agree, sans-IO
+//! - [`few`]: a list that is empty nearly always
 //! - [`canary`]: the open-loop customer, sans-IO too
 //! - [`runtime`]: bytes, connections and fsync around them
 //! - [`supervisor`]: a host's first process: gate, boot, restart
@@ -13,6 +14,7 @@ pub mod canary;
 pub mod commons;
 pub mod config;
 pub mod consensus;
+pub mod few;
 pub mod machine;
 pub mod runtime;
 pub mod supervisor;

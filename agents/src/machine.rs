@@ -395,7 +395,7 @@ impl Machine {
         }
         let by = &self.by;
         let reply = match ask {
-            Ask::Work { .. } | Ask::Ready | Ask::Metrics(_) | Ask::Load { .. } | Ask::Duty { .. } if !self.serving => {
+            Ask::Work { .. } | Ask::Ready | Ask::Metrics(_) | Ask::Load(_) | Ask::Duty { .. } if !self.serving => {
                 let missing = self.lacks();
                 Reply { error: Some(Failure::DependencyMissing), missing, ..Reply::by(by) }
             }
@@ -414,7 +414,7 @@ impl Machine {
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
             Ask::Version => Reply { value: Some(self.version().to_owned()), ..Reply::by(by) },
-            Ask::Load { zone, service } => self.load(now, zone, service),
+            Ask::Load(of) => self.load(now, *of),
             Ask::Duty { order } => return self.duty(now, id, order, out),
             Ask::Switch { .. } => return self.switch(now, id, &ask, out),
             Ask::Metrics(metrics) => return self.take_push(now, id, &metrics, remaining, out),

@@ -10,6 +10,7 @@
 
 use crate::config::Target;
 use crate::consensus::message::{Answer, Letter};
+use crate::few::Few;
 pub use fixtures::asked::Asked;
 use fixtures::asked::is_zero;
 pub use fixtures::graph::scaler::ScaleCause;
@@ -81,7 +82,7 @@ pub enum Ask {
         /// The operation.
         operation: Text,
         /// Key and value to store.
-        write: Option<(String, String)>,
+        write: Option<Box<Write>>,
         /// Somebody on the way, or the customer, had asked before in vain.
         again: bool,
     },
@@ -107,12 +108,7 @@ pub enum Ask {
     /// Take these counts. Asked of an instance of telemetry.
     Metrics(Box<Metrics>),
     /// How much arrives at a service in a zone? Asked of an instance of telemetry.
-    Load {
-        /// The zone.
-        zone: ZoneName,
-        /// The service.
-        service: ServiceName,
-    },
+    Load(Box<LoadOf>),
     /// Take requests, or stand by; or say which it is. Asked of an instance that is scaled.
     Duty {
         /// True: take requests; false: stand by; `None`: go on.
@@ -129,6 +125,24 @@ pub enum Ask {
     Live,
     /// Which version of its service does it run? The answer's value is empty for what the graph says.
     Version,
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Whose load is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadOf {
+    /// The zone.
+    pub zone: ZoneName,
+    /// The service.
+    pub service: ServiceName,
 }
 
 /// Counts of requests.
@@ -164,14 +178,14 @@ pub struct Reply {
     /// The instance that answers.
     pub by: Text,
     /// Soft dependencies that were missing anywhere behind this answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub degraded: Vec<ServiceName>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub degraded: Few<ServiceName>,
     /// On failure: the chain of missing dependencies, the nearest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<ServiceName>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub missing: Few<ServiceName>,
     /// Instances that stored the write.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stored_at: Vec<InstanceName>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub stored_at: Few<InstanceName>,
     /// The value read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
@@ -180,10 +194,10 @@ pub struct Reply {
     pub records: Option<Box<Records>>,
     /// For how long what was granted is valid; absent is for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Grant>,
+    pub grant: Option<Box<Grant>>,
     /// The certificate that was granted, as PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<String>,
+    pub certificate: Option<Box<str>>,
     /// The answer to [`Ask::Member`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<Box<Answer>>,
@@ -248,7 +262,7 @@ impl Reply {
     pub fn by(by: &Text) -> Self {
         // Field by field: a default text is one that all threads share, and counting its holders keeps them waiting for
         // each other.
-        let (degraded, missing, stored_at) = (Vec::new(), Vec::new(), Vec::new());
+        let (degraded, missing, stored_at) = (Few::new(), Few::new(), Few::new());
         let (value, records, grant, certificate, member) = (None, None, None, None, None);
         Self { error: None, by: by.clone(), degraded, missing, stored_at, value, records, grant, certificate, member }
     }

@@ -346,7 +346,8 @@ impl Timeline {
             for step in round.steps.iter().filter(|step| step.begins_recovery()) {
                 // Of steps that count from different moments only the deed tells which is later.
                 let is_later = |other: &&Step| other.at_ms > step.at_ms || other.after != step.after;
-                let later = round.steps.iter().filter(is_later);
+                // What harms nobody ends nobody's recovery: hosts that boot late have booted when their fault is healed.
+                let later = round.steps.iter().filter(is_later).filter(|other| other.disturbs());
                 let begun: Vec<u64> = later.filter_map(|other| self.begun.get(&other.id)).copied().collect();
                 if let Some(done) = self.done.get(&step.id) {
                     recoveries.push(self.recovery(number, &step.id, done, &begun, limit));

@@ -9,9 +9,9 @@ use super::role::Errand;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::nanos;
-use crate::wire::{Failure, Reply};
+use crate::few::Few;
+use crate::wire::{Failure, Reply, Write};
 use fixtures::graph::store::{Answers, Backlog, Order};
-use fixtures::name::ServiceName;
 use std::collections::BTreeMap;
 
 /// Marks the numbers of items among those of requests.
@@ -29,7 +29,7 @@ struct Item {
     /// When it was handed in.
     since: Nanos,
     operation: usize,
-    write: Option<(String, String)>,
+    write: Option<Box<Write>>,
     /// Who waits for it.
     waiter: Option<RequestId>,
     /// Not before.
@@ -60,7 +60,7 @@ impl Pending {
             if key == RECORD_DONE {
                 value.parse().ok().and_then(|number: u64| self.items.remove(&number));
             } else if let Some((number, item)) = parse(value).filter(|_| key == RECORD_ITEM) {
-                written.extend(item.write.clone());
+                written.extend(item.write.as_ref().map(|write| (write.key.clone(), write.value.clone())));
                 self.next = self.next.max(number + 1);
                 self.items.insert(number, item);
             }
@@ -94,7 +94,7 @@ impl Pending {
 
 fn record(number: u64, item: &Item) -> String {
     let head = format!("{number} {} {}", item.since, item.operation);
-    item.write.as_ref().map_or_else(|| head.clone(), |(key, value)| format!("{head} {key} {value}"))
+    item.write.as_ref().map_or_else(|| head.clone(), |write| format!("{head} {} {}", write.key, write.value))
 }
 
 fn parse(text: &str) -> Option<(u64, Item)> {
@@ -103,7 +103,7 @@ fn parse(text: &str) -> Option<(u64, Item)> {
     let operation = parts.next()?.parse().ok()?;
     let write = match parts.next() {
         None => None,
-        Some(key) => Some((key.to_owned(), parts.next()?.to_owned())),
+        Some(key) => Some(Box::new(Write { key: key.to_owned(), value: parts.next()?.to_owned() })),
     };
     Some((number, Item { since, operation, write, waiter: None, again_at: 0, ready: true }))
 }
@@ -137,7 +137,7 @@ impl Machine {
             pending.items.remove(&(id.0 & !ITEM));
             if let Some(waiter) = waiter.filter(|waiter| self.jobs.contains(waiter)) {
                 self.timers.cancel(TimerKind::Job(waiter));
-                self.fail(waiter, Failure::Storage, Vec::new(), out);
+                self.fail(waiter, Failure::Storage, Few::new(), out);
             }
             return true;
         }
@@ -147,7 +147,7 @@ impl Machine {
             item.waiter = None;
         }
         let is_write = written.is_some();
-        self.store.extend(written);
+        self.store.extend(written.map(|written| (written.key, written.value)));
         if let Some(waiter) = waiter.filter(|_| at_once) {
             self.timers.cancel(TimerKind::Job(waiter));
             if let Some(job) = self.jobs.get_mut(&waiter).filter(|_| is_write) {
@@ -216,9 +216,8 @@ impl Machine {
             }
         } else if let Some(waiter) = self.item_over(number, out) {
             self.timers.cancel(TimerKind::Job(waiter));
-            let degraded: &[ServiceName] = &reply.degraded;
             if let Some(job) = self.jobs.get_mut(&waiter) {
-                job.lacks(degraded);
+                job.lacks(&reply.degraded);
                 job.stored_at.extend(reply.stored_at.iter().cloned());
             }
             self.succeed(waiter, out);

@@ -16,7 +16,7 @@ use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::commons::telemetry::BoardConfig;
 use crate::config::nanos;
-use crate::wire::{AlarmCause, Ask, Count, Failure, Metrics, Note, Reply};
+use crate::wire::{AlarmCause, Ask, Count, Failure, LoadOf, Metrics, Note, Reply};
 use fixtures::graph::telemetry::Missing;
 use fixtures::name::{ServiceName, ZoneName};
 use std::collections::BTreeMap;
@@ -184,10 +184,10 @@ impl Row {
 
 impl Machine {
     /// Somebody asks for a load. What is summed up already costs nothing to tell.
-    pub(super) fn load(&self, now: Nanos, zone: ZoneName, service: ServiceName) -> Reply {
+    pub(super) fn load(&self, now: Nanos, of: LoadOf) -> Reply {
         let by = &self.by;
         let Some(board) = &self.board else { return Reply { error: Some(Failure::Unknown), ..Reply::by(by) } };
-        match board.load(now, zone, service) {
+        match board.load(now, of.zone, of.service) {
             Some(load) => Reply { value: Some(load.to_string()), ..Reply::by(by) },
             None => Reply { error: Some(Failure::NotFound), ..Reply::by(by) },
         }

@@ -8,6 +8,7 @@ use super::role::Errand;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::nanos;
+use crate::few::Few;
 use crate::wire::Failure;
 use fixtures::graph::store::Cache;
 use fixtures::name::ServiceName;
@@ -54,7 +55,7 @@ impl Machine {
             return false;
         }
         if kept.settings.misses.is_some_and(|most| kept.under_way >= most) {
-            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            self.fail(id, Failure::Overloaded, Few::new(), out);
             return false;
         }
         kept.under_way += 1;
@@ -67,14 +68,14 @@ impl Machine {
     pub(super) fn fetched(
         &mut self,
         key: u32,
-        result: Result<Vec<ServiceName>, (Failure, Vec<ServiceName>)>,
+        result: Result<Few<ServiceName>, (Failure, Few<ServiceName>)>,
         out: &mut Vec<Output>,
     ) {
         let now = self.now;
         let Some(kept) = &mut self.cache else { return };
         kept.under_way = kept.under_way.saturating_sub(1);
         // What lacks something is an answer, and nothing to keep.
-        if result.as_ref().is_ok_and(Vec::is_empty) {
+        if result.as_ref().is_ok_and(|lacks| lacks.is_empty()) {
             kept.values.insert(key, now.saturating_add(nanos(kept.settings.ttl)));
         }
         for id in kept.waiting.remove(&key).unwrap_or_default() {

@@ -8,7 +8,7 @@ use super::ordered::Ordered;
 use super::timer::{TimerKind, Timers};
 use super::{AttemptId, ConnId, Nanos, Outcome, Output, RequestId};
 use crate::wire::{Ask, Reply, Text};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Connections kept for one address at most.
 const IDLE_CONNS_MAX: usize = 8;
@@ -107,7 +107,21 @@ struct Attempt {
 pub struct Exchange {
     sent: u64,
     open: Ordered<AttemptId, Attempt>,
-    idle: Ordered<SocketAddr, Vec<ConnId>>,
+    idle: Ordered<Place, Vec<ConnId>>,
+}
+
+/// An address as numbers, which compare in one step: with a socket address it is the standard library's long way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u128, u16);
+
+impl Place {
+    fn of(address: SocketAddr) -> Self {
+        let bits = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        Self(bits, address.port())
+    }
 }
 
 /// What to send.
@@ -138,7 +152,7 @@ impl Exchange {
         self.sent += 1;
         let attempt = AttemptId(self.sent);
         let Sending { purpose, target, to, secure, ask, timeout } = sending;
-        let conn = self.idle.get_mut(&to).and_then(Vec::pop);
+        let conn = self.idle.get_mut(&Place::of(to)).and_then(Vec::pop);
         let until = now.saturating_add(timeout);
         timers.set(until, TimerKind::Attempt(attempt));
         out.push(Output::Send { attempt, to, secure: secure.clone(), conn, ask: ask.clone(), timeout });
@@ -202,7 +216,7 @@ impl Exchange {
     }
 
     fn keep(&mut self, to: SocketAddr, conn: ConnId, out: &mut Vec<Output>) {
-        let idle = self.idle.get_or_default(to);
+        let idle = self.idle.get_or_default(Place::of(to));
         // The oldest goes: a burst must not leave its connections behind for ever.
         if idle.len() >= IDLE_CONNS_MAX {
             out.push(Output::Close { conn: idle.remove(0) });
@@ -211,7 +225,7 @@ impl Exchange {
     }
 
     fn close_idle(&mut self, to: SocketAddr, out: &mut Vec<Output>) {
-        let idle = self.idle.remove(&to).unwrap_or_default();
+        let idle = self.idle.remove(&Place::of(to)).unwrap_or_default();
         out.extend(idle.into_iter().map(|conn| Output::Close { conn }));
     }
 

@@ -9,7 +9,8 @@ use super::route::{Ready, Route, Traveller};
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::CallConfig;
-use crate::wire::{Ask, Failure, Note, Reply};
+use crate::few::Few;
+use crate::wire::{Ask, Failure, Note, Reply, Write};
 use fixtures::graph::{Acknowledge, Health, State, Strength};
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,9 +62,9 @@ pub struct Job {
     /// Until when the name of the present call is waited for, and whether that has ended.
     name_until: Option<Nanos>,
     waited: bool,
-    pub(super) write: Option<(String, String)>,
+    pub(super) write: Option<Box<Write>>,
     degraded: BTreeSet<ServiceName>,
-    pub(super) stored_at: Vec<InstanceName>,
+    pub(super) stored_at: Few<InstanceName>,
     /// The key that is read, and its value.
     pub(super) read: Option<String>,
     pub(super) value: Option<String>,
@@ -93,21 +94,21 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        (operation, write, again): (&str, Option<(String, String)>, bool),
+        (operation, write, again): (&str, Option<Box<Write>>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) {
         let Some(errand) = self.role.errand(operation) else {
-            return self.fail(id, Failure::Unknown, Vec::new(), out);
+            return self.fail(id, Failure::Unknown, Few::new(), out);
         };
         if self.stands_by() {
-            return self.fail(id, Failure::Standby, Vec::new(), out);
+            return self.fail(id, Failure::Standby, Few::new(), out);
         }
         if let Some(failure) = self.switched_off(now, operation, out) {
-            return self.fail(id, failure, Vec::new(), out);
+            return self.fail(id, failure, Few::new(), out);
         }
         if self.versions.fails() {
-            return self.fail(id, Failure::Internal, Vec::new(), out);
+            return self.fail(id, Failure::Internal, Few::new(), out);
         }
         self.take_in(now, id, (errand, write, again), remaining, out);
     }
@@ -117,13 +118,13 @@ impl Machine {
         &mut self,
         now: Nanos,
         id: RequestId,
-        (errand, write, again): (Errand, Option<(String, String)>, bool),
+        (errand, write, again): (Errand, Option<Box<Write>>, bool),
         remaining: Option<Nanos>,
         out: &mut Vec<Output>,
     ) -> bool {
         if self.is_full(errand) {
             self.count_turned_away();
-            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            self.fail(id, Failure::Overloaded, Few::new(), out);
             return false;
         }
         let config = &self.role.config;
@@ -132,7 +133,7 @@ impl Machine {
         let waiting = (begin - now).div_ceil(config.interval_ns.max(1));
         if waiting > u64::from(config.queue) {
             self.count_turned_away();
-            self.fail(id, Failure::Overloaded, Vec::new(), out);
+            self.fail(id, Failure::Overloaded, Few::new(), out);
             return false;
         }
         self.next_free = begin + config.interval_ns;
@@ -177,12 +178,12 @@ impl Machine {
         now: Nanos,
         id: RequestId,
         errand: Errand,
-        write: Option<(String, String)>,
+        write: Option<Box<Write>>,
         remaining: Option<Nanos>,
     ) -> Nanos {
         let given = remaining.unwrap_or(PATIENCE_NS);
         let deadline = now.saturating_add(given - given / WAY_BACK);
-        let (degraded, stored_at) = (BTreeSet::new(), Vec::new());
+        let (degraded, stored_at) = (BTreeSet::new(), Few::new());
         let (tried, passed, name_until, waited) = (Vec::new(), 0, None, false);
         let (done, read, value, waits, looked_up, fetches) = (0, None, None, Waits::Nothing, false, None);
         let job = Job {
@@ -214,7 +215,7 @@ impl Machine {
             if now >= job.deadline {
                 return match job.waits {
                     Waits::Quorum => self.no_quorum(id, out),
-                    _ => self.fail(id, Failure::Deadline, Vec::new(), out),
+                    _ => self.fail(id, Failure::Deadline, Few::new(), out),
                 };
             }
             let (fresh, waits) =
@@ -297,12 +298,12 @@ impl Machine {
                     job.passed += 1;
                     return self.advance(now, id, out);
                 }
-                (reply.cause().unwrap_or_default(), Vec::new(), false)
+                (reply.cause().unwrap_or_default(), Few::new(), false)
             }
             // It has sent its callers elsewhere: they ask there at first until it takes requests again.
             Ok(reply) if reply.error == Some(Failure::Away) => {
                 edge.route.failed(ended.target, ended.to, now);
-                (reply.cause().unwrap_or_default(), Vec::new(), true)
+                (reply.cause().unwrap_or_default(), Few::new(), true)
             }
             Ok(reply) => {
                 // It answers: that is no matter for its breaker. Another instance may have what this one lacks.
@@ -312,7 +313,7 @@ impl Machine {
             }
             Err(silence) => {
                 edge.route.failed(ended.target, ended.to, now);
-                (Silence::word(silence).to_owned(), Vec::new(), true)
+                (Silence::word(silence).to_owned(), Few::new(), true)
             }
         };
         *edge.untold_failed.entry(cause).or_default() += 1;
@@ -350,7 +351,8 @@ impl Machine {
         let keeps = self.keeps_writes() && self.backlog.is_none();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let write = if keeps { job.write.take() } else { None };
-        let Some((key, value)) = write else { return self.succeed(id, out) };
+        let Some(write) = write else { return self.succeed(id, out) };
+        let Write { key, value } = *write;
         job.stored_at.push(self.name.clone());
         self.store.insert(key.clone(), value.clone());
         let after_sync = self.role.config.acknowledge == Acknowledge::AfterSync;
@@ -368,7 +370,7 @@ impl Machine {
         if self.record_saved(now, id, ok, out) || self.item_saved(now, id, ok, out) || !self.jobs.contains(&id) {
             return;
         }
-        if ok { self.succeed(id, out) } else { self.fail(id, Failure::Storage, Vec::new(), out) }
+        if ok { self.succeed(id, out) } else { self.fail(id, Failure::Storage, Few::new(), out) }
     }
 
     pub(super) fn succeed(&mut self, id: RequestId, out: &mut Vec<Output>) {
@@ -376,7 +378,7 @@ impl Machine {
         if !self.is_item(id) {
             self.count_job(&job, true);
         }
-        let degraded: Vec<ServiceName> = job.degraded.into_iter().collect();
+        let degraded: Few<ServiceName> = job.degraded.into_iter().collect();
         if let Some(key) = job.fetches {
             self.fetched(key, Ok(degraded.clone()), out);
         }
@@ -393,7 +395,7 @@ impl Machine {
         out.push(Output::Respond { id, reply });
     }
 
-    pub(super) fn fail(&mut self, id: RequestId, failure: Failure, missing: Vec<ServiceName>, out: &mut Vec<Output>) {
+    pub(super) fn fail(&mut self, id: RequestId, failure: Failure, missing: Few<ServiceName>, out: &mut Vec<Output>) {
         let job = self.jobs.remove(&id);
         match &job {
             Some(_) if self.is_item(id) => {}

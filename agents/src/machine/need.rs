@@ -100,8 +100,8 @@ impl Machine {
     /// One ask came to an end.
     pub(super) fn need_answered(&mut self, now: Nanos, index: usize, ended: &Ended, out: &mut Vec<Output>) {
         self.needs[index].asking = false;
-        let granted = ended.result.as_ref().ok().filter(|reply| reply.error.is_none()).map(|reply| reply.grant);
-        if !granted.is_some_and(|grant| self.take_grant(now, index, grant)) {
+        let granted = ended.result.as_ref().ok().filter(|reply| reply.error.is_none()).map(|reply| &reply.grant);
+        if !granted.is_some_and(|grant| self.take_grant(now, index, grant.as_deref().copied())) {
             return self.need_missed(now, index, out);
         }
         let state = &mut self.needs[index];

@@ -10,6 +10,7 @@ use super::{Machine, Nanos, Output, RequestId};
 use crate::config::InstanceConfig;
 use crate::consensus::message::{Letter, MemberId, Put};
 use crate::consensus::{Asker, Consensus, Effect, Outcome, Settings, Wish};
+use crate::few::Few;
 use crate::wire::{Ask, Failure, Reply};
 use fixtures::graph::Acknowledge;
 use fixtures::name::InstanceName;
@@ -161,7 +162,7 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.waits = Waits::Quorum;
         let wish = match job.write.take() {
-            Some((key, value)) => Wish::Put(Put { id: number, key, value }),
+            Some(write) => Wish::Put(Put { id: number, key: write.key, value: write.value }),
             None => Wish::Read(job.read.clone()),
         };
         self.timers.set(job.deadline, TimerKind::Job(id));
@@ -183,7 +184,7 @@ impl Machine {
                 let name = |place: MemberId| Some(members?.get(place as usize)?.name.clone());
                 job.stored_at.extend(at.into_iter().filter_map(name));
             }
-            Outcome::Value(None) if job.read.is_some() => return self.fail(id, Failure::NotFound, Vec::new(), out),
+            Outcome::Value(None) if job.read.is_some() => return self.fail(id, Failure::NotFound, Few::new(), out),
             Outcome::Value(value) => job.value = value,
         }
         self.succeed(id, out);

@@ -11,7 +11,7 @@ use super::scaling::Group;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output};
 use crate::commons::scaler::ScalerConfig;
-use crate::wire::{Ask, Failure, Note};
+use crate::wire::{Ask, Failure, LoadOf, Note};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::ZoneName;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Machine {
             }
             let Some(target) = scaler.telemetry.pick(now, &[]) else { continue };
             let (to, secure) = (scaler.telemetry.address(target), scaler.telemetry.secure(target));
-            let ask = Ask::Load { zone: zone.clone(), service: known.service.clone() };
+            let ask = Ask::Load(Box::new(LoadOf { zone: zone.clone(), service: known.service.clone() }));
             let sending = Sending { purpose: Purpose::Load { group: place }, target, to, secure, ask, timeout };
             self.exchange.send(now, sending, &mut self.timers, out);
         }

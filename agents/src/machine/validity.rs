@@ -4,6 +4,7 @@
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output};
 use crate::config::nanos;
+use crate::few::Few;
 use crate::wire::{Failure, Grant, NeedOutcome, Reply, Text};
 use fixtures::graph::identity::{CERTIFICATE, Renew, WhenExpired};
 use fixtures::name::ServiceName;
@@ -83,7 +84,7 @@ impl Machine {
             let past = signed(lifetime).saturating_mul(2);
             (grant.from_ns, grant.until_ns) = (grant.from_ns.saturating_sub(past), grant.until_ns.saturating_sub(past));
         }
-        Reply { grant: Some(grant), ..reply }
+        Reply { grant: Some(Box::new(grant)), ..reply }
     }
 
     /// Something was granted; false where it is no good to this instance.
@@ -139,7 +140,7 @@ impl Machine {
     }
 
     /// Who would have to grant what this instance has lost; nobody where it serves.
-    pub(super) fn lacks(&self) -> Vec<ServiceName> {
+    pub(super) fn lacks(&self) -> Few<ServiceName> {
         let needs = self.needs.iter().zip(&self.role.config.needs);
         let lost = needs.filter(|(need, _)| !self.serving && !need.is_acquired());
         lost.map(|(_, config)| config.from.clone()).take(1).collect()

@@ -6,7 +6,7 @@ use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
     Ask, Failure, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
-    HEADER_WRITE, Reply, Switch, Text,
+    HEADER_WRITE, Reply, Switch, Text, Write,
 };
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -137,7 +137,7 @@ impl Client {
                 (Method::POST, format!("/switch/{word}/{}", for_ns / 1_000_000))
             }
             Ask::Member(_) => (Method::POST, "/member".to_owned()),
-            Ask::Load { zone, service } => (Method::GET, format!("/load/{zone}/{service}")),
+            Ask::Load(of) => (Method::GET, format!("/load/{}/{}", of.zone, of.service)),
             Ask::Duty { order } => {
                 let word = match order {
                     Some(true) => TAKES,
@@ -153,7 +153,7 @@ impl Client {
         let builder = Request::builder().method(method).uri(path).header("host", to.to_string());
         let mut builder = builder.header(HEADER_REMAINING_MS, remaining / 1_000_000);
         if let Ask::Work { write, again, .. } = ask {
-            if let Some((key, value)) = write {
+            if let Some(Write { key, value }) = write.as_deref() {
                 builder = builder.header(HEADER_WRITE, format!("{key}={value}"));
             }
             if *again {

@@ -215,9 +215,9 @@ impl<A: Actor + 'static> Driver<A> {
 
     /// What was granted, with the certificate where it is one and somebody's key came with the question.
     pub(super) fn signed(&self, mut reply: Reply, key: &[u8], names: &[String]) -> Reply {
-        if let (Some(grant), Some(keys)) = (reply.grant, &self.around.commons.keys) {
+        if let (Some(grant), Some(keys)) = (reply.grant.as_deref().copied(), &self.around.commons.keys) {
             match tls::sign(keys, key, names, grant) {
-                Ok(pem) => reply.certificate = Some(pem),
+                Ok(pem) => reply.certificate = Some(pem.into()),
                 Err(_) => reply.error = Some(Failure::Denied),
             }
         }

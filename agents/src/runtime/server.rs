@@ -6,7 +6,7 @@ use crate::machine::Actor;
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::wire::{
     Ask, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE,
-    Reply, Switch,
+    LoadOf, Reply, Switch, Write,
 };
 use fixtures::graph::identity::CERTIFICATE;
 use fixtures::name::{ServiceName, ZoneName};
@@ -102,7 +102,7 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
         "work" => {
             let write = match request.headers().get(HEADER_WRITE) {
                 // A write that cannot be read is refused: to perform the rest of the request would lose it silently.
-                Some(text) => Some(write_of(text.to_str().ok()?)?),
+                Some(text) => Some(Box::new(write_of(text.to_str().ok()?)?)),
                 None => None,
             };
             let again = request.headers().contains_key(HEADER_AGAIN);
@@ -119,7 +119,8 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
         }
         "load" => {
             let (zone, service) = name.split_once('/')?;
-            Some(Ask::Load { zone: ZoneName::new(zone).ok()?, service: ServiceName::new(service).ok()? })
+            let (zone, service) = (ZoneName::new(zone).ok()?, ServiceName::new(service).ok()?);
+            Some(Ask::Load(Box::new(LoadOf { zone, service })))
         }
         "duty" => {
             let order = match name {
@@ -137,10 +138,10 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
 }
 
 /// A write from its header; white space in a key would not survive the state file.
-fn write_of(text: &str) -> Option<(String, String)> {
+fn write_of(text: &str) -> Option<Write> {
     let (key, value) = text.split_once('=')?;
     let sound = !key.is_empty() && !key.contains(char::is_whitespace);
-    sound.then(|| (key.to_owned(), value.to_owned()))
+    sound.then(|| Write { key: key.to_owned(), value: value.to_owned() })
 }
 
 fn respond(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {

@@ -55,9 +55,9 @@ fn a_missing_hard_dependency_is_a_typed_error_that_names_the_chain() {
     let store = target("az1", 1);
     let mut world = machine(vec![], vec![call("store", Strength::Hard, vec![store.clone()])]);
     let reply = world.answer(work());
-    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("store")]));
+    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("store")].into()));
     world.peers.insert(store.address, fails(Failure::DependencyMissing, &["disk"]));
-    assert_eq!(world.answer(work()).missing, [service("store"), service("disk")]);
+    assert_eq!(*world.answer(work()).missing, [service("store"), service("disk")]);
 }
 
 /// The breaker is open by then: it must not be what keeps the caller from a dependency that is back.
@@ -82,7 +82,7 @@ fn a_missing_soft_dependency_degrades_and_soon_costs_nothing() {
     world.peers.insert(telemetry.address, Peer::Silent);
     for _ in 0..2 {
         let reply = world.answer(work());
-        assert_eq!((reply.error, reply.degraded), (None, vec![service("telemetry")]));
+        assert_eq!((reply.error, reply.degraded), (None, vec![service("telemetry")].into()));
     }
     // Breakers are open for a second after the last failure; twenty have passed in `answer`. Open them again.
     world.ask(work(), None);
@@ -152,7 +152,7 @@ fn a_typed_error_reaches_its_caller_before_that_stops_waiting() {
     let id = world.ask(work(), Some(600 * MS));
     world.pass(560 * MS);
     let reply = &world.replies[&id][0];
-    assert_eq!((reply.error, reply.missing.as_slice()), (Some(Failure::DependencyMissing), &[service("store")][..]));
+    assert_eq!((reply.error, &*reply.missing), (Some(Failure::DependencyMissing), &[service("store")][..]));
 }
 
 #[test]

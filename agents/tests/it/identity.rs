@@ -30,7 +30,7 @@ fn holder(renew: Renew, when_expired: WhenExpired) -> World<Machine> {
 /// The authority grants for so long from now; for zero it is gone.
 fn grants(world: &mut World<Machine>, lifetime: Nanos) {
     let grant = Grant { from_ns: 0, until_ns: signed(world.now + lifetime) };
-    let reply = Reply { grant: Some(grant), ..Reply::by(&"authority".into()) };
+    let reply = Reply { grant: Some(Box::new(grant)), ..Reply::by(&"authority".into()) };
     let peer = if lifetime == 0 { Peer::Silent } else { Peer::Answers(reply) };
     world.peers.insert(target("az1", 1).address, peer);
 }
@@ -66,7 +66,7 @@ fn an_authority_may_be_gone_for_half_a_lifetime_and_then_it_heals_by_itself() {
     assert_eq!(world.answer_within(work(), 0).error, None, "what it has is still good");
     world.pass(10 * SECOND);
     let reply = world.answer_within(work(), 0);
-    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("authority")]));
+    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("authority")].into()));
     grants(&mut world, LIFETIME);
     world.pass(2 * SECOND);
     assert_eq!(world.answer_within(work(), 0).error, None, "it is back");
@@ -101,7 +101,7 @@ fn what_has_ended_already_is_not_taken() {
     let mut world = holder(Renew::BeforeExpiry, WhenExpired::Keep);
     let old = world.actor.certificate(world.now);
     let ended = Grant { from_ns: -10, until_ns: -5 };
-    let reply = Reply { grant: Some(ended), ..Reply::by(&"authority".into()) };
+    let reply = Reply { grant: Some(Box::new(ended)), ..Reply::by(&"authority".into()) };
     world.peers.insert(target("az1", 1).address, Peer::Answers(reply));
     world.pass(80 * SECOND);
     assert_eq!(world.actor.certificate(world.now), old, "a good one is not thrown away for a bad one");

@@ -122,7 +122,7 @@ fn stale_answers_carry_through_the_death_of_every_name_server() {
             let reply = request(&mut world);
             assert_eq!(reply.error, expected, "stale: {stale}");
             let missing = [service("store"), service("names")];
-            assert!(stale || reply.missing == missing, "{:?}", reply.missing);
+            assert!(stale || *reply.missing == missing, "{:?}", reply.missing);
         }
         let slowest = world.sent.iter().filter(|(_, to)| *to == store.address).count();
         assert_eq!(slowest, if stale { 61 } else { 1 });

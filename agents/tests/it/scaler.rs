@@ -9,7 +9,7 @@ use agents::commons::telemetry::{BoardConfig, MeterConfig};
 use agents::config::{InstanceConfig, Target};
 use agents::machine::duty::{STANDS_BY, TAKES};
 use agents::machine::{Machine, Nanos};
-use agents::wire::{Ask, Count, Failure, Metrics, Note, Reply, ScaleCause, Switch};
+use agents::wire::{Ask, Count, Failure, LoadOf, Metrics, Note, Reply, ScaleCause, Switch};
 use fixtures::graph::Strength;
 use fixtures::graph::scaler::{MissingLoad, Scale};
 use fixtures::graph::telemetry::{Alarms, Missing};
@@ -234,7 +234,7 @@ fn who_is_scaled_does_what_it_was_told_last_however_long_nobody_tells_it_anythin
 fn who_is_not_scaled_has_no_duty_and_who_does_not_serve_says_what_is_missing() {
     let mut world = machine(vec![], vec![]);
     assert_eq!(answer(&mut world, Ask::Duty { order: Some(false) }).0, Some(Failure::Unknown));
-    let load = Ask::Load { zone: zone(), service: service("web") };
+    let load = Ask::Load(Box::new(LoadOf { zone: zone(), service: service("web") }));
     assert_eq!(answer(&mut world, load).0, Some(Failure::Unknown));
     let granter = target("az1", 2);
     let mut waiting = config(vec![need(vec![granter])], vec![]);
@@ -280,7 +280,7 @@ fn where_all_stand_by_the_caller_is_told_so() {
         caller.peers.insert(member.address, Peer::Member(false));
     }
     let reply = caller.answer(work());
-    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("web")]));
+    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("web")].into()));
     assert!(caller.sent.len() <= 2 * targets.len(), "{}", caller.sent.len());
 }
 
@@ -308,7 +308,7 @@ fn push(world: &mut World<Machine>, age_ns: Nanos, served: u64, failed: u64) {
 fn telemetry_knows_the_load_of_the_last_two_periods_and_says_where_it_does_not() {
     let mut world = World::new(Machine::new(board()));
     world.start();
-    let ask = || Ask::Load { zone: zone(), service: service("web") };
+    let ask = || Ask::Load(Box::new(LoadOf { zone: zone(), service: service("web") }));
     let mut loads = Vec::new();
     for second in 0..6_u64 {
         push(&mut world, 0, 10, 10 * u64::from(second >= 4));
@@ -322,7 +322,7 @@ fn telemetry_knows_the_load_of_the_last_two_periods_and_says_where_it_does_not()
     assert_eq!(loads[3..], [known("10000"), known("15000"), known("20000")]);
     world.pass(3 * SECOND);
     assert_eq!(answer(&mut world, ask()), unknown, "nobody tells anything");
-    let other = Ask::Load { zone: zone(), service: service("api") };
+    let other = Ask::Load(Box::new(LoadOf { zone: zone(), service: service("api") }));
     assert_eq!(answer(&mut world, other), unknown);
 }
 

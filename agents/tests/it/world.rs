@@ -4,7 +4,7 @@ use agents::commons::{Callee, Commons};
 use agents::config::{CallConfig, InstanceConfig, NeedConfig, Target};
 use agents::machine::duty::{STANDS_BY, TAKES};
 use agents::machine::{Actor, Input, Machine, Nanos, Outcome, Output, RequestId};
-use agents::wire::{Ask, Failure, From, Note, Reply};
+use agents::wire::{Ask, Failure, From, Note, Reply, Write};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::{Acknowledge, Attempts, Backoff, Breaker, Health, Routing, State, Strength, WhenMissing};
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
@@ -138,7 +138,11 @@ pub(crate) fn work() -> Ask {
 }
 
 pub(crate) fn write(key: &str) -> Ask {
-    Ask::Work { operation: "serve".into(), write: Some((key.to_owned(), "v".to_owned())), again: false }
+    Ask::Work {
+        operation: "serve".into(),
+        write: Some(Box::new(Write { key: key.to_owned(), value: "v".to_owned() })),
+        again: false,
+    }
 }
 
 pub(crate) fn service(name: &str) -> ServiceName {

@@ -78,11 +78,16 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
     let service = services[seeds.place(services.len())].clone();
     let windows = &base.scenario.windows;
     let hosts = Selection { services: vec![service.clone()], ..power_off.hosts.clone() };
-    let (how, fault) = if seeds.chance(TOO_LATE) {
-        ("not in time", Fault::PowerOff(PowerOff { hosts, unsynced: Unsynced::Kept }))
+    // Hosts that are late have booted before their fault is healed, which changes nothing then; whoever stays dark does so
+    // beyond the recovery of the others, so that nobody recovers by waiting for its end.
+    let (how, fault, beyond) = if seeds.chance(TOO_LATE) {
+        let fault = Fault::PowerOff(PowerOff { hosts, unsynced: Unsynced::Kept });
+        ("not in time", fault, windows.recovery + Duration::from_secs(1))
     } else {
         let half_ms = u64::try_from(windows.recovery.as_millis() / 2).unwrap_or(u64::MAX);
-        ("late", Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(100 + seeds.up_to(half_ms)) }))
+        let late_ms = 100 + seeds.up_to(half_ms);
+        let fault = Fault::Boot(Boot { hosts, trouble: BootTrouble::Late(late_ms) });
+        ("late", fault, Duration::from_millis(late_ms) + base.topology.boot.max + Duration::from_secs(1))
     };
     let late = TimedFault {
         name: format!("{service}-comes-back-late"),
@@ -91,8 +96,7 @@ fn be_late(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> St
         at: cut.at,
         within: Duration::ZERO,
         pulses: Pulses::ONCE,
-        // Beyond the recovery of the others, so that nobody recovers by waiting for its end.
-        lasts: cut.lasts + windows.recovery + Duration::from_secs(1),
+        lasts: cut.lasts + beyond,
     };
     if faults.iter().all(|fault| fault.name != late.name) {
         faults.push(late);
@@ -107,13 +111,18 @@ fn slow_link(base: &Loaded, faults: &mut Vec<TimedFault>, seeds: &mut Seeds) -> 
     let latency_ms = SLOW_MS.start() + seeds.up_to(SLOW_MS.end() - SLOW_MS.start());
     let cut = faults.iter().find(|fault| matches!(fault.fault, Fault::PowerOff(_)) && fault.after.is_none())?;
     let (at, recovery) = (cut.at, base.scenario.windows.recovery);
-    let beyond = cut.lasts + recovery + Duration::from_secs(1);
+    let timed = || faults.iter().filter(|fault| fault.after.is_none());
+    let last = timed().map(|fault| fault.at + fault.lasts).max()?;
+    let beyond = last.max(at + cut.lasts) + recovery + Duration::from_secs(1) - at;
     let lengths = if seeds.chance(BEYOND) { [beyond, cut.lasts] } else { [cut.lasts, beyond] };
-    // Whatever ends inside the recovery from something else would cut that short: no file may say so.
+    // Whatever ends inside the recovery from something else would cut that short: no file may say so, but of hosts that
+    // have booted by then.
     let cuts_short = |lasts: &Duration| {
         let own = at + *lasts;
-        let ends = faults.iter().filter(|fault| fault.after.is_none()).map(|fault| fault.at + fault.lasts);
-        ends.into_iter().any(|end| end != own && end.abs_diff(own) < recovery)
+        timed().any(|fault| {
+            let (end, gentle) = (fault.at + fault.lasts, matches!(fault.fault, Fault::Boot(_)));
+            (end < own && own < end + recovery) || (!gentle && own < end && end < own + recovery)
+        })
     };
     let lasts = lengths.into_iter().find(|lasts| !cuts_short(lasts))?;
     let [from, to, ..] = zones.as_slice() else { return None };

@@ -222,7 +222,7 @@ async fn grant(trouble: &Trouble, at: SocketAddr, probe: &TroubleProbe) -> Resul
         Asked::Answer(reply) => reply,
     };
     let now = i64::try_from(mono_ns()).unwrap_or(i64::MAX);
-    let ended = reply.grant.is_some_and(|grant| grant.until_ns < now);
+    let ended = reply.grant.as_ref().is_some_and(|grant| grant.until_ns < now);
     match trouble {
         Trouble::GrantsRefused if reply.error == Some(Failure::Denied) => {
             Ok(Some(format!("{} is refused", probe.name)))

@@ -9,7 +9,7 @@
 use super::protocol::{Seen, Trier};
 use super::watcher::{Errand, Out};
 use agents::machine::Nanos;
-use agents::wire::{Ask, Failure, Reply, Text};
+use agents::wire::{Ask, Failure, Reply, Text, Write};
 
 /// Registers of one store.
 const REGISTERS: u64 = 2;
@@ -114,7 +114,7 @@ impl History {
         let ask = match &write {
             Some(value) => Ask::Work {
                 operation: trying.operation.clone(),
-                write: Some((key.clone(), value.clone())),
+                write: Some(Box::new(Write { key: key.clone(), value: value.clone() })),
                 again: false,
             },
             None => Ask::Read { key: key.clone() },

@@ -7,7 +7,7 @@ use super::watcher::{Errand, Out};
 use agents::config::{Target, nanos};
 use agents::machine::Nanos;
 use agents::machine::target::Picker;
-use agents::wire::{Ask, Failure, Reply, Text};
+use agents::wire::{Ask, Failure, Reply, Text, Write};
 use fixtures::graph::{Breaker, Routing};
 use fixtures::name::{InstanceName, ZoneName};
 use std::collections::BTreeMap;
@@ -106,8 +106,11 @@ impl Ledger {
         let Some(target) = writer.picker.as_mut().and_then(|picker| picker.pick(now, &[])) else { return };
         let (key, value) = (format!("{}-{}", writer.zone, writer.number), format!("v{}-{now}", writer.number));
         writer.number += 1;
-        let ask =
-            Ask::Work { operation: self.operation.clone(), write: Some((key.clone(), value.clone())), again: false };
+        let ask = Ask::Work {
+            operation: self.operation.clone(),
+            write: Some(Box::new(Write { key: key.clone(), value: value.clone() })),
+            again: false,
+        };
         let (to, secure) = (writer.targets[target].address, writer.targets[target].secure.clone());
         writer.under_way = Some(UnderWay { target, key, value });
         out.push(Out::Ask { errand: Errand::Write(zone), to, secure, ask, timeout_ns: self.timeout_ns });
@@ -126,7 +129,7 @@ impl Ledger {
         if let Some(reply) = reply.filter(|reply| reply.error.is_none() && !reply.stored_at.is_empty()) {
             let stored_at = reply.stored_at.iter().map(ToString::to_string).collect();
             out.push(Out::Seen(Seen::Acknowledged { key: key.clone(), stored_at, mono_ns: now }));
-            self.entries.push(Acknowledged { key, value, stored_at: reply.stored_at });
+            self.entries.push(Acknowledged { key, value, stored_at: reply.stored_at.into() });
         }
         // What a slow write missed is not made up for.
         writer.due = now.max(writer.due + self.interval_ns);

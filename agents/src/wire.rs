@@ -410,8 +410,9 @@ pub enum Note {
     },
     /// An alarm was raised or cleared.
     Alarm {
-        /// The zone that it is about.
-        zone: ZoneName,
+        /// The zone that it is about; absent where it is about all of them together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<ZoneName>,
         /// The service that it is about.
         service: ServiceName,
         /// Raised, or cleared.

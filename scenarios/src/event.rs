@@ -237,8 +237,9 @@ pub enum Detail {
     },
     /// An instance of telemetry (the event's place) has raised or cleared an alarm.
     Alarm {
-        /// The zone that it is about.
-        about_zone: ZoneName,
+        /// The zone that it is about; absent where it is about all of them together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about_zone: Option<ZoneName>,
         /// The service that it is about.
         about: ServiceName,
         /// Raised, or cleared.

@@ -3,6 +3,7 @@
 
 mod a1;
 mod a3;
+mod alarms;
 mod arrivals;
 mod commons;
 mod culprit;
@@ -18,6 +19,9 @@ mod effect;
 mod excuse;
 mod finding;
 pub mod history;
+mod o1;
+mod o2;
+mod o3;
 mod overload;
 mod r1;
 mod r3;
@@ -41,6 +45,8 @@ mod z3;
 mod z4;
 mod z5;
 mod z6;
+mod z7;
+mod z8;
 mod z9;
 
 use crate::event::Event;
@@ -108,6 +114,8 @@ pub fn catalogue() -> &'static [Entry] {
         z4::ENTRY,
         z5::ENTRY,
         z6::ENTRY,
+        z7::ENTRY,
+        z8::ENTRY,
         z9::ENTRY,
         d1::ENTRY,
         d2::ENTRY,
@@ -117,6 +125,9 @@ pub fn catalogue() -> &'static [Entry] {
         d6::ENTRY,
         d8::ENTRY,
         d9::ENTRY,
+        o1::ENTRY,
+        o2::ENTRY,
+        o3::ENTRY,
     ]
 }
 

@@ -175,7 +175,7 @@ pub struct Timeline {
     /// Steps that would have begun a rollout elsewhere, before it was stopped.
     left_out: BTreeSet<String>,
     /// Beginnings of steps: the intent, or where there is none the deed.
-    begun: BTreeMap<String, u64>,
+    pub(crate) begun: BTreeMap<String, u64>,
     /// The last event's time.
     pub end_ns: u64,
 }

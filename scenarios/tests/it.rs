@@ -10,6 +10,7 @@ mod it {
     mod history;
     mod invariants_page;
     mod judging;
+    mod judging_alarms;
     mod judging_arrivals;
     mod judging_data;
     mod judging_order;

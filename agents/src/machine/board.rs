@@ -17,7 +17,7 @@ use super::{Machine, Nanos, Output, RequestId};
 use crate::commons::telemetry::BoardConfig;
 use crate::config::nanos;
 use crate::wire::{AlarmCause, Ask, Count, Failure, LoadOf, Metrics, Note, Reply};
-use fixtures::graph::telemetry::Missing;
+use fixtures::graph::telemetry::{Missing, Over};
 use fixtures::name::{ServiceName, ZoneName};
 use std::collections::BTreeMap;
 
@@ -47,6 +47,8 @@ struct Row {
 pub(super) struct Board {
     rows: Vec<Row>,
     places: BTreeMap<(ZoneName, ServiceName), usize>,
+    /// Sums over all zones, by service, where alarms look at those.
+    sums: BTreeMap<ServiceName, Row>,
     /// What was told here, and not yet to the peers: until when, served, failed.
     untold: BTreeMap<usize, (Nanos, u64, u64)>,
     /// Since when it has watched without a gap.
@@ -69,7 +71,9 @@ impl Board {
         let places = config.watched.iter().cloned().enumerate().map(|(place, watched)| (watched, place)).collect();
         let rows = vec![Row::default(); config.watched.len()];
         let interval_ns = config.interval_ns;
-        Box::new(Self { rows, places, untold: BTreeMap::new(), since: 0, judged: 0, interval_ns })
+        let watched = config.watched.iter().filter(|_| config.alarms.over == Over::Region);
+        let sums = watched.map(|(_, service)| (service.clone(), Row::default())).collect();
+        Box::new(Self { rows, places, sums, untold: BTreeMap::new(), since: 0, judged: 0, interval_ns })
     }
 
     /// From now on it watches.
@@ -139,28 +143,59 @@ impl Board {
         }
         self.judged = now;
         for (row, (zone, service)) in self.rows.iter_mut().zip(&config.watched) {
-            let period = row.period(now, self.since, config);
-            let (failed, requests) = (row.failed, row.served.saturating_add(row.failed));
-            (row.served, row.failed, row.fresh) = (0, 0, false);
-            row.periods = [row.periods[1], std::mem::take(&mut row.arrived)];
-            let (bad, good) = match period {
-                Period::Bad(_) => (row.bad.saturating_add(1), 0),
-                Period::Good => (0, row.good.saturating_add(1)),
-                Period::Open => continue,
-            };
-            (row.bad, row.good) = (bad, good);
-            let changes = if row.raised { good } else { bad } >= config.alarms.periods;
-            if changes {
-                row.raised = !row.raised;
-                let cause = if let Period::Bad(cause) = period { Some(cause) } else { None };
-                let (zone, service, raised) = (zone.clone(), service.clone(), row.raised);
-                out.push(Output::Note(Note::Alarm { zone, service, raised, cause, failed, requests }));
+            if let Some(sum) = self.sums.get_mut(service) {
+                sum.add(row);
+            } else {
+                row.judge(now, self.since, config, (Some(zone), service), out);
             }
+            row.over();
+        }
+        for (service, sum) in &mut self.sums {
+            sum.judge(now, self.since, config, (None, service), out);
+            sum.over();
         }
     }
 }
 
 impl Row {
+    /// Adds what another one was told in this period.
+    fn add(&mut self, other: &Self) {
+        self.told = self.told.max(other.told);
+        self.served = self.served.saturating_add(other.served);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.fresh |= other.fresh;
+    }
+
+    /// The next period begins.
+    fn over(&mut self) {
+        (self.served, self.failed, self.fresh) = (0, 0, false);
+        self.periods = [self.periods[1], std::mem::take(&mut self.arrived)];
+    }
+
+    /// Raises or clears the alarm, where this period is the one that decides it.
+    fn judge(
+        &mut self,
+        now: Nanos,
+        since: Nanos,
+        config: &BoardConfig,
+        (zone, service): (Option<&ZoneName>, &ServiceName),
+        out: &mut Vec<Output>,
+    ) {
+        let period = self.period(now, since, config);
+        let (failed, requests) = (self.failed, self.served.saturating_add(self.failed));
+        (self.bad, self.good) = match period {
+            Period::Bad(_) => (self.bad.saturating_add(1), 0),
+            Period::Good => (0, self.good.saturating_add(1)),
+            Period::Open => return,
+        };
+        if (if self.raised { self.good } else { self.bad }) >= config.alarms.periods {
+            self.raised = !self.raised;
+            let cause = if let Period::Bad(cause) = period { Some(cause) } else { None };
+            let (zone, service, raised) = (zone.cloned(), service.clone(), self.raised);
+            out.push(Output::Note(Note::Alarm { zone, service, raised, cause, failed, requests }));
+        }
+    }
+
     fn period(&self, now: Nanos, since: Nanos, config: &BoardConfig) -> Period {
         let silent_from = match self.told {
             Some(told) if told >= since => told.saturating_add(config.interval_ns.saturating_mul(SILENT_PERIODS)),

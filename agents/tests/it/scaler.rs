@@ -12,7 +12,7 @@ use agents::machine::{Machine, Nanos};
 use agents::wire::{Ask, Count, Failure, LoadOf, Metrics, Note, Reply, ScaleCause, Switch};
 use fixtures::graph::Strength;
 use fixtures::graph::scaler::{MissingLoad, Scale};
-use fixtures::graph::telemetry::{Alarms, Missing};
+use fixtures::graph::telemetry::{Alarms, Missing, Over};
 use fixtures::name::{InstanceName, ZoneName};
 use fixtures::unit::{Percent, Rate};
 use std::time::Duration;
@@ -286,7 +286,8 @@ fn where_all_stand_by_the_caller_is_told_so() {
 
 fn board() -> InstanceConfig {
     let failed = Percent { ppm: 50_000 };
-    let alarms = Alarms { failed, periods: 2, missing: Missing::Breaching, grace: Duration::from_secs(10) };
+    let (missing, over, grace) = (Missing::Breaching, Over::Zone, Duration::from_secs(10));
+    let alarms = Alarms { failed, periods: 2, missing, grace, over };
     let mut config = config(vec![], vec![]);
     config.commons.board = Some(BoardConfig {
         peers: Vec::new().into(),

@@ -8,7 +8,7 @@ use agents::commons::telemetry::{BoardConfig, MeterConfig};
 use agents::config::{InstanceConfig, Target};
 use agents::machine::{Machine, Nanos};
 use agents::wire::{AlarmCause, Ask, Count, Failure, Metrics, Note};
-use fixtures::graph::telemetry::{Alarms, Missing};
+use fixtures::graph::telemetry::{Alarms, Missing, Over};
 use fixtures::name::ZoneName;
 use fixtures::unit::Percent;
 use std::time::Duration;
@@ -121,7 +121,8 @@ fn who_has_never_served_pushes_nothing() {
 const WATCHED: [&str; 2] = ["az1", "az2"];
 
 fn board(missing: Missing, peers: Vec<Target>) -> InstanceConfig {
-    let alarms = Alarms { failed: Percent { ppm: 50_000 }, periods: 2, missing, grace: Duration::from_secs(10) };
+    let (grace, over) = (Duration::from_secs(10), Over::Zone);
+    let alarms = Alarms { failed: Percent { ppm: 50_000 }, periods: 2, missing, grace, over };
     let mut config = config(vec![], vec![]);
     config.commons.board = Some(BoardConfig {
         peers: peers.into(),
@@ -159,7 +160,7 @@ fn seconds(world: &mut World<Machine>, count: u32, pushed: [Option<(u64, u64)>; 
 /// Changes of alarms so far: zone, raised, cause.
 fn alarms(world: &World<Machine>) -> Vec<(String, bool, Option<AlarmCause>)> {
     let alarm = |note: &Note| match note {
-        Note::Alarm { zone, raised, cause, .. } => Some((zone.to_string(), *raised, *cause)),
+        Note::Alarm { zone: Some(zone), raised, cause, .. } => Some((zone.to_string(), *raised, *cause)),
         _ => None,
     };
     world.notes.iter().filter_map(alarm).collect()
@@ -182,6 +183,25 @@ fn an_alarm_is_raised_after_two_bad_periods_and_cleared_after_two_good_ones() {
     assert_eq!(alarms(&world), std::slice::from_ref(&raised), "it is raised once");
     seconds(&mut world, 3, [FINE, FINE]);
     assert_eq!(alarms(&world), [raised, ("az1".to_owned(), false, None)]);
+}
+
+/// Half of the requests fail in one zone, a quarter of all: too little for an alarm that looks at both together.
+#[test]
+fn an_alarm_over_the_region_looks_at_all_zones_together_and_names_none() {
+    let mut config = board(Missing::Breaching, vec![]);
+    let looks = config.commons.board.as_mut().map(|board| &mut board.alarms).expect("it has alarms");
+    (looks.over, looks.failed) = (Over::Region, Percent { ppm: 300_000 });
+    let mut world = World::new(Machine::new(config));
+    world.start();
+    seconds(&mut world, 3, [FINE, FINE]);
+    seconds(&mut world, 4, [Some((10, 10)), FINE]);
+    let count = |world: &World<Machine>| {
+        let alarm = |note: &&Note| matches!(note, Note::Alarm { zone: None, raised: true, .. });
+        (world.notes.iter().filter(alarm).count(), alarms(world).len())
+    };
+    assert_eq!(count(&world), (0, 0));
+    seconds(&mut world, 4, [Some((10, 10)), Some((10, 10))]);
+    assert_eq!(count(&world), (1, 0), "all zones together are looked at, and none of them is named");
 }
 
 #[test]

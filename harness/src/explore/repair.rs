@@ -8,6 +8,7 @@ use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty, NoneHealthy};
 use fixtures::graph::scaler::MissingLoad;
 use fixtures::graph::store::StoreSettings;
+use fixtures::graph::telemetry::{Missing, Over};
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, Service, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
@@ -100,12 +101,22 @@ fn within(service: &Service, patience: Duration) -> u32 {
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
 /// vote; a cache limits its fetches; items of a queue expire; nobody waits for longer than its callers do; names fail open;
-/// one operation is a third of what is done at one time; nothing is scaled in for want of data.
+/// one operation is a third of what is done at one time; nothing is scaled in for want of data, and silence is an alarm, each zone's own.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     if setting == "names.none-healthy" {
         let mut graph = graph.clone();
         graph.names.as_mut()?.none_healthy = NoneHealthy::All;
+        return Some(graph);
+    }
+    if let Some(word) = setting.strip_prefix("telemetry.alarms.") {
+        let mut graph = graph.clone();
+        let alarms = &mut graph.telemetry.as_mut()?.alarms;
+        match word {
+            "missing" => alarms.missing = Missing::Breaching,
+            "over" => alarms.over = Over::Zone,
+            _ => return None,
+        }
         return Some(graph);
     }
     let mut words = setting.strip_prefix("services.")?.split('.');

@@ -73,6 +73,8 @@ impl Observer {
             }
             // It speaks of those who asked.
             Note::Arrived { .. } => (By::Callee, t_ns, told(line.note)),
+            // Whoever is on call stands outside, where the witness is: an alarm is what reached it.
+            Note::Alarm { .. } => (By::Witness, t_ns, told(line.note)),
             note => (By::Own, t_ns, told(note)),
         };
         inputs.push(Input::Seen { t_ns, by, place, detail });

@@ -14,7 +14,7 @@ const PAIRS: [(&str, [&str; 3]); 6] = [
     ("cold-cache", ["S5", "cache", "services.cache.cache"]),
     ("stale-queue", ["R3", "orders", "services.orders.backlog"]),
     ("frozen-control", ["Z1", "api", "services.api.calls.capacity"]),
-    ("shift-stuck", ["Z1", "api", "services.api.calls.store"]),
+    ("shift-stuck", ["Z8", "api", "services.api.calls.store.attempts"]),
 ];
 const SEEDS: [u64; 5] = [1, 7, 23, 99, 1_234];
 

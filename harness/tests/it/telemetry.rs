@@ -42,7 +42,7 @@ fn played(scenario: &str, seed: u64, change: impl Fn(&mut load::Loaded)) -> twin
 fn raised(events: &[Event]) -> Vec<(String, String, Option<AlarmCause>, String)> {
     let fault = scenarios::measure::detection(events).map_or(u64::MAX, |(fault, _)| fault.t_ns);
     let alarm = |event: &Event| match &event.detail {
-        Detail::Alarm { about_zone, about, raised: true, cause, .. } if event.t_ns >= fault => {
+        Detail::Alarm { about_zone: Some(about_zone), about, raised: true, cause, .. } if event.t_ns >= fault => {
             let seen_in = event.place.zone.as_ref().map(ToString::to_string).unwrap_or_default();
             Some((about_zone.to_string(), about.to_string(), *cause, seen_in))
         }

@@ -64,7 +64,8 @@ fn alarm(events: &[Event]) -> Vec<String> {
         _ => format!("{failed} of {requests} requests failed"),
     };
     let after = length(raised.t_ns - fault.t_ns);
-    let text = format!("The region's own alarm on `{about}` in {about_zone} was raised {after} after the fault: {why}");
+    let place = about_zone.as_ref().map_or_else(|| "all zones together".to_owned(), ToString::to_string);
+    let text = format!("The region's own alarm on `{about}` in {place} was raised {after} after the fault: {why}");
     vec![format!("{text} {}", cite(&[fault.id, raised.id]))]
 }
 

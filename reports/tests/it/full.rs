@@ -163,7 +163,7 @@ fn deeds(hosts: &dyn Fn() -> Vec<HostName>) -> Vec<Deed> {
 }
 
 fn of_telemetry() -> [Detail; 3] {
-    let (about_zone, about, cause) = (zone("az1"), service("cache"), Some(AlarmCause::Failing));
+    let (about_zone, about, cause) = (Some(zone("az1")), service("cache"), Some(AlarmCause::Failing));
     let scaled = Detail::Scaled { group: service("cache"), from: 2, to: 1, cause: ScaleCause::NoData };
     [
         Detail::Metrics { dropped: 4 },

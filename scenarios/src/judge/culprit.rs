@@ -50,6 +50,8 @@ pub(super) enum Cause {
     CrossesZones,
     /// It keeps asking what is dark.
     Clings,
+    /// It keeps asking those that sent it elsewhere.
+    Stays,
     /// It is restarted for want of something.
     Restarted,
     /// It waits for what it should not miss.
@@ -64,6 +66,10 @@ pub(super) enum Cause {
     FailsClosed,
     /// It forgets what it knew, because nobody tells it anew.
     Forgets,
+    /// It took silence for health.
+    Unnoticed,
+    /// It looks at all zones together.
+    Averages,
     /// It lets its callers wait for longer than they do.
     Late,
     /// The attempts of its customers keep up an overload.

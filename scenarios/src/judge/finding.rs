@@ -225,6 +225,7 @@ fn sentence(root: &Root) -> String {
         Cause::Clings => {
             format!("`{service}` kept asking copies of `{on}` that were dark, although others could answer")
         }
+        Cause::Stays => format!("`{service}` kept asking copies of `{on}` that had sent it elsewhere"),
         Cause::Restarted => format!("`{service}` was restarted because `{on}` was gone"),
         Cause::HardlySoft => format!("`{service}` calls `{on}` softly, and made its customers wait or fail for it"),
         Cause::Storm => format!("`{service}` tried `{on}` again and again, and so kept it from ever catching up"),
@@ -240,6 +241,8 @@ fn sentence(root: &Root) -> String {
             format!("`{service}` named no instance of `{on}`, because all of them looked unwell for one reason")
         }
         Cause::Forgets => format!("`{service}` forgot whom it can ask, because `{on}` told it nobody any more"),
+        Cause::Unnoticed => format!("`{service}` raised no alarm on whoever had lost power and told nothing"),
+        Cause::Averages => format!("alarms of `{service}` look at all zones together, in which one of them is lost"),
         Cause::Late => format!("`{service}` kept requests waiting for longer than their callers do, and then did them"),
         Cause::Insistent => {
             format!("customers of `{service}` tried again and again, and so kept `{on}` from ever catching up")

@@ -48,7 +48,8 @@ fn gone_entirely<'a>(run: &Run<'a>, zone: &ZoneName, segment: &Segment) -> Vec<&
     if partly { Vec::new() } else { gone }
 }
 
-fn only_power(run: &Run<'_>, segment: &Segment) -> bool {
+/// Whether nothing but power is to blame for what is seen in an outage.
+pub(super) fn only_power(run: &Run<'_>, segment: &Segment) -> bool {
     let in_force = run
         .timeline
         .spells

@@ -20,7 +20,7 @@ use crate::judgement::InvariantResult;
 use crate::timeline::{Segment, ns};
 use crate::traffic::zones;
 use crate::verdict::Verdict;
-use fixtures::name::ZoneName;
+use fixtures::name::{ServiceName, ZoneName};
 use fixtures::unit::Span;
 use std::collections::BTreeMap;
 
@@ -93,13 +93,18 @@ fn stuck(run: &Run<'_>, zone: &Zone<'_>) -> Option<Victim> {
     if root.cause != Cause::LacksInVain || !half {
         return None;
     }
-    let call = run.case.graph.service(&root.service)?.calls.iter().find(|call| call.to == to);
-    let setting = format!("services.{}.calls.{to}", root.service);
+    *root = Root { setting: Some(call_setting(run, &root.service, &to)), cause: Cause::Clings, ..root.clone() };
+    Some(victim)
+}
+
+/// What keeps a caller from asking somebody else: that it asks once, or that it asks the same one first each time.
+pub(super) fn call_setting(run: &Run<'_>, service: &ServiceName, to: &ServiceName) -> String {
+    let known = run.case.graph.service(service);
+    let call = known.and_then(|known| known.calls.iter().find(|call| call.to == *to));
     let narrow = match call {
         Some(call) if call.attempts == 1 => ".attempts",
         Some(call) if call.breaker.is_none() => ".breaker",
         _ => "",
     };
-    *root = Root { setting: Some(format!("{setting}{narrow}")), cause: Cause::Clings, ..root.clone() };
-    Some(victim)
+    format!("services.{service}.calls.{to}{narrow}")
 }

@@ -90,7 +90,7 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
         (
             "alarm",
             Detail::Alarm {
-                about_zone: ZoneName::new("az2").expect("a name"),
+                about_zone: Some(ZoneName::new("az2").expect("a name")),
                 about: ServiceName::new("store").expect("a name"),
                 raised: true,
                 cause: Some(AlarmCause::NoData),

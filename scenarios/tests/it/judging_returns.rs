@@ -1,5 +1,5 @@
 //! Claims about what stands between a return and being back: work that waits (R3), identities that have
-//! ended (S9).
+//! ended (S9), callers that do not go where they are sent (Z8).
 
 use super::world::{World, of, service};
 use scenarios::event::{By, Detail, Event, Life, Phase, Place};
@@ -69,4 +69,26 @@ fn whoever_shows_an_ended_certificate_after_recovery_violates_s9() {
     short.scenario.faults[0].lasts = std::time::Duration::from_secs(6);
     short.plan = scenarios::plan::plan(&short.scenario, &short.placement, 7);
     judged(&short.judged(), "S9", Verdict::NotJudged, None);
+}
+
+#[test]
+fn customers_who_fail_while_traffic_is_away_or_after_it_is_back_violate_z8() {
+    let day = |bad: Option<Phase>| {
+        let mut world = World::new("shift-stuck");
+        world.customers = Box::new(move |_, phase, control| match bad {
+            Some(bad) if bad == phase && !control => (0, vec![("missing:store", 10)], 4_000),
+            _ => (10, Vec::new(), 4_000),
+        });
+        world.judged()
+    };
+    judged(&day(None), "Z8", Verdict::Held, None);
+    for bad in [Phase::Outage, Phase::Quiet] {
+        let judgement = day(Some(bad));
+        judged(&judgement, "Z8", Verdict::Violated, Some("services.api.calls.store.attempts"));
+        let general = judgement.findings.iter().filter(|finding| ["Z1", "R1"].contains(&finding.invariant.as_str()));
+        assert!(general.into_iter().all(|finding| finding.consequence_of.as_deref() == Some("Z8")));
+    }
+    let mut without = World::new("minimal");
+    without.scenario.invariants = vec!["Z8".to_owned()];
+    judged(&without.judged(), "Z8", Verdict::NotJudged, None);
 }

@@ -1,9 +1,10 @@
 //! Owns one workload in two simulators: so many hosts, each of which calls one other every 100 ms. Refuses to choose
 //! which is better: it counts requests a second of wall time.
 //!
-//! Ours carries more than those: a customer on each host sets its instance off and asks a control beside it as often,
-//! and the witness looks at everybody; the event log is written. Both are told: calls from host to host, which are the
-//! whole workload there, and all requests but the witness's.
+//! Half of our hosts carry an instance of a front, which calls a peer on one of the others; that peer calls another peer.
+//! So each host calls one other every 100 ms, as there. Ours carries more than those: a customer beside each front sets it
+//! off and asks a control as often, and the witness looks at everybody; the event log is written. Both are told: calls from
+//! host to host, which are the whole workload there, and all requests but the witness's.
 
 use super::{Log, now};
 use fixtures::graph::names::Lookups;
@@ -96,14 +97,25 @@ pub(crate) fn ours(hosts: usize, virtual_s: u64) -> anyhow::Result<Carried> {
     Ok(Carried { calls, others, seconds: begun.elapsed().as_secs_f64() })
 }
 
-/// One service on every host, which calls another copy of itself when its customer asks.
+/// A front, which calls a peer when its customer asks, and peers, which call another one of them when a front does.
 fn graph() -> anyhow::Result<Graph> {
-    let (name, serve, answer) =
-        (ServiceName::new("peer")?, OperationName::new("serve")?, OperationName::new("answer")?);
-    let call = Call {
-        to: name.clone(),
-        operation: answer.clone(),
-        during: vec![serve.clone()],
+    let (front, peer) = (ServiceName::new("front")?, ServiceName::new("peer")?);
+    let (serve, answer) = (OperationName::new("serve")?, OperationName::new("answer")?);
+    let services = vec![
+        service(&front, vec![serve.clone()], call(&peer, &serve, &serve)),
+        service(&peer, vec![serve.clone(), answer.clone()], call(&peer, &answer, &serve)),
+    ];
+    let entry = Entry { service: front, operation: serve, peak: None };
+    let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
+    Ok(Graph { name, title, entry, names: None, identity: None, telemetry: None, scaler: None, services })
+}
+
+/// A call of an operation, made during another one.
+fn call(to: &ServiceName, operation: &OperationName, during: &OperationName) -> Call {
+    Call {
+        to: to.clone(),
+        operation: operation.clone(),
+        during: vec![during.clone()],
         strength: Strength::Hard,
         timeout: Duration::from_millis(500),
         attempts: 1,
@@ -112,10 +124,13 @@ fn graph() -> anyhow::Result<Graph> {
         routing: Routing::Spread,
         reach: Reach::Zone,
         carries_writes: false,
-    };
-    let service = Service {
+    }
+}
+
+fn service(name: &ServiceName, operations: Vec<OperationName>, call: Call) -> Service {
+    Service {
         name: name.clone(),
-        team: TeamName::new("peers")?,
+        team: TeamName::new("peers").expect("a name"),
         scope: Scope::Regional,
         plane: Plane::Data,
         zones: None,
@@ -126,7 +141,7 @@ fn graph() -> anyhow::Result<Graph> {
         queue: 64,
         workers: None,
         work: Duration::ZERO,
-        operations: vec![serve.clone(), answer],
+        operations,
         needs: Vec::new(),
         calls: vec![call],
         state: State::None,
@@ -137,22 +152,10 @@ fn graph() -> anyhow::Result<Graph> {
         mutates: Vec::new(),
         store: fixtures::graph::store::StoreSettings::default(),
         liveness: Health::Shallow,
-    };
-    let entry = Entry { service: name, operation: serve, peak: None };
-    let (name, title) = (GraphName::new("peers")?, "Peers".to_owned());
-    Ok(Graph {
-        name,
-        title,
-        entry,
-        names: None,
-        identity: None,
-        telemetry: None,
-        scaler: None,
-        services: vec![service],
-    })
+    }
 }
 
-/// A zone for each host, because each zone has one customer.
+/// A zone for two hosts, because each zone has one customer.
 fn topology(hosts: usize) -> anyhow::Result<Topology> {
     let zone = |number: usize| -> anyhow::Result<Zone> {
         Ok(Zone { name: ZoneName::new(format!("z{number}"))?, kind: ZoneKind::Availability })
@@ -161,7 +164,10 @@ fn topology(hosts: usize) -> anyhow::Result<Topology> {
         name: TopologyName::new("peers")?,
         partition: PartitionName::new("test")?,
         domain: "blackstart.test".to_owned(),
-        regions: vec![Region { name: RegionName::new("r")?, zones: (0..hosts).map(zone).collect::<Result<_, _>>()? }],
+        regions: vec![Region {
+            name: RegionName::new("r")?,
+            zones: (0..hosts / 2).map(zone).collect::<Result<_, _>>()?,
+        }],
         latencies: Latencies { default: 2 * LATENCY, pairs: BTreeMap::new() },
         boot: BootTime { min: Duration::from_millis(50), max: Duration::from_millis(250) },
         instances_per_host: 1,

@@ -87,7 +87,7 @@ fn unnoticed(run: &Run<'_>, telemetry: &Telemetry, one: &Darkened<'_>) -> Victim
         setting: setting.map(str::to_owned),
         cause: Cause::Unnoticed,
     };
-    let spells = spells(run, one.zone, one.service, one.segment.start_ns);
+    let spells = spells(run, one.zone, one.service, one.segment.end_ns.saturating_sub(1));
     let link = Link {
         who: telemetry.service.to_string(),
         waits_for: format!("a word from `{}` in {}", one.service, one.zone),

@@ -64,7 +64,7 @@ fn judge(run: &Run<'_>) -> Outcome {
 }
 
 fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Darkened<'_>) -> Victim {
-    let spells = spells(run, one.zone, &telemetry.service, one.segment.start_ns);
+    let spells = spells(run, one.zone, &telemetry.service, one.segment.end_ns.saturating_sub(1));
     let link = Link {
         who: telemetry.service.to_string(),
         waits_for: format!("power of {}, which it watches", one.zone),

@@ -12,7 +12,7 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::slo::{falls_short, samples_for};
 use super::{Entry, Outcome, Run};
@@ -164,11 +164,5 @@ fn victim(run: &Run<'_>, one: &Bystander<'_>) -> Victim {
         since_ns: one.segment.start_ns,
         evidence: std::iter::once(one.segment.begin_event).chain(one.evidence.iter().copied()).collect(),
     };
-    Victim {
-        instance: None,
-        zone: one.zone.clone(),
-        from_ns: one.segment.start_ns,
-        to_ns: one.segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    }
+    Victim::of_zone(one.zone, (one.segment.start_ns, one.segment.end_ns), link, root)
 }

@@ -23,6 +23,14 @@ pub(super) struct Victim {
     pub(super) trace: Trace,
 }
 
+impl Victim {
+    /// The customers of a zone, between two moments: one link and its root.
+    pub(super) fn of_zone(zone: &ZoneName, (from_ns, to_ns): (u64, u64), link: Link, root: Root) -> Self {
+        let trace = Trace { links: vec![link], root: Some(root) };
+        Self { instance: None, zone: zone.clone(), from_ns, to_ns, trace }
+    }
+}
+
 impl Run<'_> {
     /// An instance that one thing held back all through a stretch: what it waited for and how, since when, and the events
     /// that show it.

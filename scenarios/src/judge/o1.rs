@@ -13,7 +13,7 @@
 //! *Inconclusive*: nothing of its own.
 
 use super::alarms::{Darkened, budget, darkened, first, spells};
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run};
 use crate::event::EventId;
@@ -95,11 +95,5 @@ fn unnoticed(run: &Run<'_>, telemetry: &Telemetry, one: &Darkened<'_>) -> Victim
         since_ns: one.segment.start_ns,
         evidence: sorted(spells.into_iter().chain([one.segment.begin_event])),
     };
-    Victim {
-        instance: None,
-        zone: one.zone.clone(),
-        from_ns: one.segment.start_ns,
-        to_ns: one.segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    }
+    Victim::of_zone(one.zone, (one.segment.start_ns, one.segment.end_ns), link, root)
 }

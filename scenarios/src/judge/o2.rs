@@ -13,7 +13,6 @@
 //! *Inconclusive*: nothing of its own.
 
 use super::alarms::{Darkened, budget, darkened, first, spells};
-use super::culprit::Trace;
 use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run, z3};
 use crate::event::EventId;
@@ -72,11 +71,5 @@ fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Darkened<'_>) -> Victim {
         since_ns: one.segment.start_ns,
         evidence: sorted(spells.into_iter().chain([one.segment.begin_event])),
     };
-    Victim {
-        instance: None,
-        zone: one.zone.clone(),
-        from_ns: one.segment.start_ns,
-        to_ns: one.segment.end_ns,
-        trace: Trace { links: vec![link], root: Some(z3::root(&telemetry.service)) },
-    }
+    Victim::of_zone(one.zone, (one.segment.start_ns, one.segment.end_ns), link, z3::root(&telemetry.service))
 }

@@ -13,6 +13,7 @@
 //! *Inconclusive*: the zone's control canary failed, or had a p99 above half of `latency-p99`, in more than half of the
 //! windows: then latency says nothing (availability is judged all the same).
 
+use super::finding::Victim;
 use super::slo::{State, Zone, samples_for};
 use super::{Entry, Outcome, Run};
 use crate::event::Phase;
@@ -89,6 +90,21 @@ pub(super) fn merge(
     none: String,
     longer: &str,
 ) -> Outcome {
+    // After everything is healed, only what keeps itself up can still be too much.
+    let after = id == super::r1::ENTRY.id;
+    let blame = |zone: &Zone<'_>| super::overload::refined(run, zone, run.blame(zone), after);
+    merge_blaming(run, id, zones, thresholds, (none, longer), blame)
+}
+
+/// As [`merge`], with a way of its own from a zone that was harmed to whoever is to blame.
+pub(super) fn merge_blaming(
+    run: &Run<'_>,
+    id: &str,
+    zones: &[Zone<'_>],
+    thresholds: BTreeMap<String, String>,
+    (none, longer): (String, &str),
+    blame: impl Fn(&Zone<'_>) -> Victim,
+) -> Outcome {
     let worst = zones.iter().map(|zone| zone.state).max();
     let harmed = |zone: &&Zone<'_>| matches!(zone.state, State::Unavailable | State::Slow);
     let telling = zones.iter().filter(|zone| match worst {
@@ -107,9 +123,6 @@ pub(super) fn merge(
     };
     let evidence = telling.iter().flat_map(|zone| zone.evidence.iter().copied()).collect();
     let result = InvariantResult { id: id.to_owned(), aspect: None, verdict, reason, thresholds, evidence };
-    // After everything is healed, only what keeps itself up can still be too much.
-    let after = id == super::r1::ENTRY.id;
-    let victim = |zone: &Zone<'_>| super::overload::refined(run, zone, run.blame(zone), after);
-    let victims = zones.iter().filter(harmed).map(victim).collect();
+    let victims = zones.iter().filter(harmed).map(blame).collect();
     Outcome { results: vec![result], findings: run.findings(id, victims) }
 }

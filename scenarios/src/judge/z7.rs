@@ -14,7 +14,7 @@
 //! *Inconclusive*: nothing of its own.
 
 use super::alarms::{budget, first_between};
-use super::culprit::{Cause, Root, Trace};
+use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run, starting};
 use crate::event::{Act, EventId};
@@ -132,11 +132,5 @@ fn victim(telemetry: &Telemetry, one: &Gray<'_>) -> Victim {
         since_ns: one.begun.t_ns,
         evidence: sorted([one.begun.event].into_iter().chain(one.windows.iter().copied())),
     };
-    Victim {
-        instance: None,
-        zone: one.zone.clone(),
-        from_ns: one.begun.t_ns,
-        to_ns: one.to_ns,
-        trace: Trace { links: vec![link], root: Some(root) },
-    }
+    Victim::of_zone(one.zone, (one.begun.t_ns, one.to_ns), link, root)
 }

@@ -15,7 +15,7 @@
 use super::culprit::{Cause, Root};
 use super::finding::{Victim, sorted};
 use super::slo::{State, Zone, samples_for};
-use super::z1::{merge, slo_thresholds};
+use super::z1::{merge_blaming, slo_thresholds};
 use super::{Entry, Outcome, Run, z4};
 use crate::event::{Act, Phase};
 use crate::plan::{Deed, Step, Switch};
@@ -49,14 +49,11 @@ fn judge(run: &Run<'_>) -> Outcome {
     let longer = format!("a shift of {seconds} s or more would do");
     let mut thresholds = slo_thresholds(run, needed);
     thresholds.insert("shift".to_owned(), Span(scenario.windows.shift).to_string());
-    let harmed = judged.iter().filter(|zone| matches!(zone.state, State::Unavailable | State::Slow));
-    let victims: Vec<Victim> = harmed.map(|zone| stays(run, zone)).collect();
-    let mut outcome = merge(run, ENTRY.id, &judged, thresholds, none, &longer);
+    let mut outcome = merge_blaming(run, ENTRY.id, &judged, thresholds, (none, &longer), |zone| stays(run, zone));
     let shifts = shifts(run).filter_map(|step| run.timeline.done.get(&step.id)).map(|done| done.event);
     for result in &mut outcome.results {
         result.evidence = sorted(result.evidence.iter().copied().chain(shifts.clone()));
     }
-    outcome.findings = run.findings(ENTRY.id, victims);
     outcome
 }
 

@@ -1,6 +1,6 @@
 //! Claims about who notices that power is gone (O1, O2), and about recoveries that nobody watches (O3).
 
-use super::world::{World, of, service};
+use super::world::{World, judged, of, service};
 use fixtures::name::{ServiceName, ZoneName};
 use scenarios::event::{AlarmCause, By, Detail, Event, Phase, Place};
 use scenarios::judge::judge;
@@ -28,18 +28,6 @@ fn alarm(about: ServiceName) -> Detail {
 }
 
 const ALL: [&str; 3] = ["telemetry", "store", "shop"];
-
-#[track_caller]
-fn judged(judgement: &Judgement, id: &str, verdict: Verdict, setting: Option<&str>) {
-    let result = of(judgement, id);
-    assert_eq!(result.verdict, verdict, "{}", result.reason);
-    let found: Vec<_> = judgement.findings.iter().filter(|finding| finding.invariant == id).collect();
-    assert_eq!(
-        found.iter().map(|finding| finding.setting.as_deref()).collect::<Vec<_>>(),
-        Vec::from_iter(setting.map(Some))
-    );
-    assert!(found.iter().all(|finding| finding.chain.iter().any(|link| link.evidence.len() > 1)), "{found:?}");
-}
 
 #[test]
 fn a_dark_zone_without_an_alarm_on_each_of_its_services_in_time_violates_o1() {

@@ -1,7 +1,7 @@
 //! Claims about what stands between a return and being back: work that waits (R3), identities that have
 //! ended (S9), callers that do not go where they are sent (Z8).
 
-use super::world::{World, of, service};
+use super::world::{World, judged, of, service};
 use scenarios::event::{By, Detail, Event, Life, Phase, Place};
 use scenarios::judge::judge;
 use scenarios::judgement::Judgement;
@@ -28,18 +28,6 @@ fn back(day: &str, who: &'static str, life: Life, cause: &str) -> Judgement {
     let mut events = world.recorded();
     events.sort_by_key(|event| event.t_ns);
     judge(&world.case(), &events)
-}
-
-#[track_caller]
-fn judged(judgement: &Judgement, id: &str, verdict: Verdict, setting: Option<&str>) {
-    let result = of(judgement, id);
-    assert_eq!(result.verdict, verdict, "{}", result.reason);
-    let found: Vec<_> = judgement.findings.iter().filter(|finding| finding.invariant == id).collect();
-    assert_eq!(
-        found.iter().map(|finding| finding.setting.as_deref()).collect::<Vec<_>>(),
-        Vec::from_iter(setting.map(Some))
-    );
-    assert!(found.iter().all(|finding| finding.chain.iter().any(|link| link.evidence.len() > 1)), "{found:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use scenarios::judge::{Case, judge};
 use scenarios::judgement::{InvariantResult, Judgement};
 use scenarios::plan::{Plan, Step, plan};
 use scenarios::scenario::Scenario;
+use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MS: u64 = 1_000_000;
@@ -69,6 +70,19 @@ pub(crate) fn topology() -> Topology {
 pub(crate) fn world_topology(name: &str) -> Topology {
     let source = fixtures::builtin::topology(name).expect("built in");
     fixtures::load::load_topology(&source).expect("the topology loads").0
+}
+
+/// That an invariant has this verdict, and findings with this setting alone, each with more than one event that shows it.
+#[track_caller]
+pub(crate) fn judged(judgement: &Judgement, id: &str, verdict: Verdict, setting: Option<&str>) {
+    let result = of(judgement, id);
+    assert_eq!(result.verdict, verdict, "{}", result.reason);
+    let found: Vec<_> = judgement.findings.iter().filter(|finding| finding.invariant == id).collect();
+    assert_eq!(
+        found.iter().map(|finding| finding.setting.as_deref()).collect::<Vec<_>>(),
+        Vec::from_iter(setting.map(Some))
+    );
+    assert!(found.iter().all(|finding| finding.chain.iter().any(|link| link.evidence.len() > 1)), "{found:?}");
 }
 
 impl World {

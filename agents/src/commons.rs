@@ -145,12 +145,20 @@ impl Region<'_> {
     /// Addresses of a service for callers in a zone, as far as the configuration says them, and how the rest is found.
     ///
     /// No name stands for a zonal service's copies in all zones: who reaches beyond its zone goes by addresses.
-    pub(crate) fn known_targets(&self, zone: &ZoneName, service: &ServiceName, reach: Reach) -> (Targets, Callee) {
+    /// Who has `seeds` has addresses beside the name, and uses them until it is answered.
+    pub(crate) fn known_targets(
+        &self,
+        zone: &ZoneName,
+        service: &ServiceName,
+        reach: Reach,
+        seeds: bool,
+    ) -> (Targets, Callee) {
         let mut callee = self.callee(zone, service);
         if reach == Reach::Region {
             callee.name = None;
         }
-        let targets = if callee.name.is_some() { Vec::new().into() } else { self.targets_within(zone, service, reach) };
+        let is_blank = callee.name.is_some() && !seeds;
+        let targets = if is_blank { Vec::new().into() } else { self.targets_within(zone, service, reach) };
         (targets, callee)
     }
 

@@ -317,7 +317,7 @@ impl<'a> Region<'a> {
             queue: service.queue,
             workers: service.workers,
             work: service.work,
-            needs: service.needs.iter().map(|need| self.need(zone, need)).collect(),
+            needs: service.needs.iter().map(|need| self.need(zone, need, service.lookups.seeds)).collect(),
             calls: self.calls(zone, service),
             state: service.state,
             store: store::of(self, zone, service),
@@ -333,8 +333,8 @@ impl<'a> Region<'a> {
         }
     }
 
-    fn need(&self, zone: &ZoneName, need: &Need) -> NeedConfig {
-        let (targets, callee) = self.known_targets(zone, &need.from, Reach::Zone);
+    fn need(&self, zone: &ZoneName, need: &Need, seeds: bool) -> NeedConfig {
+        let (targets, callee) = self.known_targets(zone, &need.from, Reach::Zone, seeds);
         NeedConfig {
             kind: need.kind.to_string(),
             from: need.from.clone(),
@@ -351,7 +351,7 @@ impl<'a> Region<'a> {
 
     fn calls(&self, zone: &ZoneName, service: &Service) -> Vec<CallConfig> {
         let config = |call: &fixtures::graph::Call| {
-            let (targets, callee) = self.known_targets(zone, &call.to, call.reach);
+            let (targets, callee) = self.known_targets(zone, &call.to, call.reach, service.lookups.seeds);
             CallConfig {
                 to: call.to.clone(),
                 operation: call.operation.to_string(),

@@ -410,7 +410,10 @@ impl Machine {
                 }
                 None => Reply { error: Some(Failure::Unknown), ..Reply::by(by) },
             },
-            Ask::Need { kind } => self.grant(now, &kind),
+            Ask::Need { kind } => {
+                self.count_need(now);
+                self.grant(now, &kind)
+            }
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },
             Ask::Version => Reply { value: Some(self.version().to_owned()), ..Reply::by(by) },

@@ -6,6 +6,7 @@
 //! - [`server`]: reads requests, writes answers, `/metrics`
 //! - [`dns`]: the bytes of lookups; [`resolve`] asks, [`name_server`] answers
 //! - [`tls`]: keys, certificates and handshakes
+//! - [`handshake`]: what a handshake costs, measured for the simulator
 //! - [`trouble`]: what the hand says is the matter on this host
 //! - [`disk`]: the state file
 //! - [`reporter`]: lines to the witness
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod disk;
 mod dns;
 pub mod drive;
+pub mod handshake;
 mod name_server;
 pub mod probe;
 pub mod reporter;

@@ -393,6 +393,8 @@ pub enum Note {
         refused: u64,
         /// Of those, taken in although whoever asked would not wait until their turn.
         late: u64,
+        /// Asks for what others need.
+        needs: u64,
     },
     /// Calls of an operation that changes something since the last such note.
     Tap {

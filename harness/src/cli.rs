@@ -256,9 +256,13 @@ pub struct ParityArgs {
     /// Write the comparison as a table to this file too, as `harness/figures/` keeps it.
     #[arg(long, value_name = "FILE", conflicts_with = "calibrate")]
     pub record: Option<PathBuf>,
-    /// Print the simulator's calibration, measured in this run of `minimal` on an engine, and do nothing else.
-    #[arg(long, value_name = "RUN", conflicts_with = "scenarios")]
-    pub calibrate: Option<PathBuf>,
+    /// Hold `minimal` on an engine, and again with ten times its customers; print the simulator's calibration, measured
+    /// in those runs (and, for handshakes, by themselves), and do nothing else.
+    #[arg(long, conflicts_with = "scenarios")]
+    pub calibrate: bool,
+    /// Folder that a calibration's run is left in.
+    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
+    pub out: PathBuf,
 }
 
 /// Arguments of `run`.

@@ -220,6 +220,9 @@ pub enum Detail {
         refused: u64,
         /// Of those, taken in although whoever asked would not wait until their turn.
         late: u64,
+        /// Asks of others for what they need to start, which are none of the requests for work.
+        #[serde(default, skip_serializing_if = "none")]
+        needs: u64,
     },
     /// Calls of an operation that changes something, counted where they arrived since the last such event.
     Tap {
@@ -472,4 +475,9 @@ pub enum WriteOutcome {
     Lost,
     /// Acknowledged, and its store did not answer when it was read back.
     Unreadable,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn none(count: &u64) -> bool {
+    *count == 0
 }

@@ -3,6 +3,7 @@
 
 mod a1;
 mod a3;
+mod a4;
 mod alarms;
 mod arrivals;
 mod commons;
@@ -24,6 +25,7 @@ mod o2;
 mod o3;
 mod overload;
 mod r1;
+mod r2;
 mod r3;
 mod s1;
 mod s2;
@@ -31,6 +33,7 @@ mod s3;
 mod s4;
 mod s5;
 mod s6;
+mod s7;
 mod s8;
 mod s9;
 mod slo;
@@ -100,13 +103,16 @@ pub fn catalogue() -> &'static [Entry] {
         s5::ENTRY,
         a1::ENTRY,
         a3::ENTRY,
+        a4::ENTRY,
         r1::ENTRY,
+        r2::ENTRY,
         r3::ENTRY,
         s1::ENTRY,
         s2::ENTRY,
         s3::ENTRY,
         s4::ENTRY,
         s6::ENTRY,
+        s7::ENTRY,
         s8::ENTRY,
         s9::ENTRY,
         z2::ENTRY,

@@ -36,7 +36,7 @@ impl Scenario {
     /// What must be gathered for the judges that are asked.
     pub fn gathered(&self) -> Gathered {
         let asks = |ids: &[&str]| self.invariants.iter().any(|id| ids.contains(&id.as_str()));
-        Gathered { tries_stores: asks(&["A3"]), counts_arrivals: asks(&["D2", "D3"]) }
+        Gathered { tries_stores: asks(&["A3"]), counts_arrivals: asks(&["D2", "D3", "R2"]) }
     }
 }
 

@@ -45,7 +45,7 @@ impl Region<'_> {
     pub(super) fn telemetry(&self, index: usize) -> (Option<MeterConfig>, Option<BoardConfig>) {
         let Some(telemetry) = &self.graph.telemetry else { return (None, None) };
         let instance = &self.placement.instances[index];
-        let (targets, callee) = self.known_targets(&instance.zone, &telemetry.service, Reach::Zone);
+        let (targets, callee) = self.known_targets(&instance.zone, &telemetry.service, Reach::Zone, false);
         let (interval_ns, timeout_ns) = (nanos(telemetry.interval), nanos(telemetry.timeout));
         let meter = MeterConfig { targets, callee, interval_ns, timeout_ns, buffer: telemetry.buffer };
         let board = (instance.service == telemetry.service).then(|| {

@@ -2,7 +2,7 @@
 
 use super::{Region, Targets, nanos};
 use fixtures::graph::Service;
-use fixtures::graph::store::{Backlog, Cache, Voters};
+use fixtures::graph::store::{Backlog, Cache, StoreSettings, TornEnd, Voters};
 use fixtures::name::{InstanceName, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub struct StoreConfig {
     pub cache: Option<Cache>,
     /// Of a queue.
     pub backlog: Option<Backlog>,
+    /// What it makes of a torn end of its file.
+    pub torn_end: TornEnd,
 }
 
 /// The members of a replicated store, the same list for each of them.
@@ -56,5 +58,6 @@ pub(super) fn of(region: &Region<'_>, zone: &ZoneName, service: &Service) -> Sto
             election_ns: nanos(replication.election_timeout),
         }
     });
-    StoreConfig { replication, cache: service.store.cache, backlog: service.store.backlog }
+    let StoreSettings { cache, backlog, torn_end, .. } = service.store;
+    StoreConfig { replication, cache, backlog, torn_end }
 }

@@ -38,7 +38,8 @@ impl NeedState {
     /// starts together would all ask the same one.
     pub fn new(config: &NeedConfig, zone: &ZoneName, lookups: &mut Lookups, rng: &mut fastrand::Rng) -> Self {
         let name = lookups.place(&config.callee);
-        let first = rng.usize(0..if name.is_some() { TURNS } else { config.targets.len().max(1) });
+        let first =
+            rng.usize(0..if name.is_some() && config.targets.is_empty() { TURNS } else { config.targets.len().max(1) });
         let route = Route::new(&config.targets, None, Routing::ZoneFirst, zone, first, name);
         Self { held: false, asking: false, attempts: 0, tried: Vec::new(), route, grant: None }
     }

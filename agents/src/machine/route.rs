@@ -92,6 +92,8 @@ impl Route {
                 if self.targets.is_empty() { Ready::No } else { Ready::Yes }
             }
             Found::Waits => Ready::Later,
+            // What it was given at its start is good until somebody says otherwise.
+            Found::Nothing if self.version == 0 && !self.targets.is_empty() => Ready::Yes,
             Found::Nothing => Ready::No,
         }
     }

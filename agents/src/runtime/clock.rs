@@ -16,6 +16,13 @@ pub fn mono_ns() -> Nanos {
     seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or_default()
 }
 
+/// Nanoseconds of a processor that this process has used.
+pub(super) fn processor_ns() -> Nanos {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
+    seconds * 1_000_000_000 + u64::try_from(used.tv_nsec).unwrap_or_default()
+}
+
 /// Nanoseconds since 1970 as the engine machine's clock shows them, whatever is wrong with this host's.
 pub fn true_wall_ns() -> i64 {
     let now = clock_gettime(ClockId::Realtime);

@@ -5,6 +5,7 @@
 //! checksum and cut off; everything before it counts.
 
 use crate::machine::RequestId;
+use fixtures::graph::store::TornEnd;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -26,8 +27,8 @@ pub struct Append {
 /// Reads a state file, cuts off a torn end, and leaves the file open at its end.
 ///
 /// # Errors
-/// Where the file cannot be made, read or cut.
-pub fn open(path: &Path) -> std::io::Result<(File, Vec<(String, String)>)> {
+/// Where the file cannot be made, read or cut; where its end is torn and that is refused.
+pub fn open(path: &Path, torn_end: TornEnd) -> std::io::Result<(File, Vec<(String, String)>)> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -35,6 +36,10 @@ pub fn open(path: &Path) -> std::io::Result<(File, Vec<(String, String)>)> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let (entries, whole) = parse(&bytes);
+    if whole < bytes.len() && torn_end == TornEnd::Refuse {
+        let text = format!("{}: what follows byte {whole} is torn, and this service refuses that", path.display());
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+    }
     file.set_len(whole as u64)?;
     file.seek(SeekFrom::End(0))?;
     // The file's own entry in its folder must survive too, or the first write would be acknowledged in vain.
@@ -149,10 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn who_refuses_a_torn_end_leaves_the_file_as_it_is() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("instance.log");
+        let torn = entry("a", "1") + &entry("b", "2")[..5];
+        std::fs::write(&path, &torn)?;
+        let refused = open(&path, TornEnd::Refuse).map(drop).map_err(|error| error.kind());
+        assert_eq!(refused, Err(std::io::ErrorKind::InvalidData));
+        assert_eq!(std::fs::read_to_string(&path)?, torn);
+        assert_eq!(open(&path, TornEnd::Cut)?.1.len(), 1);
+        assert_eq!(open(&path, TornEnd::Refuse)?.1.len(), 1, "nothing is torn any more");
+        Ok(())
+    }
+
+    #[test]
     fn what_was_appended_is_read_again() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("host/instance.log");
-        let (file, entries) = open(&path)?;
+        let (file, entries) = open(&path, TornEnd::Cut)?;
         assert!(entries.is_empty());
         let (told, tells) = channel();
         let disk = start(file, move |id, ok| told.send((id, ok)).unwrap_or_default())?;
@@ -163,7 +182,7 @@ mod tests {
         for number in 0..10 {
             assert_eq!(tells.recv().map_err(std::io::Error::other)?, (RequestId(number), true));
         }
-        assert_eq!(open(&path)?.1.len(), 10);
+        assert_eq!(open(&path, TornEnd::Cut)?.1.len(), 10);
         Ok(())
     }
 }

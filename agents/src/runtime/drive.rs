@@ -303,7 +303,7 @@ pub async fn instance(
 ) -> std::io::Result<()> {
     let (done, mut appended) = mpsc::unbounded_channel();
     let (disk, entries) = if config.state.has_file() {
-        let (file, entries) = disk::open(&state_dir.join(format!("{}.log", config.name)))?;
+        let (file, entries) = disk::open(&state_dir.join(format!("{}.log", config.name)), config.store.torn_end)?;
         // The receiver lives as long as the process: a failed send means that it is ending.
         let told = move |id, ok| done.send((id, ok)).unwrap_or_default();
         (Some(disk::start(file, told)?), entries)

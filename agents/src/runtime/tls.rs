@@ -46,6 +46,9 @@ pub enum TlsError {
     /// The verifier of clients refuses the root.
     #[error("root: {0}")]
     Root(#[from] tokio_rustls::rustls::server::VerifierBuilderError),
+    /// This machine connects to itself in vain.
+    #[error("connection: {0}")]
+    Connection(#[from] std::io::Error),
     /// The authority's key is missing.
     #[error("this process is no authority")]
     NoAuthority,

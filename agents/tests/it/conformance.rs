@@ -343,3 +343,10 @@ fn an_agent_calls_by_name() {
     let answer = crate::runtime::http(at, "POST /work/serve HTTP/1.1");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+/// Two signatures and four checks of signatures cannot be had for less on any machine.
+#[test]
+fn a_handshake_costs_each_end_processor_time() {
+    let cost = agents::runtime::handshake::cost_ns().expect("this machine connects to itself");
+    assert!(cost > 10_000, "{cost} ns");
+}

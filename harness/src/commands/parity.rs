@@ -25,8 +25,8 @@ const FACTOR_PER_CENT: f64 = 150.0;
 /// # Errors
 /// Bad input; no engine; a run that leaves no record.
 pub fn run(args: &ParityArgs, quiet: bool, color: bool) -> Result<u8> {
-    if let Some(run) = &args.calibrate {
-        print(&calibrate::from_run(run)?)?;
+    if args.calibrate {
+        print(&calibrate::measure(&args.out)?)?;
         return Ok(crate::exit::OK);
     }
     let builtin: Vec<String> = scenarios::builtin::scenario_names().map(str::to_owned).collect();

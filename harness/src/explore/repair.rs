@@ -5,11 +5,11 @@ use crate::load::Loaded;
 use crate::twin;
 use anyhow::Result;
 use fixtures::graph::identity::Renew;
-use fixtures::graph::names::{Cache, Empty, NoneHealthy};
+use fixtures::graph::names::{Cache, Empty, Lookups, NoneHealthy};
 use fixtures::graph::scaler::MissingLoad;
-use fixtures::graph::store::StoreSettings;
+use fixtures::graph::store::{StoreSettings, TornEnd};
 use fixtures::graph::telemetry::{Missing, Over};
-use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Reach, Service, State, Strength};
+use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Need, Reach, Service, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
 use scenarios::fault::{Deploy, Fault, Push};
@@ -97,10 +97,22 @@ fn within(service: &Service, patience: Duration) -> u32 {
     u32::try_from(milli.saturating_mul(ms) / 2_000_000).unwrap_or(u32::MAX)
 }
 
+/// What a service does with answers, with one setting repaired; `None` where there is none of that name.
+fn repair_lookups(lookups: &mut Lookups, word: &str) -> Option<()> {
+    match word {
+        "cache" => lookups.cache = Cache::Ttl,
+        "stale" => lookups.stale = true,
+        "empty" => lookups.empty = Empty::Keep,
+        "seeds" => lookups.seeds = true,
+        _ => return None,
+    }
+    Some(())
+}
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
-/// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; all members
-/// vote; a cache limits its fetches; items of a queue expire; nobody waits for longer than its callers do; names fail open;
+/// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; a torn end of its
+/// file is cut off; all members vote; a cache limits its fetches; items of a queue expire; nobody waits for longer than its callers do; names fail open;
 /// one operation is a third of what is done at one time; nothing is scaled in for want of data, and silence is an alarm, each zone's own.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
@@ -126,14 +138,19 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let patience = calls.filter(|call| call.to == name).map(|call| call.timeout).min();
     let service = graph.services.iter_mut().find(|service| service.name == name)?;
     match (words.next()?, words.next()) {
-        ("lookups", Some("cache")) => service.lookups.cache = Cache::Ttl,
-        ("lookups", Some("stale")) => service.lookups.stale = true,
-        ("lookups", Some("empty")) => service.lookups.empty = Empty::Keep,
+        ("lookups", Some(word)) => repair_lookups(&mut service.lookups, word)?,
         ("needs", Some(kind)) => {
             let position = service.needs.iter().position(|need| need.kind.as_str() == kind)?;
-            if words.next() == Some("renew") {
-                service.needs[position].renew = Renew::BeforeExpiry;
-                return Some(graph);
+            match words.next() {
+                Some("renew") => {
+                    service.needs[position].renew = Renew::BeforeExpiry;
+                    return Some(graph);
+                }
+                Some("backoff") => {
+                    service.needs[position].backoff = Need::BACKOFF;
+                    return Some(graph);
+                }
+                _ => {}
             }
             match &mut service.needs[position].attempts {
                 limited @ Attempts::AtMost(_) => *limited = Attempts::Unlimited,
@@ -148,7 +165,8 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
                 repair(call, words.next());
             }
         }
-        ("replication", None) => service.store = StoreSettings::of(service.state),
+        ("replication", None) => service.store.replication = StoreSettings::of(service.state).replication,
+        ("torn-end", None) => service.store.torn_end = TornEnd::Cut,
         ("cache", None) => service.store.cache.as_mut()?.misses = Some(MISSES_REPAIRED),
         ("backlog", None) => service.store.backlog.as_mut()?.expiry = Some(EXPIRY_REPAIRED),
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,

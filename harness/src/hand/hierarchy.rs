@@ -51,6 +51,19 @@ impl Hierarchies {
         })
     }
 
+    /// Nanoseconds of processors that a group has used, and all below it, dead or alive; `None` where it is not there, or
+    /// nothing counts them. The root group is the whole machine. (`/proc/stat` counts ticks, which short work slips through.)
+    pub fn processor_ns(&self, path: &str) -> Option<u64> {
+        let counts = |root: &&Root| root.unified || root.controllers.iter().any(|name| name == "cpuacct");
+        // Of two that count, the v1 controller is sure to be on.
+        let root = self.roots.iter().filter(counts).min_by_key(|root| root.unified)?;
+        let folder = root.path.join(path.trim_matches('/'));
+        if root.unified {
+            return Some(number_of(&read(&folder.join("cpu.stat")), "usage_usec")? * 1_000);
+        }
+        read(&folder.join("cpuacct.usage")).parse().ok()
+    }
+
     /// A group by its path from the roots; it need not be there.
     pub(super) fn group(&self, path: &str) -> Group<'_> {
         Group { hierarchies: self, path: path.trim_matches('/').to_owned() }
@@ -164,6 +177,22 @@ mod tests {
         let group = found.group("z");
         assert!(group.v1("cpuacct").is_some() && group.v1("freezer").is_none());
         assert!(group.unified().is_some() && group.v2("cpu").is_none(), "v1 has the controller");
+    }
+
+    #[test]
+    fn what_a_group_has_used_is_read_in_either_version() {
+        let write = |folder: &tempfile::TempDir, file: &str, text: &str| {
+            std::fs::write(folder.path().join(file), text).expect("a file");
+        };
+        let v1 = tree(&["cpu,cpuacct/cgroup.procs", "cpu,cpuacct/z/cgroup.procs"]);
+        write(&v1, "cpu,cpuacct/z/cpuacct.usage", "1234567\n");
+        assert_eq!(Hierarchies::under(v1.path()).processor_ns("/z"), Some(1_234_567));
+        write(&v1, "cpu,cpuacct/cpuacct.usage", "7654321\n");
+        assert_eq!(Hierarchies::under(v1.path()).processor_ns("/"), Some(7_654_321), "the whole machine");
+        let v2 = tree(&["cgroup.controllers", "z/cgroup.procs"]);
+        write(&v2, "z/cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
+        let found = Hierarchies::under(v2.path());
+        assert_eq!((found.processor_ns("/z"), found.processor_ns("/y")), (Some(1_234_000), None));
     }
 
     #[test]

@@ -49,6 +49,7 @@ const LINES: &[Line] = &[
     ("first-come", "S4", "web", "settings", "services.web.needs.settings.attempts"),
     ("github-2016", "S5", "app", "cache", "services.app.needs.session-cache"),
     ("believes-empty", "S6", "front", "names", "services.front.lookups.empty"),
+    ("no-seeds", "S7", "front", "names", "services.front.lookups.seeds"),
     ("gives-up", "S8", "web", "settings", "services.web.needs.settings.attempts"),
     ("stops-renewing", "S9", "store", "certificates", "services.store.needs.certificate.attempts"),
     ("small-store", "Z1", "store", "", "services.store.capacity"),
@@ -75,9 +76,12 @@ const LINES: &[Line] = &[
     ("blind-recovery", "O3", "web", "", "services.web.scale.missing"),
     ("retry-storm", "R1", "api", "basket", "services.api.calls.basket.attempts"),
     ("impatient-customers", "R1", "api", "store", "traffic.retry"),
+    ("hammers", "R2", "web", "credentials", "services.web.needs.credentials.backoff"),
     ("stale-queue", "R3", "orders", "", "services.orders.backlog"),
     ("acks-before-sync", "A1", "store", "", "services.store.acknowledge"),
     ("github-2018", "A3", "database", "", "services.database.acknowledge"),
+    ("refuses-torn", "A4", "store", "", "services.store.torn-end"),
+    ("refuses-torn", "S5", "store", "", "services.store.torn-end"),
     ("quorum-in-one-zone", "Z1", "store", "", "services.store.replication"),
 ];
 

@@ -137,8 +137,8 @@ fn told(note: Note) -> Detail {
             Detail::Need { need, from, outcome, attempts }
         }
         Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
-        Note::Arrived { over_ns, received, again, refused, late } => {
-            Detail::Arrived { over_ns, received, again, refused, late }
+        Note::Arrived { over_ns, received, again, refused, late, needs } => {
+            Detail::Arrived { over_ns, received, again, refused, late, needs }
         }
         Note::Tap { operation, calls, refused } => Detail::Tap { operation, calls, refused },
         Note::Metrics { dropped } => Detail::Metrics { dropped },

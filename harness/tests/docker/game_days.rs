@@ -43,7 +43,8 @@ fn without_rights_the_engine_kills_and_the_record_says_so() {
 #[test]
 fn github_2016_is_violated_with_the_cache_as_culprit_and_its_twin_is_held() {
     let Some(_machine) = machine() else { return };
-    let ended = Running::start(&["github-2016"]).end();
+    let (day, twin) = (Running::start(&["github-2016"]), Running::start(&["github-2016-repaired"]));
+    let (ended, twin) = (day.end(), twin.end());
     ended.expect_status(1);
     let record = ended.record();
     assert_eq!(record.verdict, Verdict::Violated);
@@ -54,7 +55,6 @@ fn github_2016_is_violated_with_the_cache_as_culprit_and_its_twin_is_held() {
     assert_eq!(finding.setting.as_deref(), Some("services.app.needs.session-cache"));
     assert!(finding.chain.iter().all(|link| !link.evidence.is_empty()), "every link has its evidence");
     assert!(ended.file("coe.md").expect("a violated run has one").contains("session-cache"));
-    let twin = Running::start(&["github-2016-repaired"]).end();
     twin.expect_status(0);
     assert_eq!(twin.record().findings, []);
 }

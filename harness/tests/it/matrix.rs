@@ -29,12 +29,12 @@ fn right(invariants: &[&str]) {
 
 #[test]
 fn starts_are_judged_rightly_in_both_directions() {
-    right(&["S1", "S2", "S4", "S5", "S6", "S8", "S9"]);
+    right(&["S1", "S2", "S4", "S5", "S6", "S7", "S8", "S9"]);
 }
 
 #[test]
 fn healing_is_judged_rightly_in_both_directions() {
-    right(&["S3", "R1", "R3"]);
+    right(&["S3", "R1", "R2", "R3"]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn dependencies_are_judged_rightly_in_both_directions() {
 
 #[test]
 fn data_is_judged_rightly_in_both_directions() {
-    right(&["A1", "A3"]);
+    right(&["A1", "A3", "A4"]);
 }
 
 #[test]
@@ -142,6 +142,8 @@ fn a_run_too_short_is_not_judged_and_says_what_would_do() {
         ("soft-in-name", "D1", "profiles-dark", 2),
         ("slack-2021", "D6", "backend-dark", 2),
         ("google-2020", "D8", "quota-dark", 1),
+        ("no-seeds", "S7", "names-dark", 4),
+        ("hammers", "R2", "nothing-granted", 4),
         ("stale-queue", "R3", "workers-stall", 2),
         ("shared-workers", "D4", "archive-hangs", 2),
         ("fails-closed", "D5", "accounts-dark", 4),

@@ -12,8 +12,8 @@ const SAMPLE: &str = include_str!("../../../reports/samples/record.json");
 const PLAYED: u64 = 60;
 
 /// Draws, and how many of them must come out right.
-const DRAWS: usize = 100;
-const RIGHT: usize = 95;
+const DRAWS: usize = 400;
+const RIGHT: usize = 380;
 
 /// Runs of each set.
 const RUNS: usize = 10;

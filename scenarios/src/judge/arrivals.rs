@@ -38,7 +38,7 @@ impl<'a> Run<'a> {
     pub(super) fn arrived(&self, from_ns: u64, to_ns: u64) -> BTreeMap<&'a ServiceName, Arrived> {
         let mut all: BTreeMap<&ServiceName, Arrived> = BTreeMap::new();
         for event in self.events {
-            let Detail::Arrived { over_ns, received, again, refused, late } = &event.detail else { continue };
+            let Detail::Arrived { over_ns, received, again, refused, late, .. } = &event.detail else { continue };
             let Some(service) = &event.place.service else { continue };
             if event.t_ns > to_ns || event.t_ns.saturating_sub(*over_ns) < from_ns {
                 continue;

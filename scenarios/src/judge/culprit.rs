@@ -6,7 +6,7 @@
 //! or where nothing further was seen. The root is the last link before the power: whoever leans on what a fault may
 //! take away, not the victim of the fault.
 
-use super::{Run, commons, stateful};
+use super::{Run, a4, commons, stateful};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
 use fixtures::graph::{Attempts, Strength};
@@ -86,6 +86,10 @@ pub(super) enum Cause {
     Behind,
     /// It asks more of what is behind it than that carries.
     Flooded,
+    /// It asks for a need again and again, without a pause to speak of.
+    Hammers(String),
+    /// It will not start from its own file, whose end is torn.
+    RefusesTorn,
     /// Another version was rolled out to it; how, in a sentence.
     Changed(String),
     /// Nothing was seen.
@@ -93,10 +97,10 @@ pub(super) enum Cause {
 }
 
 /// One step of a walk.
-struct Hop {
-    link: Link,
-    root: Root,
-    next: Option<usize>,
+pub(super) struct Hop {
+    pub(super) link: Link,
+    pub(super) root: Root,
+    pub(super) next: Option<usize>,
 }
 
 /// Walks from an instance that is not active at a moment.
@@ -160,12 +164,21 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
         _ => reported_need(run, here, at_ns)
             .or_else(|| declared_need(run, here, at_ns))
             .or_else(|| given_up(run, here, at_ns))
+            .or_else(|| undirected(run, here, at_ns))
+            .or_else(|| a4::refusing(run, here, at_ns))
             .unwrap_or_else(|| unobserved(run, here, at_ns)),
     }
 }
 
 /// A link that begins at an instance, with the event that shows its state.
-fn link(run: &Run<'_>, here: usize, at_ns: u64, waits_for: String, how: String, told: Option<EventId>) -> Link {
+pub(super) fn link(
+    run: &Run<'_>,
+    here: usize,
+    at_ns: u64,
+    waits_for: String,
+    how: String,
+    told: Option<EventId>,
+) -> Link {
     let instance = &run.case.placement.instances[here];
     let span = run.timeline.life_at(&instance.name, at_ns);
     let mut evidence: Vec<EventId> = span.map(|span| span.event).into_iter().chain(told).collect();
@@ -221,7 +234,7 @@ fn given_up(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
 }
 
 /// An active instance of a service in reach of a zone.
-fn granting(run: &Run<'_>, zone: &ZoneName, service: &ServiceName, at_ns: u64) -> Option<usize> {
+pub(super) fn granting(run: &Run<'_>, zone: &ZoneName, service: &ServiceName, at_ns: u64) -> Option<usize> {
     run.reach(zone, service).into_iter().find(|&target| run.is_active(target, at_ns))
 }
 
@@ -258,6 +271,12 @@ fn need_hop(
     Hop { link: link(run, here, at_ns, from.to_string(), format!("need {need}"), told), root, next }
 }
 
+/// A need of its graph whose granter it may not find, where it says nothing.
+fn undirected(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
+    let need = run.service_of(here)?.needs.first()?;
+    nameless(run, here, at_ns, need.kind.as_str(), None)
+}
+
 /// Where no name server of the region answers, who has just started finds nobody, and be they well.
 fn nameless(run: &Run<'_>, here: usize, at_ns: u64, need: &str, told: Option<EventId>) -> Option<Hop> {
     let (placement, instance) = (run.case.placement, &run.case.placement.instances[here]);
@@ -265,12 +284,14 @@ fn nameless(run: &Run<'_>, here: usize, at_ns: u64, need: &str, told: Option<Eve
     let region = |index: usize| &placement.hosts[placement.instances[index].host].region;
     let serves = |&index: &usize| &placement.instances[index].service == names && region(index) == region(here);
     let servers: Vec<usize> = (0..placement.instances.len()).filter(serves).collect();
-    if servers.contains(&here) || servers.iter().any(|&server| run.is_active(server, at_ns)) {
+    let has_seeds = run.service_of(here).is_some_and(|service| service.lookups.seeds);
+    if has_seeds || servers.contains(&here) || servers.iter().any(|&server| run.is_active(server, at_ns)) {
         return None;
     }
     let next = servers.iter().copied().min_by_key(|&server| placement.instances[server].zone != instance.zone);
     let (service, dependency) = (instance.service.clone(), Some(names.clone()));
-    let root = Root { service, dependency, setting: None, cause: Cause::Waits("addresses".to_owned()) };
+    let setting = Some(format!("services.{service}.lookups.seeds"));
+    let root = Root { service, dependency, setting, cause: Cause::Waits("addresses".to_owned()) };
     Some(Hop { link: link(run, here, at_ns, names.to_string(), format!("lookup, for its {need}"), told), root, next })
 }
 

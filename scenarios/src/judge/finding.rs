@@ -227,6 +227,10 @@ fn sentence(root: &Root) -> String {
             format!("start-up cycle: {}: each waits for the next", names.join(" -> "))
         }
         Cause::Lacks => format!("`{service}` does not answer in full without `{on}`, which was not there"),
+        Cause::Hammers(need) => format!("`{service}` asks `{on}` for `{need}` again and again, with hardly a pause"),
+        Cause::RefusesTorn => {
+            format!("`{service}` refuses to start from its own file, because power went while it wrote")
+        }
         Cause::LacksInVain => format!("`{service}` did not reach `{on}` although an instance of it was active"),
         Cause::Pinned => format!("`{service}` should be in every zone, and all of it was in the dark one"),
         Cause::CrossesZones => format!("`{service}` is zonal and asked `{on}` in other zones than its own"),

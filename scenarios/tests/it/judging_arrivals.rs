@@ -24,7 +24,7 @@ fn seen(world: &mut World, after_ms: u64, by: By, place: Place, detail: Detail) 
 /// Requests that reached a service in one second of the outage: all, further attempts, turned away, too late.
 fn arrived(name: &str, to: &str, (received, again, refused, late): (u64, u64, u64, u64)) -> Judgement {
     let place = Place { service: Some(service(to)), ..Place::default() };
-    let detail = Detail::Arrived { over_ns: 1_000_000_000, received, again, refused, late };
+    let detail = Detail::Arrived { over_ns: 1_000_000_000, received, again, refused, late, needs: 0 };
     seen(&mut World::new(name), 2_000, By::Callee, place, detail)
 }
 

@@ -56,6 +56,11 @@ fn measured(costs: &Costs, instances: usize) -> BTreeMap<String, String> {
         ("sim.cores", cores),
         ("sim.start", ms(costs.start_ns)),
         ("sim.message", ms(costs.message_ns)),
+        ("sim.handshake", ms(costs.handshake_ns)),
+        (
+            "sim.outside",
+            format!("{}.{:03} of what hosts use", costs.outside_milli / 1_000, costs.outside_milli % 1_000),
+        ),
         ("sim.latency", ms(costs.latency_ns)),
         ("sim.sync", ms(costs.sync_ns)),
     ];

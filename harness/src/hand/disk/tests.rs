@@ -8,6 +8,7 @@ use crate::hand::fault::Fault;
 use crate::hand::protocol::{Deed, Target};
 use agents::machine::RequestId;
 use agents::runtime::disk::{Append, open, start};
+use fixtures::graph::store::TornEnd;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,7 +77,7 @@ struct Agent {
 
 impl Agent {
     fn open(path: &Path) -> (Self, usize) {
-        let (file, entries) = open(path).expect("it opens");
+        let (file, entries) = open(path, TornEnd::Cut).expect("it opens");
         let (told, tells) = channel();
         let disk = start(file, move |id, ok| told.send((id, ok)).unwrap_or_default()).expect("it starts");
         (Self { disk, tells }, entries.len())

@@ -2,6 +2,7 @@
 //! takes away. Refuses to know what the entries mean.
 
 use agents::machine::{Nanos, RequestId};
+use fixtures::graph::store::TornEnd;
 use scenarios::seed::Seeds;
 
 type Entry = (String, String);
@@ -18,6 +19,8 @@ pub(super) struct Disk {
     batch_syncs: bool,
     /// Wait for the batch under way.
     waiting: Vec<(RequestId, Entry, bool)>,
+    /// The half of an entry is at its end.
+    torn: bool,
 }
 
 impl Disk {
@@ -59,13 +62,26 @@ impl Disk {
         self.waiting.clear();
     }
 
-    /// The host lost power, and with it what was not synced. Torn: a part of the batch under way has reached the disk,
-    /// and the half of an entry at its end is cut off at the next start.
+    /// The host lost power, and with it what was not synced. Torn: a part of the batch under way has reached the disk, and
+    /// the half of an entry is at its end; where nothing was under way, the half of one more like the last, as an engine's
+    /// hand leaves it.
     pub(super) fn power_lost(&mut self, torn: Option<&mut Seeds>) {
         self.cached.clear();
         self.waiting.clear();
+        let tears = torn.is_some();
         let reached = torn.map_or(0, |seeds| seeds.up_to(self.batch.len() as u64) as usize);
+        let under_way = !self.batch.is_empty();
         self.durable.extend(self.batch.drain(..).take(reached).map(|(_, entry)| entry));
+        self.torn |= tears && (under_way || !self.durable.is_empty());
+    }
+
+    /// A process reads its file and cuts a torn end off, or does not: says whether it can start.
+    pub(super) fn opened(&mut self, torn_end: TornEnd) -> bool {
+        if self.torn && torn_end == TornEnd::Refuse {
+            return false;
+        }
+        self.torn = false;
+        true
     }
 
     /// What the next start finds.
@@ -93,6 +109,21 @@ mod tests {
         assert_eq!(disk.entries(), [entry("synced"), entry("cached")]);
         disk.power_lost(Some(&mut Seeds::new(1)));
         assert_eq!(disk.entries(), [entry("synced")]);
+    }
+
+    #[test]
+    fn a_torn_end_stays_until_somebody_cuts_it_off() {
+        let mut disk = Disk::default();
+        disk.power_lost(Some(&mut Seeds::new(1)));
+        assert!(disk.opened(TornEnd::Refuse), "an empty file has no end to be torn");
+        disk.append(RequestId(1), entry("one"), true, 1_000);
+        disk.batch_done(1_000);
+        disk.power_lost(Some(&mut Seeds::new(1)));
+        assert!(!disk.opened(TornEnd::Refuse) && !disk.opened(TornEnd::Refuse));
+        assert!(disk.opened(TornEnd::Cut) && disk.opened(TornEnd::Refuse));
+        assert_eq!(disk.entries(), [entry("one")]);
+        disk.power_lost(None);
+        assert!(disk.opened(TornEnd::Refuse), "what is merely lost tears nothing");
     }
 
     #[test]

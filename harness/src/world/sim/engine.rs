@@ -108,7 +108,7 @@ impl Engine {
             now: 0,
             queue: Queue::default(),
             network: Network::new(parts.topology, costs.latency_ns, hosts.len()),
-            processors: Processors::new(costs.cores, hosts.len(), instances),
+            processors: Processors::new(&costs, hosts.len(), instances),
             hosts,
             names,
             zones: parts.topology.zones().map(|(_, zone)| zone.name.clone()).collect(),
@@ -296,9 +296,22 @@ impl Engine {
         call.taken_in = Some(process.life);
         let Some(ask) = call.ask.take() else { return };
         let (id, remaining) = (RequestId(key.number()), Some(call.remaining));
-        let host = process.host;
-        let delay = self.work(host, self.costs.message_ns);
+        let (host, caller) = (process.host, call.caller);
+        let handshake = call.conn.is_none() && call.secure;
+        let delay = if handshake { self.shake_hands(caller, host) } else { self.work(host, self.costs.message_ns) };
         self.give(to, Given::Request { id, ask, remaining }, delay);
+    }
+
+    /// Both ends of a new connection show and believe certificates, one after the other, and the request is read; returns
+    /// how long from now that takes.
+    fn shake_hands(&mut self, caller: Caller, host: u32) -> Nanos {
+        let Costs { handshake_ns, message_ns, .. } = self.costs;
+        let theirs = match caller {
+            Caller::Process { process, .. } => self.work(self.processes[process as usize].host, handshake_ns),
+            Caller::Witness(_) => self.processors.work_outside(self.now, handshake_ns),
+        };
+        let ours = handshake_ns + message_ns;
+        self.work(host, ours).max(theirs + ours)
     }
 
     /// The called process ends a call.

@@ -89,6 +89,10 @@ impl Engine {
             return self.exit(index, "exit status 1");
         }
         let process = &mut self.processes[index as usize];
+        let torn_end = process.torn_end();
+        if process.disk.as_mut().is_some_and(|disk| !disk.opened(torn_end)) {
+            return self.exit(index, "exit status 1");
+        }
         process.begin(self.now);
         let entries = process.disk.as_ref().map(|disk| disk.entries()).unwrap_or_default();
         if self.is_troubled(host) {

@@ -10,6 +10,7 @@ use agents::machine::role::Role;
 use agents::machine::{Actor, AttemptId, Machine, Nanos};
 use agents::supervisor::{RESTART_CALM, RESTART_PAUSE, RESTART_PAUSES};
 use agents::wire::From;
+use fixtures::graph::store::TornEnd;
 use fixtures::name::{HostName, InstanceName};
 use scenarios::seed::Seeds;
 use std::sync::Arc;
@@ -84,6 +85,14 @@ impl Process {
             notes: 0,
             began: 0,
             pause_ns: pause_ns(),
+        }
+    }
+
+    /// What it makes of a torn end of its file.
+    pub(super) fn torn_end(&self) -> TornEnd {
+        match &self.program {
+            Program::Instance { role, .. } => role.config.store.torn_end,
+            Program::Customer(_) => TornEnd::Cut,
         }
     }
 

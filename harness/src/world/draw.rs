@@ -16,10 +16,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Pause between two probes of an instance that is active.
-pub const CALM: Duration = Duration::from_millis(1000);
+/// Pause between two probes of an instance that is active, in a small region, and the longest in any.
+const CALM: Duration = Duration::from_millis(1000);
+const CALM_MAX: Duration = Duration::from_millis(2000);
+/// Probes of active instances in a second, beyond which each is looked at more rarely: a probe asks for all that stands
+/// behind an instance, and being watched is most of what an idle region does.
+const CALM_PROBES_PER_S: u32 = 40;
 /// Pause between two probes of an instance that is not active: the resolution of restart-to-active.
 pub const KEEN: Duration = Duration::from_millis(200);
+
+/// Pause between two probes of an instance that is active, in a region of so many.
+pub fn calm(instances: usize) -> Duration {
+    let each = Duration::from_secs(1) / CALM_PROBES_PER_S;
+    each.saturating_mul(u32::try_from(instances).unwrap_or(u32::MAX)).clamp(CALM, CALM_MAX)
+}
 
 /// What was drawn for one host.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ mod it {
     mod judging;
     mod judging_alarms;
     mod judging_arrivals;
+    mod judging_beginnings;
     mod judging_data;
     mod judging_order;
     mod judging_returns;

@@ -55,12 +55,12 @@ fn judge(run: &Run<'_>) -> Outcome {
 /// Whether no name server was active from the gate to the end.
 fn is_nameless(run: &Run<'_>, recovery: &Recovery) -> bool {
     let Some(names) = &run.case.graph.names else { return false };
-    let servers = run.case.placement.instances.iter().filter(|instance| instance.service == names.service);
+    let all = run.case.placement.instances.iter().enumerate();
+    let mut servers = all.filter(|(_, instance)| instance.service == names.service);
     let (from_ns, to_ns) = (recovery.gate_ns, recovery.end_ns);
-    servers.into_iter().all(|server| {
-        let active =
-            run.timeline.is_active_about(&server.name, from_ns) || run.timeline.is_active_about(&server.name, to_ns);
-        !active && run.timeline.first_active(&server.name, from_ns, to_ns).is_none()
+    servers.all(|(index, server)| {
+        let answers = |at_ns| run.is_active(index, at_ns) && !run.is_dark(index, at_ns);
+        !answers(from_ns) && !answers(to_ns) && run.timeline.first_active(&server.name, from_ns, to_ns).is_none()
     })
 }
 

@@ -425,6 +425,11 @@ impl Engine {
     }
 }
 
+/// Whether the engine took a call and did not answer it: it will not answer the next one either.
+pub fn is_hung(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(HUNG))
+}
+
 /// Whether a network could not be made because its subnet is taken.
 pub fn is_overlap(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("overlaps")

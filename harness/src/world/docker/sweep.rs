@@ -1,17 +1,20 @@
 //! Owns removing what runs made, found by label alone. Refuses to touch anything without the label, and (for `clean`)
 //! any run whose lease is alive.
 
-use super::engine::{Engine, Found, ObjectKind};
+use super::engine::{self, Engine, Found, ObjectKind};
 use super::names::{HOLDING, LABEL_HOST, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Removals under way at once. Removing is mostly the engine's own work; more than this only queues there.
 const REMOVALS_AT_ONCE: usize = 8;
 /// How often a removal is tried: an engine lets go of a network or volume a moment after its last container is gone.
 const TRIES: u32 = 5;
+/// Why something is left that nobody tried to remove.
+const NOT_TRIED: &str = "not tried: the engine had stopped answering";
 
 /// The most times that a run's objects are listed.
 const LOOKS: usize = 5;
@@ -65,13 +68,16 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
 
 /// Removes everything of a run but what `spare` names; returns what could not be removed, with the reason.
 ///
-/// It looks again until it finds nothing new: an engine goes on making what a controller asked for that died meanwhile.
+/// It looks again until it finds nothing new: an engine goes on making what a controller asked for that died meanwhile. An
+/// engine that leaves one removal unanswered is asked for no other: each would take its minute, and get no answer either.
 ///
 /// # Errors
 /// Where the engine does not answer at all.
 pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) -> Result<Vec<(String, String)>> {
     let label = format!("{LABEL_RUN}={run}");
     let mut left: BTreeMap<String, (String, String)> = BTreeMap::new();
+    let hung = AtomicBool::new(false);
+    let hung = &hung;
     for _ in 0..LOOKS {
         let mut new = false;
         for kind in ObjectKind::ALL {
@@ -80,7 +86,7 @@ pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) ->
             new |= wanted.iter().any(|found| !left.contains_key(&found.name));
             let removals = stream::iter(lanes(wanted))
                 .map(async |lane| {
-                    stream::iter(lane).then(|found| remove(engine, kind, found)).collect::<Vec<_>>().await
+                    stream::iter(lane).then(|found| remove(engine, kind, found, hung)).collect::<Vec<_>>().await
                 })
                 .buffer_unordered(REMOVALS_AT_ONCE);
             for (name, why) in removals.collect::<Vec<_>>().await.into_iter().flatten() {
@@ -90,7 +96,7 @@ pub async fn remove_run(engine: &Engine, run: &str, spare: &BTreeSet<String>) ->
                 }
             }
         }
-        if !new {
+        if !new || hung.load(Ordering::Relaxed) {
             break;
         }
     }
@@ -109,10 +115,13 @@ fn lanes(found: Vec<Found>) -> Vec<Vec<Found>> {
 }
 
 /// Removes one object; returns its name, and why it is still there.
-async fn remove(engine: &Engine, kind: ObjectKind, found: Found) -> (String, Option<String>) {
+async fn remove(engine: &Engine, kind: ObjectKind, found: Found, hung: &AtomicBool) -> (String, Option<String>) {
     let Found { name, running, .. } = found;
     let mut last = None;
     for attempt in 0..TRIES {
+        if hung.load(Ordering::Relaxed) {
+            return (name, Some(NOT_TRIED.to_owned()));
+        }
         if attempt > 0 {
             tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
         }
@@ -125,7 +134,14 @@ async fn remove(engine: &Engine, kind: ObjectKind, found: Found) -> (String, Opt
         };
         match removed {
             Ok(()) => return (name, None),
-            Err(error) => last = Some(error),
+            Err(error) => {
+                hung.fetch_or(engine::is_hung(&error), Ordering::Relaxed);
+                let ends = hung.load(Ordering::Relaxed);
+                last = Some(error);
+                if ends {
+                    break;
+                }
+            }
         }
     }
     let why = last.map(|error| format!("{error:#}")).unwrap_or_default();

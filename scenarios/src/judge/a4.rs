@@ -88,7 +88,7 @@ fn end(run: &Run<'_>, instance: usize, from_ns: u64, to_ns: u64) -> Option<Event
         let ended = matches!(&event.detail, Detail::Host { change: HostChange::ServiceExited, note } if says(note));
         ended && event.place.host.as_ref() == Some(host) && (from_ns..=to_ns).contains(&event.t_ns)
     };
-    run.events.iter().filter(of_it).map(|event| event.id).last()
+    run.events.iter().rfind(of_it).map(|event| event.id)
 }
 
 /// A walk's step at an instance that does not come back, although nothing else was found that it waits for.

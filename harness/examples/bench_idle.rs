@@ -26,7 +26,7 @@ baseline = "60s"
 [[faults]]
 name = "never-reached"
 power-off = { services = ["metering"] }
-lasts = "1s"
+lasts = "10s"
 "#;
 /// After the first power-on, so that what starts together has ended.
 const CALM: Duration = Duration::from_secs(10);

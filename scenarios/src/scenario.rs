@@ -36,9 +36,16 @@ impl Scenario {
     /// What must be gathered for the judges that are asked.
     pub fn gathered(&self) -> Gathered {
         let asks = |ids: &[&str]| self.invariants.iter().any(|id| ids.contains(&id.as_str()));
-        Gathered { tries_stores: asks(&["A3"]), counts_arrivals: asks(&["D2", "D3", "R2"]) }
+        Gathered {
+            tries_stores: asks(&["A3"]),
+            counts_arrivals: asks(&["D2", "D3", "R2"]),
+            looks_often: self.faults.iter().any(|fault| fault.lasts < SHORT),
+        }
     }
 }
+
+/// A fault is proved by two whole rounds of looks: two of two seconds each, and one answer that does not come.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// What a world gathers only where somebody judges it, because it costs much. Nothing of it by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +54,8 @@ pub struct Gathered {
     pub tries_stores: bool,
     /// Whether instances count what arrives: a line each second of each instance.
     pub counts_arrivals: bool,
+    /// Whether the witness looks at everybody each second, however large the region: a fault is over soon.
+    pub looks_often: bool,
 }
 
 /// The service level objective, per zone.

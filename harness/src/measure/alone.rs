@@ -26,7 +26,7 @@ pub struct Alone {
 }
 
 /// How long everything is dark, and how long a service has then to answer.
-const DARK: Duration = Duration::from_secs(5);
+const DARK: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// Starts each service alone.

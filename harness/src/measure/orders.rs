@@ -28,7 +28,7 @@ pub struct Ordered {
 }
 
 /// How long everything is dark, between two services, and after the last one.
-const DARK: Duration = Duration::from_secs(5);
+const DARK: Duration = Duration::from_secs(3);
 const STEP: Duration = Duration::from_millis(1_500);
 const LIMIT: Duration = Duration::from_secs(30);
 

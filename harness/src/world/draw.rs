@@ -10,6 +10,7 @@ use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use scenarios::customers::{Retry, Traffic};
+use scenarios::scenario::Gathered;
 use scenarios::seed::Seeds;
 use scenarios::traffic::WINDOW;
 use std::collections::BTreeMap;
@@ -26,7 +27,10 @@ const CALM_PROBES_PER_S: u32 = 40;
 pub const KEEN: Duration = Duration::from_millis(200);
 
 /// Pause between two probes of an instance that is active, in a region of so many.
-pub fn calm(instances: usize) -> Duration {
+pub fn calm(instances: usize, gathered: Gathered) -> Duration {
+    if gathered.looks_often {
+        return CALM;
+    }
     let each = Duration::from_secs(1) / CALM_PROBES_PER_S;
     each.saturating_mul(u32::try_from(instances).unwrap_or(u32::MAX)).clamp(CALM, CALM_MAX)
 }

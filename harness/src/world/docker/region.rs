@@ -133,7 +133,7 @@ impl Layout {
             operation: self.graph.entry.operation.to_string(),
             write_interval_ns: nanos(self.traffic.writes.interval()),
             timeout: self.traffic.timeout,
-            calm_ns: nanos(draw::calm(self.placement.instances.len())),
+            calm_ns: nanos(draw::calm(self.placement.instances.len(), self.gathered)),
             keen_ns: nanos(draw::KEEN),
             root: self.keys.as_ref().map(|keys| keys.root.clone()),
             canaries: draw::canary_hosts(&self.graph, &self.placement)

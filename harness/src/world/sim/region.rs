@@ -160,7 +160,8 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
         operation: parts.graph.entry.operation.to_string(),
         write_interval_ns: nanos(parts.traffic.writes.interval()),
         timeout: parts.traffic.timeout,
-        calm_ns: nanos(draw::calm(parts.placement.instances.len())).max(all * (1_000_000_000 / CALM_PROBES_PER_S)),
+        calm_ns: nanos(draw::calm(parts.placement.instances.len(), parts.gathered))
+            .max(all * (1_000_000_000 / CALM_PROBES_PER_S)),
         keen_ns: nanos(draw::KEEN).max(all * (1_000_000_000 / KEEN_PROBES_PER_S)),
         root: None,
         canaries: draw::canary_hosts(parts.graph, parts.placement)

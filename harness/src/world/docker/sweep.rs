@@ -69,7 +69,7 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
 /// Removes everything of a run but what `spare` names; returns what could not be removed, with the reason.
 ///
 /// It looks again until it finds nothing new: an engine goes on making what a controller asked for that died meanwhile. An
-/// engine that leaves one removal unanswered is asked for no other: each would take its minute, and get no answer either.
+/// engine that leaves one removal unanswered twice is asked for no other: each would take its minute, and get no answer either.
 ///
 /// # Errors
 /// Where the engine does not answer at all.
@@ -117,7 +117,7 @@ fn lanes(found: Vec<Found>) -> Vec<Vec<Found>> {
 /// Removes one object; returns its name, and why it is still there.
 async fn remove(engine: &Engine, kind: ObjectKind, found: Found, hung: &AtomicBool) -> (String, Option<String>) {
     let Found { name, running, .. } = found;
-    let mut last = None;
+    let (mut last, mut unanswered) = (None, 0);
     for attempt in 0..TRIES {
         if hung.load(Ordering::Relaxed) {
             return (name, Some(NOT_TRIED.to_owned()));
@@ -135,10 +135,11 @@ async fn remove(engine: &Engine, kind: ObjectKind, found: Found, hung: &AtomicBo
         match removed {
             Ok(()) => return (name, None),
             Err(error) => {
-                hung.fetch_or(engine::is_hung(&error), Ordering::Relaxed);
-                let ends = hung.load(Ordering::Relaxed);
+                // One that is merely slow has answered by the second time.
+                unanswered += u32::from(engine::is_hung(&error));
                 last = Some(error);
-                if ends {
+                if unanswered > 1 {
+                    hung.store(true, Ordering::Relaxed);
                     break;
                 }
             }

@@ -1,18 +1,12 @@
 //! Claims about what arrives at services (D2, D3), about what hangs (D4), and about what names say (D5, S6).
 
-use super::world::{World, of, service};
+use super::world::{World, began_ms, of, service};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::event::{Asked, By, Detail, Event, Life, Phase, Place};
+use scenarios::event::{Asked, By, Detail, Life, Phase, Place};
 use scenarios::judge::judge;
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
-
-/// When a phase began, in milliseconds.
-fn began_ms(events: &[Event], wanted: Phase) -> u64 {
-    let begins = |event: &&Event| matches!(event.detail, Detail::Phase { phase, .. } if phase == wanted);
-    events.iter().find(begins).expect("it has the phase").t_ns / 1_000_000
-}
 
 /// A day on which something more was seen, so long after the outage began.
 fn seen(world: &mut World, after_ms: u64, by: By, place: Place, detail: Detail) -> Judgement {

@@ -1,18 +1,13 @@
 //! Claims about how a start goes: from a file with a torn end (A4), while nobody answers names (S7), and how often whoever
 //! waits asks again (R2).
 
-use super::world::{World, judged, of, service};
+use super::world::{World, began_ms, judged, of, service};
 use fixtures::name::{HostName, InstanceName, ZoneName};
 use fixtures::placement::Instance;
-use scenarios::event::{By, Detail, Event, HostChange, Life, Phase, Place};
+use scenarios::event::{By, Detail, HostChange, Life, Phase, Place};
 use scenarios::judge::judge;
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
-
-fn began_ms(events: &[Event], wanted: Phase) -> u64 {
-    let begins = |event: &&Event| matches!(event.detail, Detail::Phase { phase, .. } if phase == wanted);
-    events.iter().find(begins).expect("it has the phase").t_ns / 1_000_000
-}
 
 fn is(instance: &Instance, name: &str, zone: &str) -> bool {
     instance.service == service(name) && instance.zone.as_str() == zone

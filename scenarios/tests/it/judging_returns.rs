@@ -1,8 +1,8 @@
 //! Claims about what stands between a return and being back: work that waits (R3), identities that have
 //! ended (S9), callers that do not go where they are sent (Z8).
 
-use super::world::{World, judged, of, service};
-use scenarios::event::{By, Detail, Event, Life, Phase, Place};
+use super::world::{World, began_ms, judged, of, service};
+use scenarios::event::{By, Detail, Life, Phase, Place};
 use scenarios::judge::judge;
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
@@ -13,17 +13,13 @@ fn back(day: &str, who: &'static str, life: Life, cause: &str) -> Judgement {
     let mut world = World::new(day);
     world.returns = Box::new(move |instance, _| (instance.service == service(who)).then(|| (life, Vec::new())));
     let events = world.played();
-    let began_ms = |wanted: Phase| {
-        let begins = |event: &&Event| matches!(event.detail, Detail::Phase { phase, .. } if phase == wanted);
-        events.iter().find(begins).expect("it has the phase").t_ns / 1_000_000
-    };
     let copies = world.placement.instances.iter().filter(|instance| instance.service == service(who));
     for instance in copies.map(|instance| instance.name.clone()).collect::<Vec<_>>() {
         let place = Place { instance: Some(instance), ..Place::default() };
         let state = Detail::State { to: life, degraded: false, missing: Vec::new() };
-        world.push(began_ms(Phase::Outage) + 500, By::Witness, place.clone(), state);
+        world.push(began_ms(&events, Phase::Outage) + 500, By::Witness, place.clone(), state);
         let probe = Detail::Probe { outcome: life, cause: cause.to_owned(), took_us: 5 };
-        world.push(began_ms(Phase::Recovery) + 11_000, By::Witness, place, probe);
+        world.push(began_ms(&events, Phase::Recovery) + 11_000, By::Witness, place, probe);
     }
     let mut events = world.recorded();
     events.sort_by_key(|event| event.t_ns);

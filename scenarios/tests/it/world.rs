@@ -72,6 +72,12 @@ pub(crate) fn world_topology(name: &str) -> Topology {
     fixtures::load::load_topology(&source).expect("the topology loads").0
 }
 
+/// When a phase began, in milliseconds.
+pub(crate) fn began_ms(events: &[Event], wanted: Phase) -> u64 {
+    let begins = |event: &&Event| matches!(event.detail, Detail::Phase { phase, .. } if phase == wanted);
+    events.iter().find(begins).expect("it has the phase").t_ns / 1_000_000
+}
+
 /// That an invariant has this verdict, and findings with this setting alone, each with more than one event that shows it.
 #[track_caller]
 pub(crate) fn judged(judgement: &Judgement, id: &str, verdict: Verdict, setting: Option<&str>) {

@@ -52,11 +52,13 @@ shortest delay. A full disk refuses every new block; what fits into the last blo
 A majority ring needs no two members that hear the same majority: of three members each pair then hears only one way, so
 no TCP connection crosses, as in the tool that the shape is known from; four or more leave connections open.
 
-Docker before 23.0 can lock itself up when many containers end at once (moby/moby#42545): a run then ends with exit 2
-after a minute, and says so. It can also lose count of a network's endpoints then, and keep an empty network that nobody can
-remove: about one in sixty runs here that were killed five at a time on a busy machine. That is why the hand lays the cables of
-hosts itself, and the engine's networks have no endpoint of theirs; without rights it can still happen. Restart the engine,
-then `blackstart clean`.
+Docker before 23.0 can lock itself up when many containers end at once (moby/moby#42545, a race of two locks over the
+endpoints of its networks): a run then ends with exit 2 after a minute, and says so. It can also lose count of a network's
+endpoints then, and keep an empty network that nobody can remove: about one in sixty runs here that were killed five at a time
+on a busy machine. That is why the hand lays the cables of hosts itself, and the engine makes their containers with
+`NetworkDisabled`: they have no endpoint, not even one of `none`, and nothing of that race is run for them (nor a second
+process of the engine for each start). Without rights it can still happen. Restart
+the engine, then `blackstart clean`.
 
 What is not here: `netem`. Where a kernel has it, packets still wait in the hand's own queue, which was measured (see
 `harness/figures/bench-net.txt`); a second way that nobody could try would be believed all the same.

@@ -456,6 +456,8 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         // The second tells of which run a process is that outlives its container.
         env: Some(std::iter::once("LD_LIBRARY_PATH=/lib".to_owned()).chain(run).collect()),
         labels: Some(hashed(&spec.labels)),
+        // `none` alone would still have libnetwork make an endpoint, and run a copy of the engine for each start.
+        network_disabled: Some(spec.network.is_none() && !spec.privileged),
         attach_stdin: Some(spec.attach),
         attach_stdout: Some(spec.attach),
         attach_stderr: Some(spec.attach),

@@ -390,7 +390,7 @@ impl Hand {
             eprintln!("the hand could not heal: {kind} {name}");
         }
         if let (None, LeaseEnd::HealAndHold { ms }) = (self.hold_until_ns, standing.lease.then) {
-            let held = sweep::light_from_hand(&standing.run).map_err(|error| format!("{error:#}"));
+            let held = sweep::light_from_hand(&standing.run, &standing.socket).map_err(|error| format!("{error:#}"));
             let held = held.and_then(|gates| self.open(&gates).map(drop)).and_then(|()| self.hold(ms));
             if let Err(why) = held {
                 eprintln!("the hand could not give power back to run {}: {why}", standing.run);
@@ -404,13 +404,13 @@ impl Hand {
     }
 
     fn remove_everything(&mut self, standing: &Standing) {
-        if let Err(error) = sweep::from_hand(&standing.run) {
+        if let Err(error) = sweep::from_hand(&standing.run, &standing.socket) {
             eprintln!("the hand could not remove everything of run {}: {error:#}", standing.run);
         }
         for (kind, name) in self.finish().residue {
             eprintln!("the hand leaves behind: {kind} {name}");
         }
-        if let Err(error) = undertaker::call(&standing.run) {
+        if let Err(error) = undertaker::call(&standing.run, &standing.socket) {
             eprintln!("what the hand stands on is left to `blackstart clean`: {error}");
         }
     }

@@ -23,6 +23,8 @@ pub struct Standing {
     pub run: String,
     /// The run's short id, in names of rules and bridges.
     pub short: String,
+    /// Where the engine's socket is on its machine.
+    pub socket: String,
     /// Control groups of the run, below which its zones' groups are.
     pub cgroups: Vec<String>,
     /// What happens when the controller is gone.

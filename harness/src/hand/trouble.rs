@@ -214,7 +214,7 @@ async fn look_at(trouble: &Trouble, probe: &TroubleProbe) -> Result<Option<Strin
 }
 
 async fn grant(trouble: &Trouble, at: SocketAddr, probe: &TroubleProbe) -> Result<Option<String>, String> {
-    let ask = Ask::Need { kind: probe.name.as_str().into() };
+    let ask = Ask::Need { kind: probe.name.as_str().into(), holder: "".into() };
     let reply = match asked(at, probe, &ask).await? {
         Asked::Nobody => return Ok(None),
         // Whoever needs a certificate of its own to be believed grants nothing without one.

@@ -15,10 +15,15 @@ use std::process::{Command, Stdio};
 
 /// Starts it, and waits until it has left the container; the hand may end then, and no sooner: the engine ends whatever
 /// is still in its control group.
-pub(super) fn call(run: &str) -> std::io::Result<()> {
+pub(super) fn call(run: &str, socket: &str) -> std::io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     // Its ends of the container's standard streams would keep the engine waiting for the container's end.
-    command.args(["undertaker", run]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["undertaker", run])
+        .env("DOCKER_HOST", format!("unix://{socket}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn()?;
     let Some(mut word) = child.stdout.take() else { return Ok(()) };
     word.read_exact(&mut [0]).map_err(|_| std::io::Error::other("the undertaker could not leave the container"))

@@ -109,8 +109,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::connect`].
-    pub async fn connect_from_hand() -> Result<(Self, EngineInfo)> {
-        let address = format!("unix://{}/run/docker.sock", crate::hand::MACHINE_ROOT);
+    pub async fn connect_from_hand(socket: &str) -> Result<(Self, EngineInfo)> {
+        let address = format!("unix://{}{socket}", crate::hand::MACHINE_ROOT);
         let address = address.as_str();
         let docker = Docker::connect_with_unix(address, CALL_TIMEOUT_S, bollard::API_DEFAULT_VERSION);
         let engine = Self { docker: docker.map_err(|error| no_engine(address, &error))? };
@@ -567,6 +567,14 @@ fn explain(error: Error) -> anyhow::Error {
         return anyhow!("{text}\nthe engine's disk is full: `docker system df` tells what takes the room");
     }
     anyhow::Error::new(error)
+}
+
+/// Where the engine's socket is on this machine, without links: whoever looks from elsewhere would follow them elsewhere.
+/// Of an engine on another machine: where it usually is.
+pub fn socket() -> String {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let path = host.strip_prefix("unix://").unwrap_or(DEFAULT_SOCKET);
+    std::fs::canonicalize(path).map_or_else(|_| "/run/docker.sock".to_owned(), |path| path.display().to_string())
 }
 
 fn no_engine(address: &str, error: &Error) -> anyhow::Error {

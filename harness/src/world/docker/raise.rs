@@ -1,7 +1,7 @@
 //! Owns bringing up a hand: with the rights that the engine grants, for a run that begins, or for one that died and of
 //! which something is left. Refuses to know what the hand is asked to do.
 
-use super::engine::{ContainerSpec, Engine, EngineInfo, ObjectKind, VolumeMount};
+use super::engine::{self, ContainerSpec, Engine, EngineInfo, ObjectKind, VolumeMount};
 use super::hand_link::{Hand, LEASE_MS};
 use super::names::{LABEL_ROLE, LABEL_RUN, Names, ROLE_HAND};
 use super::{image, sweep};
@@ -60,6 +60,7 @@ impl Raise<'_> {
         let standing = Standing {
             run: self.names.run.clone(),
             short: self.names.short.clone(),
+            socket: engine::socket(),
             cgroups: vec![self.names.cgroup_root()],
             lease: self.lease,
         };

@@ -141,6 +141,7 @@ impl Layout {
                 .map(|host| SocketAddr::from((self.address(&self.placement.hosts[host]), draw::CANARY_PORT)))
                 .collect(),
             triers: if self.gathered.tries_stores { draw::triers(&region) } else { Vec::new() },
+            doubted: draw::doubted(&self.graph, &self.placement, self.gathered),
         }
     }
 }

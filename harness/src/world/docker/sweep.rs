@@ -161,8 +161,8 @@ async fn remove_once_settled(engine: &Engine, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// Where the engine's socket cannot be reached from here, or something could not be removed.
-pub fn from_hand(run: &str) -> Result<()> {
-    by_hand(async |engine| {
+pub fn from_hand(run: &str, socket: &str) -> Result<()> {
+    by_hand(socket, async |engine| {
         let label = format!("{LABEL_RUN}={run}");
         let all = engine.find(ObjectKind::Container, &label).await?;
         let is_hand = |role: Option<&String>| role.is_some_and(|role| role == ROLE_HAND);
@@ -180,8 +180,8 @@ pub fn from_hand(run: &str) -> Result<()> {
 ///
 /// # Errors
 /// Where the engine's socket cannot be reached from here, or a host cannot be started.
-pub fn light_from_hand(run: &str) -> Result<Vec<String>> {
-    by_hand(async |engine| {
+pub fn light_from_hand(run: &str, socket: &str) -> Result<Vec<String>> {
+    by_hand(socket, async |engine| {
         let mut gates = Vec::new();
         for found in engine.find(ObjectKind::Container, &format!("{LABEL_RUN}={run}")).await? {
             let Some(host) = found.labels.get(LABEL_HOST) else { continue };
@@ -239,10 +239,10 @@ fn all_gone(left: Vec<(String, String)>) -> Result<()> {
     if left.is_empty() { Ok(()) } else { bail!("still there: {left:?}") }
 }
 
-fn by_hand<T>(act: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+fn by_hand<T>(socket: &str, act: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (engine, _) = Engine::connect_from_hand().await?;
+        let (engine, _) = Engine::connect_from_hand(socket).await?;
         act(&engine).await
     })
 }

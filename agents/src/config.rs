@@ -7,6 +7,7 @@ mod store;
 use crate::commons::{Callee, Commons, Keys};
 use crate::wire::{From, Text};
 pub use customer::{CanaryConfig, Portion, RetryConfig};
+use fixtures::graph::grants::Grants;
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::workers::Workers;
 use fixtures::graph::{
@@ -80,6 +81,9 @@ pub struct InstanceConfig {
     /// Requests that may be under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<Workers>,
+    /// How much it grants to those who need something of it.
+    #[serde(default)]
+    pub grants: Option<Grants>,
     /// What an operation costs by itself.
     pub work: Duration,
     /// Needs.
@@ -167,6 +171,9 @@ pub struct CallConfig {
     pub routing: Routing,
     /// Whether a write travels along.
     pub carries_writes: bool,
+    /// Made only where the call before it has failed, in its place.
+    #[serde(default)]
+    pub fallback: bool,
     /// Who can answer it.
     pub targets: Targets,
     /// How they are found and recognised.
@@ -316,6 +323,7 @@ impl<'a> Region<'a> {
             interval_ns: service.capacity.map_or(0, |rate| nanos(rate.interval())),
             queue: service.queue,
             workers: service.workers,
+            grants: service.grants,
             work: service.work,
             needs: service.needs.iter().map(|need| self.need(zone, need, service.lookups.seeds)).collect(),
             calls: self.calls(zone, service),
@@ -363,6 +371,7 @@ impl<'a> Region<'a> {
                 breaker: call.breaker,
                 routing: call.routing,
                 carries_writes: call.carries_writes,
+                fallback: call.fallback,
                 targets,
                 callee,
             }

@@ -268,6 +268,11 @@ impl Consensus {
         self.serve(now, Asker::Own(asker), wish, fx);
     }
 
+    /// What this member itself knows of a key, which others may have overwritten.
+    pub fn known(&self, key: &str) -> Option<&String> {
+        self.store.get(key)
+    }
+
     /// Nobody waits for this any more.
     pub fn forget(&mut self, asker: Asker) {
         self.waiting.retain(|(waits, _)| *waits != asker);

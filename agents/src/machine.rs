@@ -22,6 +22,7 @@ mod cache;
 pub mod directory;
 pub mod duty;
 pub mod exchange;
+mod granted;
 pub mod job;
 pub mod lookup;
 mod meter;
@@ -49,6 +50,7 @@ use exchange::{Exchange, Purpose};
 use fixtures::graph::State;
 use fixtures::name::InstanceName;
 use fixtures::trouble::InForce;
+use granted::Granted;
 use job::{Edge, Job};
 use lookup::{Lookups, Waiter};
 use meter::Meter;
@@ -249,6 +251,7 @@ pub struct Machine {
     cache: Option<Box<Kept>>,
     backlog: Option<Box<Pending>>,
     arrivals: Arrivals,
+    granted: Granted,
     meter: Option<Box<Meter>>,
     board: Option<Box<Board>>,
     scaler: Option<Box<Scaler>>,
@@ -292,6 +295,7 @@ impl Machine {
             backlog: config.store.backlog.map(Pending::of),
             board: config.commons.board.as_ref().map(Board::of),
             arrivals: Arrivals::default(),
+            granted: Granted::default(),
             meter,
             scaler,
             takes: config.commons.duty.as_ref().map(|config| duty::takes_at_first(config, &name)),
@@ -410,9 +414,9 @@ impl Machine {
                 }
                 None => Reply { error: Some(Failure::Unknown), ..Reply::by(by) },
             },
-            Ask::Need { kind } => {
+            Ask::Need { kind, holder } => {
                 self.count_need(now);
-                self.grant(now, &kind)
+                self.grant(now, &kind, &holder)
             }
             // The time that its host's clock shows, so that others can see whether it is right.
             Ask::Live => Reply { value: Some(self.felt.shows(now).to_string()), ..Reply::by(by) },

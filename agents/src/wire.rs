@@ -30,6 +30,8 @@ pub const HEADER_KEY: &str = "x-blackstart-key";
 pub const HEADER_NAMES: &str = "x-blackstart-names";
 /// Request header: somebody on the way had asked before in vain. Absent otherwise.
 pub const HEADER_AGAIN: &str = "x-blackstart-again";
+/// Request header of whoever asks for a need: its name.
+pub const HEADER_HOLDER: &str = "x-blackstart-holder";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
 
@@ -90,6 +92,8 @@ pub enum Ask {
     Need {
         /// Its kind.
         kind: Text,
+        /// Who asks for it; empty where nobody is to hold it.
+        holder: Text,
     },
     /// Who is behind a name? Asked of a name server, over DNS.
     Lookup {

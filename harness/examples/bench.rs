@@ -100,6 +100,7 @@ fn idle_host() -> Result<HostConfig> {
         interval_ns: 0,
         queue: 8,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),

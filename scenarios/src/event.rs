@@ -475,6 +475,12 @@ pub enum WriteOutcome {
     Lost,
     /// Acknowledged, and its store did not answer when it was read back.
     Unreadable,
+    /// Answered with an error, or not at all. Told where A2 is judged.
+    Unacknowledged,
+    /// Not acknowledged, and there all the same.
+    Found,
+    /// Not acknowledged, and not there.
+    Absent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

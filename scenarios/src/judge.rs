@@ -2,8 +2,10 @@
 //! how findings of several invariants relate. Refuses to know how each invariant is decided; that is one file each.
 
 mod a1;
+mod a2;
 mod a3;
 mod a4;
+mod a5;
 mod alarms;
 mod arrivals;
 mod commons;
@@ -14,11 +16,13 @@ mod d3;
 mod d4;
 mod d5;
 mod d6;
+mod d7;
 mod d8;
 mod d9;
 mod effect;
 mod excuse;
 mod finding;
+mod granting;
 pub mod history;
 mod o1;
 mod o2;
@@ -27,6 +31,11 @@ mod overload;
 mod r1;
 mod r2;
 mod r3;
+mod r4;
+mod r5;
+mod r7;
+mod r8;
+mod r9;
 mod s1;
 mod s2;
 mod s3;
@@ -102,11 +111,18 @@ pub fn catalogue() -> &'static [Entry] {
         z1::ENTRY,
         s5::ENTRY,
         a1::ENTRY,
+        a2::ENTRY,
         a3::ENTRY,
         a4::ENTRY,
+        a5::ENTRY,
         r1::ENTRY,
         r2::ENTRY,
         r3::ENTRY,
+        r4::ENTRY,
+        r5::ENTRY,
+        r7::ENTRY,
+        r8::ENTRY,
+        r9::ENTRY,
         s1::ENTRY,
         s2::ENTRY,
         s3::ENTRY,
@@ -129,6 +145,7 @@ pub fn catalogue() -> &'static [Entry] {
         d4::ENTRY,
         d5::ENTRY,
         d6::ENTRY,
+        d7::ENTRY,
         d8::ENTRY,
         d9::ENTRY,
         o1::ENTRY,

@@ -37,8 +37,9 @@ impl Scenario {
     pub fn gathered(&self) -> Gathered {
         let asks = |ids: &[&str]| self.invariants.iter().any(|id| ids.contains(&id.as_str()));
         Gathered {
-            tries_stores: asks(&["A3"]),
-            counts_arrivals: asks(&["D2", "D3", "R2"]),
+            tries_stores: asks(&["A3", "A5"]),
+            counts_arrivals: asks(&["D2", "D3", "D7", "R2", "R4", "R7"]),
+            reads_doubted: asks(&["A2"]),
             looks_often: self.faults.iter().any(|fault| fault.lasts < SHORT),
         }
     }
@@ -54,6 +55,8 @@ pub struct Gathered {
     pub tries_stores: bool,
     /// Whether instances count what arrives: a line each second of each instance.
     pub counts_arrivals: bool,
+    /// Whether the witness reads back what was not acknowledged, wherever it may be.
+    pub reads_doubted: bool,
     /// Whether the witness looks at everybody each second, however large the region: a fault is over soon.
     pub looks_often: bool,
 }

@@ -14,6 +14,7 @@ mod it {
     mod judging_arrivals;
     mod judging_beginnings;
     mod judging_data;
+    mod judging_limits;
     mod judging_order;
     mod judging_returns;
     mod loading;

@@ -2,7 +2,7 @@
 //! that is the machine's.
 
 use crate::config::{Region, Target, Targets, nanos};
-use fixtures::graph::scaler::Scale;
+use fixtures::graph::scaler::{OnStart, Scale};
 use fixtures::name::{InstanceName, ServiceName};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,13 @@ impl Region<'_> {
         let scale = self.graph.service(&instance.service).and_then(|service| service.scale);
         let duty = scale.map(|scale| {
             let members = self.members(index, &instance.service).into_iter();
-            DutyConfig { starters: members.take(scale.start as usize).map(|member| member.name).collect() }
+            {
+                let starters = match scale.on_start {
+                    OnStart::Take => scale.start as usize,
+                    OnStart::StandBy => 0,
+                };
+                DutyConfig { starters: members.take(starters).map(|member| member.name).collect() }
+            }
         });
         (scales, duty)
     }

@@ -2,7 +2,7 @@
 
 use super::{Region, Targets, nanos};
 use fixtures::graph::Service;
-use fixtures::graph::store::{Backlog, Cache, StoreSettings, TornEnd, Voters};
+use fixtures::graph::store::{Backlog, Cache, Reads, StoreSettings, TornEnd, Voters};
 use fixtures::name::{InstanceName, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct ReplicationConfig {
     pub heartbeat_ns: u64,
     /// The shortest time without a leader after which a member wants to lead, in nanoseconds.
     pub election_ns: u64,
+    /// What a read gives.
+    #[serde(default)]
+    pub reads: Reads,
 }
 
 impl ReplicationConfig {
@@ -56,6 +59,7 @@ pub(super) fn of(region: &Region<'_>, zone: &ZoneName, service: &Service) -> Sto
             members,
             heartbeat_ns: nanos(replication.heartbeat),
             election_ns: nanos(replication.election_timeout),
+            reads: replication.reads,
         }
     });
     let StoreSettings { cache, backlog, torn_end, .. } = service.store;

@@ -17,7 +17,7 @@ use super::{Machine, Nanos, Output, RequestId};
 use crate::commons::telemetry::BoardConfig;
 use crate::config::nanos;
 use crate::wire::{AlarmCause, Ask, Count, Failure, LoadOf, Metrics, Note, Reply};
-use fixtures::graph::telemetry::{Missing, Over};
+use fixtures::graph::telemetry::{Late, Missing, Over};
 use fixtures::name::{ServiceName, ZoneName};
 use std::collections::BTreeMap;
 
@@ -55,6 +55,7 @@ pub(super) struct Board {
     since: Nanos,
     judged: Nanos,
     interval_ns: Nanos,
+    late: Late,
 }
 
 /// What a period was.
@@ -70,10 +71,10 @@ impl Board {
     pub(super) fn of(config: &BoardConfig) -> Box<Self> {
         let places = config.watched.iter().cloned().enumerate().map(|(place, watched)| (watched, place)).collect();
         let rows = vec![Row::default(); config.watched.len()];
-        let interval_ns = config.interval_ns;
+        let (interval_ns, late) = (config.interval_ns, config.alarms.late);
         let watched = config.watched.iter().filter(|_| config.alarms.over == Over::Region);
         let sums = watched.map(|(_, service)| (service.clone(), Row::default())).collect();
-        Box::new(Self { rows, places, sums, untold: BTreeMap::new(), since: 0, judged: 0, interval_ns })
+        Box::new(Self { rows, places, sums, untold: BTreeMap::new(), since: 0, judged: 0, interval_ns, late })
     }
 
     /// From now on it watches.
@@ -81,14 +82,18 @@ impl Board {
         (self.since, self.judged) = (now, now);
     }
 
-    /// Takes counts. Old ones, which waited for somebody to take them, say nothing of this period.
+    /// Takes counts. Old ones, which waited for somebody to take them, say nothing of this period, where a graph does not
+    /// have it otherwise.
     pub(super) fn take(&mut self, now: Nanos, counts: &[Count], relayed: bool) {
         for count in counts {
-            if count.age_ns > self.interval_ns.saturating_mul(SILENT_PERIODS) {
-                continue;
-            }
+            let is_late = count.age_ns > self.interval_ns.saturating_mul(SILENT_PERIODS);
+            let age_ns = match self.late {
+                Late::Drop if is_late => continue,
+                Late::Drop => count.age_ns,
+                Late::Count => 0,
+            };
             let Some(&place) = self.places.get(&(count.zone.clone(), count.service.clone())) else { continue };
-            let (until, row) = (now.saturating_sub(count.age_ns), &mut self.rows[place]);
+            let (until, row) = (now.saturating_sub(age_ns), &mut self.rows[place]);
             row.told = row.told.max(Some(until));
             row.served = row.served.saturating_add(count.served);
             row.failed = row.failed.saturating_add(count.failed);

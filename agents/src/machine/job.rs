@@ -4,7 +4,7 @@
 use super::exchange::{Ended, Purpose, Sending, Silence};
 use super::lookup::{Lookups, Waiter};
 use super::need::pause;
-use super::role::Errand;
+use super::role::{Errand, Role};
 use super::route::{Ready, Route, Traveller};
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
@@ -227,8 +227,9 @@ impl Machine {
             let Some(&call) = self.role.calls(job.errand).get(job.done) else { return self.finish(now, id, out) };
             let config = &self.role.config.calls[call];
             let edge = &mut self.edges[call];
-            // A soft call has something to lose (time), a hard one has nothing: only the soft one heeds the breakers.
-            let skip = config.strength == Strength::Soft && edge.route.all_open(now);
+            // Whoever can go on has something to lose (time), who cannot has nothing, and does not heed the breakers.
+            let goes_on = config.strength == Strength::Soft || self.role.is_fallback(job.errand, job.done + 1);
+            let skip = goes_on && edge.route.all_open(now);
             let late = job.name_until.is_some_and(|until| now >= until) && !job.waited;
             let ready = if skip || late {
                 Ready::No
@@ -246,14 +247,12 @@ impl Machine {
             }
             let target = if ready == Ready::Yes { edge.route.pick(now, &job.tried) } else { None };
             let Some(target) = target else {
-                if config.strength == Strength::Hard {
-                    let names = edge.route.name().and_then(|_| self.lookups.service());
-                    let missing = std::iter::once(&config.to).chain(names).cloned().collect();
-                    return self.fail(id, Failure::DependencyMissing, missing, out);
+                if job.goes_on_without(&self.role, config) {
+                    continue;
                 }
-                job.degraded.insert(config.to.clone());
-                job.next_call();
-                continue;
+                let names = edge.route.name().and_then(|_| self.lookups.service());
+                let missing = std::iter::once(&config.to).chain(names).cloned().collect();
+                return self.fail(id, Failure::DependencyMissing, missing, out);
             };
             let to = edge.route.address(target);
             let again = job.again || job.tried.len() > job.passed;
@@ -289,6 +288,9 @@ impl Machine {
                 job.degraded.extend(reply.degraded);
                 job.stored_at.extend(reply.stored_at);
                 job.next_call();
+                while self.role.is_fallback(job.errand, job.done) {
+                    job.next_call();
+                }
                 return self.advance(now, id, out);
             }
             // Somebody else takes its requests, and is asked at once.
@@ -322,9 +324,7 @@ impl Machine {
         // A further attempt that could only begin after the deadline is none: the caller is told now, with the cause.
         if again && attempts < config.attempts && next_at < job.deadline {
             self.timers.set(next_at, TimerKind::Job(id));
-        } else if config.strength == Strength::Soft {
-            job.degraded.insert(config.to.clone());
-            job.next_call();
+        } else if job.goes_on_without(&self.role, config) {
             self.advance(now, id, out);
         } else {
             let chain = std::iter::once(config.to.clone()).chain(missing).collect();
@@ -446,6 +446,18 @@ impl Job {
     /// Its answer lacks these, too.
     pub(super) fn lacks(&mut self, services: &[ServiceName]) {
         self.degraded.extend(services.iter().cloned());
+    }
+
+    /// Whether there is a way on where its present call has failed: another call in its place, or an answer that lacks it.
+    fn goes_on_without(&mut self, role: &Role, config: &CallConfig) -> bool {
+        if !role.is_fallback(self.errand, self.done + 1) {
+            if config.strength == Strength::Hard {
+                return false;
+            }
+            self.degraded.insert(config.to.clone());
+        }
+        self.next_call();
+        true
     }
 
     fn next_call(&mut self) {

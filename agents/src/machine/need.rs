@@ -93,7 +93,7 @@ impl Machine {
         state.tried.push(to);
         state.asking = true;
         let (secure, timeout) = (state.route.secure(target), nanos(config.timeout));
-        let ask = Ask::Need { kind: self.role.kinds[index].clone() };
+        let ask = Ask::Need { kind: self.role.kinds[index].clone(), holder: self.name.as_str().into() };
         let sending = Sending { purpose: Purpose::Need(index), target, to, secure, ask, timeout };
         self.exchange.send(now, sending, &mut self.timers, out);
     }

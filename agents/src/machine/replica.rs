@@ -13,6 +13,7 @@ use crate::consensus::{Asker, Consensus, Effect, Outcome, Settings, Wish};
 use crate::few::Few;
 use crate::wire::{Ask, Failure, Reply};
 use fixtures::graph::Acknowledge;
+use fixtures::graph::store::Reads;
 use fixtures::name::InstanceName;
 
 /// Marks the numbers of the group's records among those of requests.
@@ -23,6 +24,7 @@ const RECORD: u64 = 1 << 63;
 pub(super) struct Replica {
     consensus: Consensus,
     me: MemberId,
+    reads: Reads,
     puts: u64,
     /// What the state file held, until the instance serves.
     records: Vec<(String, String)>,
@@ -42,7 +44,8 @@ impl Replica {
             early: config.acknowledge == Acknowledge::BeforeSync,
         };
         let consensus = Consensus::new(settings, seed);
-        Some(Box::new(Self { consensus, me, puts: 0, records: Vec::new(), effects: Vec::new() }))
+        let reads = replication.reads;
+        Some(Box::new(Self { consensus, me, reads, puts: 0, records: Vec::new(), effects: Vec::new() }))
     }
 
     pub(super) fn keep(&mut self, records: Vec<(String, String)>) {
@@ -160,6 +163,10 @@ impl Machine {
         let Some(replica) = &mut self.replica else { return };
         let number = replica.number(now);
         let Some(job) = self.jobs.get_mut(&id) else { return };
+        if let (Reads::Local, Some(key)) = (replica.reads, &job.read) {
+            let known = Outcome::Value(replica.consensus.known(key).cloned());
+            return self.wish_done(id, known, out);
+        }
         job.waits = Waits::Quorum;
         let wish = match job.write.take() {
             Some(write) => Wish::Put(Put { id: number, key: write.key, value: write.value }),

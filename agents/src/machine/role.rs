@@ -75,4 +75,9 @@ impl Role {
             Errand::Read | Errand::Push => &[],
         }
     }
+
+    /// Whether this one of an errand's calls is made only where the one before it has failed.
+    pub(super) fn is_fallback(&self, errand: Errand, position: usize) -> bool {
+        self.calls(errand).get(position).is_some_and(|&call| self.config.calls[call].fallback)
+    }
 }

@@ -66,8 +66,8 @@ fn signed(ns: u64) -> i64 {
 }
 
 impl Machine {
-    /// Grants a need, or does not.
-    pub(super) fn grant(&self, now: Nanos, kind: &Text) -> Reply {
+    /// Grants a need to somebody, or does not.
+    pub(super) fn grant(&mut self, now: Nanos, kind: &Text, holder: &Text) -> Reply {
         let reply = Reply::by(&self.by);
         if self.role.config.commons.grants.as_ref().is_some_and(|grants| !grants.iter().any(|known| **known == **kind))
         {
@@ -77,6 +77,11 @@ impl Machine {
         if felt == Some(&Trouble::GrantsRefused) {
             return Reply { error: Some(Failure::Denied), ..reply };
         }
+        if let Some(Err(error)) = self.role.config.grants.map(|limits| self.granted.take(now, &limits, holder)) {
+            self.count_turned_away();
+            return Reply { error: Some(error), ..reply };
+        }
+        let felt = self.felt.grants.as_ref();
         let commons = &self.role.config.commons;
         let Some(&lifetime) = commons.lifetimes.get(&**kind) else { return reply };
         let mut grant = Grant::begin(self.felt.shows(now), lifetime);

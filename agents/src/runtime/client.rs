@@ -5,8 +5,8 @@ use super::tls::{self, Tls};
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
-    Ask, Failure, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
-    HEADER_WRITE, Reply, Switch, Text, Write,
+    Ask, Failure, HEADER_AGAIN, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES,
+    HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch, Text, Write,
 };
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
@@ -123,7 +123,7 @@ impl Client {
     fn request(&self, to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<Bytes>>> {
         let (method, path) = match ask {
             Ask::Work { operation, .. } => (Method::POST, format!("/work/{operation}")),
-            Ask::Need { kind } => (Method::GET, format!("/need/{kind}")),
+            Ask::Need { kind, .. } => (Method::GET, format!("/need/{kind}")),
             Ask::Read { key } => (Method::GET, format!("/state/{key}")),
             Ask::Ready => (Method::GET, "/readyz".to_owned()),
             Ask::Live => (Method::GET, "/livez".to_owned()),
@@ -159,6 +159,9 @@ impl Client {
             if *again {
                 builder = builder.header(HEADER_AGAIN, 1);
             }
+        }
+        if let Ask::Need { holder, .. } = ask {
+            builder = builder.header(HEADER_HOLDER, &**holder);
         }
         if let Ask::Member(letter) = ask {
             builder = builder.header(HEADER_LETTER, serde_json::to_string(letter).ok()?);

@@ -5,8 +5,8 @@ use super::drive::Driver;
 use crate::machine::Actor;
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::wire::{
-    Ask, HEADER_AGAIN, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS, HEADER_WRITE,
-    LoadOf, Reply, Switch, Write,
+    Ask, HEADER_AGAIN, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
+    HEADER_WRITE, LoadOf, Reply, Switch, Write,
 };
 use fixtures::graph::identity::CERTIFICATE;
 use fixtures::name::{ServiceName, ZoneName};
@@ -65,7 +65,7 @@ async fn answer<A: Actor + 'static>(request: Request<Incoming>, driver: Rc<Drive
         return respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec());
     };
     let remaining = header(&request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
-    let wants_certificate = matches!(&ask, Ask::Need { kind } if **kind == *CERTIFICATE);
+    let wants_certificate = matches!(&ask, Ask::Need { kind, .. } if **kind == *CERTIFICATE);
     let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await;
     if let (true, Some((key, names))) = (wants_certificate, identity_of(&request)) {
         reply = driver.signed(reply, &key, &names);
@@ -131,7 +131,10 @@ fn ask_of(request: &Request<Incoming>) -> Option<Ask> {
             };
             Some(Ask::Duty { order })
         }
-        "need" => Some(Ask::Need { kind: name.into() }),
+        "need" => {
+            let holder = header(request, HEADER_HOLDER).unwrap_or_default().into();
+            Some(Ask::Need { kind: name.into(), holder })
+        }
         "state" => Some(Ask::Read { key: name.to_owned() }),
         _ => None,
     }

@@ -4,7 +4,7 @@ use crate::world::{MS, Peer, World, call, config, fails, machine, need, ok, serv
 use agents::machine::job::EXIT_UNWELL;
 use agents::machine::need::EXIT_NEED_MISSING;
 use agents::machine::{Input, Machine, Output, RequestId};
-use agents::wire::{Ask, Failure};
+use agents::wire::{Ask, Failure, Reply};
 use fixtures::graph::{Acknowledge, Attempts, Health, Routing, State, Strength, WhenMissing};
 use proptest::prelude::{any, prop, proptest};
 
@@ -90,6 +90,25 @@ fn a_missing_soft_dependency_degrades_and_soon_costs_nothing() {
     let sent = world.sent.len();
     let id = world.ask(work(), None);
     assert_eq!((world.replies[&id].len(), world.sent.len()), (1, sent), "it is skipped, not waited for");
+}
+
+#[test]
+fn a_fallback_is_asked_in_the_place_of_who_is_gone_and_not_else() {
+    let (times, warehouse) = (target("az1", 1), target("az1", 2));
+    let mut stands_in = call("warehouse", Strength::Hard, vec![warehouse.clone()]);
+    stands_in.fallback = true;
+    let calls = vec![call("times", Strength::Hard, vec![times.clone()]), stands_in];
+    let mut world = machine(vec![], calls);
+    world.peers.extend([(times.address, ok()), (warehouse.address, ok())]);
+    let whole = |reply: Reply| reply.error.is_none() && reply.degraded.is_empty();
+    assert!(whole(world.answer(work())));
+    assert!(world.sent.iter().all(|(_, to)| *to == times.address), "the first one answered");
+    world.peers.remove(&times.address);
+    assert!(whole(world.answer(work())), "nothing lacks");
+    assert_eq!(world.sent.last().map(|(_, to)| *to), Some(warehouse.address));
+    world.peers.remove(&warehouse.address);
+    let reply = world.answer(work());
+    assert_eq!((reply.error, reply.missing), (Some(Failure::DependencyMissing), vec![service("warehouse")].into()));
 }
 
 #[test]

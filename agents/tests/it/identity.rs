@@ -4,8 +4,10 @@
 use crate::world::{MS, Peer, World, config, need, service, target, work};
 use agents::machine::{Actor, Input, Machine, Nanos};
 use agents::wire::{Ask, Failure, Grant, Reply};
+use fixtures::graph::grants::{Counts, Grants};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::trouble::{InForce, Trouble};
+use fixtures::unit::Rate;
 
 const SECOND: Nanos = 1_000 * MS;
 const LIFETIME: Nanos = 100 * SECOND;
@@ -42,6 +44,46 @@ fn asks(world: &World<Machine>) -> usize {
 fn is_good(world: &World<Machine>) -> bool {
     let shown = world.actor.certificate(world.now);
     shown.is_some_and(|shown| shown.is_good_at(signed(world.now)))
+}
+
+/// Grants something to whoever asks, within limits.
+fn granting(limits: Grants) -> World<Machine> {
+    let mut config = config(vec![], vec![]);
+    config.grants = Some(limits);
+    let mut world = World::new(Machine::new(config));
+    world.start();
+    world
+}
+
+/// What an ask for something in somebody's name comes to.
+fn asked(world: &mut World<Machine>, holder: &str) -> Option<Failure> {
+    world.answer_within(Ask::Need { kind: "address".into(), holder: holder.into() }, 0).error
+}
+
+#[test]
+fn a_quota_counts_holders_or_asks() {
+    let limits = Grants { most: Some(2), counts: Counts::Holders, rate: None };
+    let mut world = granting(limits);
+    for holder in ["a", "b", "a", "b", "a"] {
+        assert_eq!(asked(&mut world, holder), None, "{holder}");
+    }
+    assert_eq!(asked(&mut world, "c"), Some(Failure::Denied));
+    let mut world = granting(Grants { counts: Counts::Asks, ..limits });
+    let all: Vec<_> = ["a", "a", "a", "b"].iter().map(|holder| asked(&mut world, holder)).collect();
+    assert_eq!(all, [None, None, Some(Failure::Denied), Some(Failure::Denied)]);
+}
+
+#[test]
+fn what_is_asked_for_too_soon_is_granted_later() {
+    let rate = Rate::try_from("2/s".to_owned()).ok();
+    let mut world = granting(Grants { most: None, counts: Counts::Holders, rate });
+    let asked_after = |world: &mut World<Machine>, ms: u64| {
+        world.pass(ms * MS);
+        asked(world, "a")
+    };
+    let all = [0, 1, 498, 1, 499].map(|ms| asked_after(&mut world, ms));
+    let soon = Some(Failure::Overloaded);
+    assert_eq!(all, [None, soon, soon, None, soon]);
 }
 
 #[test]
@@ -133,7 +175,9 @@ fn it_grants_what_it_is_there_for_and_nothing_else() {
     config.commons.is_authority = true;
     let mut world = World::new(Machine::new(config));
     world.start();
-    let ask = |world: &mut World<Machine>, kind: &str| world.answer_within(Ask::Need { kind: kind.into() }, 0);
+    let ask = |world: &mut World<Machine>, kind: &str| {
+        world.answer_within(Ask::Need { kind: kind.into(), holder: "somebody".into() }, 0)
+    };
     let grant = ask(&mut world, "certificate").grant.expect("it is granted");
     assert!(grant.is_good_at(signed(world.now)) && grant.until_ns == signed(world.now + LIFETIME));
     assert_eq!(ask(&mut world, "credentials").error, Some(Failure::Unknown));

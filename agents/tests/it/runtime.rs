@@ -3,6 +3,7 @@
 use crate::world::{call, config, target};
 use agents::config::{InstanceConfig, ReplicationConfig, StoreConfig, Target};
 use agents::runtime::drive;
+use fixtures::graph::store::Reads;
 use fixtures::graph::{State, Strength};
 use fixtures::name::{InstanceName, ZoneName};
 use std::io::{Read, Write};
@@ -114,6 +115,7 @@ fn members() -> Vec<InstanceConfig> {
                 voters: vec![true; 3],
                 heartbeat_ns: 20_000_000,
                 election_ns: 100_000_000,
+                reads: Reads::Agreed,
             }),
             ..StoreConfig::default()
         },

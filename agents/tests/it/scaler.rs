@@ -11,8 +11,8 @@ use agents::machine::duty::{STANDS_BY, TAKES};
 use agents::machine::{Machine, Nanos};
 use agents::wire::{Ask, Count, Failure, LoadOf, Metrics, Note, Reply, ScaleCause, Switch};
 use fixtures::graph::Strength;
-use fixtures::graph::scaler::{MissingLoad, Scale};
-use fixtures::graph::telemetry::{Alarms, Missing, Over};
+use fixtures::graph::scaler::{MissingLoad, OnStart, Scale};
+use fixtures::graph::telemetry::{Alarms, Late, Missing, Over};
 use fixtures::name::{InstanceName, ZoneName};
 use fixtures::unit::{Percent, Rate};
 use std::time::Duration;
@@ -24,6 +24,7 @@ fn zone() -> ZoneName {
 }
 
 const SCALE: Scale = Scale {
+    on_start: OnStart::Take,
     min: 1,
     max: 3,
     start: 1,
@@ -287,7 +288,7 @@ fn where_all_stand_by_the_caller_is_told_so() {
 fn board() -> InstanceConfig {
     let failed = Percent { ppm: 50_000 };
     let (missing, over, grace) = (Missing::Breaching, Over::Zone, Duration::from_secs(10));
-    let alarms = Alarms { failed, periods: 2, missing, grace, over };
+    let alarms = Alarms { failed, periods: 2, missing, grace, over, late: Late::Drop };
     let mut config = config(vec![], vec![]);
     config.commons.board = Some(BoardConfig {
         peers: Vec::new().into(),

@@ -8,7 +8,7 @@ use agents::commons::telemetry::{BoardConfig, MeterConfig};
 use agents::config::{InstanceConfig, Target};
 use agents::machine::{Machine, Nanos};
 use agents::wire::{AlarmCause, Ask, Count, Failure, Metrics, Note};
-use fixtures::graph::telemetry::{Alarms, Missing, Over};
+use fixtures::graph::telemetry::{Alarms, Late, Missing, Over};
 use fixtures::name::ZoneName;
 use fixtures::unit::Percent;
 use std::time::Duration;
@@ -122,7 +122,7 @@ const WATCHED: [&str; 2] = ["az1", "az2"];
 
 fn board(missing: Missing, peers: Vec<Target>) -> InstanceConfig {
     let (grace, over) = (Duration::from_secs(10), Over::Zone);
-    let alarms = Alarms { failed: Percent { ppm: 50_000 }, periods: 2, missing, grace, over };
+    let alarms = Alarms { failed: Percent { ppm: 50_000 }, periods: 2, missing, grace, over, late: Late::Drop };
     let mut config = config(vec![], vec![]);
     config.commons.board = Some(BoardConfig {
         peers: peers.into(),

@@ -195,6 +195,7 @@ pub(crate) fn call(to: &str, strength: Strength, targets: Vec<Target>) -> CallCo
         breaker: Some(Breaker { failures: 3, open_for: Duration::from_secs(1) }),
         routing: Routing::ZoneFirst,
         carries_writes: false,
+        fallback: false,
         targets: targets.into(),
         callee: Callee::default(),
     }
@@ -213,6 +214,7 @@ pub(crate) fn config(needs: Vec<NeedConfig>, calls: Vec<CallConfig>) -> Instance
         interval_ns: 0,
         queue: 2,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         needs,
         calls,

@@ -124,6 +124,7 @@ fn call(to: &ServiceName, operation: &OperationName, during: &OperationName) -> 
         routing: Routing::Spread,
         reach: Reach::Zone,
         carries_writes: false,
+        fallback: false,
     }
 }
 
@@ -140,6 +141,7 @@ fn service(name: &ServiceName, operations: Vec<OperationName>, call: Call) -> Se
         capacity: None,
         queue: 64,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         operations,
         needs: Vec::new(),

@@ -4,11 +4,12 @@
 use crate::load::Loaded;
 use crate::twin;
 use anyhow::Result;
+use fixtures::graph::grants::Counts;
 use fixtures::graph::identity::Renew;
 use fixtures::graph::names::{Cache, Empty, Lookups, NoneHealthy};
-use fixtures::graph::scaler::MissingLoad;
-use fixtures::graph::store::{StoreSettings, TornEnd};
-use fixtures::graph::telemetry::{Missing, Over};
+use fixtures::graph::scaler::{MissingLoad, OnStart};
+use fixtures::graph::store::{Reads, StoreSettings, TornEnd};
+use fixtures::graph::telemetry::{Alarms, Late, Missing, Over};
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Need, Reach, Service, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
@@ -60,6 +61,8 @@ fn repair(call: &mut Call, setting: Option<&str>) {
     match setting {
         Some("reach") => call.reach = Reach::Zone,
         Some("breaker") => call.breaker = Some(breaker),
+        Some("carries-writes") => call.carries_writes = false,
+        Some("fallback") => call.fallback = false,
         Some("attempts") => call.attempts = if call.attempts == 1 { 2 } else { 1 },
         Some("timeout") => (call.timeout, call.breaker) = (Duration::from_millis(100), Some(breaker)),
         _ => call.strength = Strength::Soft,
@@ -109,11 +112,38 @@ fn repair_lookups(lookups: &mut Lookups, word: &str) -> Option<()> {
     Some(())
 }
 
+/// Alarms with one setting repaired; `None` where there is none of that name.
+fn repair_alarms(alarms: &mut Alarms, word: &str) -> Option<()> {
+    match word {
+        "missing" => alarms.missing = Missing::Breaching,
+        "over" => alarms.over = Over::Zone,
+        "late" => alarms.late = Late::Drop,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A need that is renewed, or asked for with pauses, or for ever; one that is asked for ever already is needed no more.
+fn repair_need(service: &mut Service, kind: &str, word: Option<&str>) -> Option<()> {
+    let position = service.needs.iter().position(|need| need.kind.as_str() == kind)?;
+    let need = &mut service.needs[position];
+    match (word, need.attempts) {
+        (Some("renew"), _) => need.renew = Renew::BeforeExpiry,
+        (Some("backoff"), _) => need.backoff = Need::BACKOFF,
+        (_, Attempts::AtMost(_)) => need.attempts = Attempts::Unlimited,
+        (_, Attempts::Unlimited) => {
+            service.needs.remove(position);
+        }
+    }
+    Some(())
+}
+
 /// The graph with one thing repaired: a need is waited for without end, or, where it is unlimited already, not needed; a
 /// call is soft, or has the setting that is named as it is by default; a write is acknowledged after it is synced, or
 /// kept on disk; a service is in all zones, carries all that comes, and is restarted for nobody but itself; a torn end of its
 /// file is cut off; all members vote; a cache limits its fetches; items of a queue expire; nobody waits for longer than its callers do; names fail open;
-/// one operation is a third of what is done at one time; nothing is scaled in for want of data, and silence is an alarm, each zone's own.
+/// what stands in for another is always asked; a quota counts holders, and
+/// is granted at once; one operation is a third of what is done at one time; nothing is scaled in for want of data, and silence is an alarm, each zone's own.
 fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let setting = finding.setting.as_deref()?;
     if setting == "names.none-healthy" {
@@ -123,12 +153,7 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     }
     if let Some(word) = setting.strip_prefix("telemetry.alarms.") {
         let mut graph = graph.clone();
-        let alarms = &mut graph.telemetry.as_mut()?.alarms;
-        match word {
-            "missing" => alarms.missing = Missing::Breaching,
-            "over" => alarms.over = Over::Zone,
-            _ => return None,
-        }
+        repair_alarms(&mut graph.telemetry.as_mut()?.alarms, word)?;
         return Some(graph);
     }
     let mut words = setting.strip_prefix("services.")?.split('.');
@@ -139,32 +164,14 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
     let service = graph.services.iter_mut().find(|service| service.name == name)?;
     match (words.next()?, words.next()) {
         ("lookups", Some(word)) => repair_lookups(&mut service.lookups, word)?,
-        ("needs", Some(kind)) => {
-            let position = service.needs.iter().position(|need| need.kind.as_str() == kind)?;
-            match words.next() {
-                Some("renew") => {
-                    service.needs[position].renew = Renew::BeforeExpiry;
-                    return Some(graph);
-                }
-                Some("backoff") => {
-                    service.needs[position].backoff = Need::BACKOFF;
-                    return Some(graph);
-                }
-                _ => {}
-            }
-            match &mut service.needs[position].attempts {
-                limited @ Attempts::AtMost(_) => *limited = Attempts::Unlimited,
-                Attempts::Unlimited => {
-                    service.needs.remove(position);
-                }
-            }
-        }
+        ("needs", Some(kind)) => repair_need(service, kind, words.next())?,
         ("calls", Some(to)) => {
             let calls = service.calls.iter_mut().filter(|call| call.to.as_str() == to);
             for call in calls {
                 repair(call, words.next());
             }
         }
+        ("replication", Some("reads")) => service.store.replication.as_mut()?.reads = Reads::Agreed,
         ("replication", None) => service.store.replication = StoreSettings::of(service.state).replication,
         ("torn-end", None) => service.store.torn_end = TornEnd::Cut,
         ("cache", None) => service.store.cache.as_mut()?.misses = Some(MISSES_REPAIRED),
@@ -172,8 +179,11 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("acknowledge", None) => service.acknowledge = Acknowledge::AfterSync,
         ("liveness", None) => service.liveness = Health::Shallow,
         ("zones", None) => service.zones = None,
+        ("scale", Some("on-start")) => service.scale.as_mut()?.on_start = OnStart::Take,
         ("scale", Some("missing")) => service.scale.as_mut()?.missing = MissingLoad::Keep,
         ("queue", None) => service.queue = within(service, patience?),
+        ("grants", Some("counts")) => service.grants.as_mut()?.counts = Counts::Holders,
+        ("grants", Some("rate")) => service.grants.as_mut()?.rate = None,
         ("workers", None) => {
             let workers = service.workers.as_mut()?;
             workers.each = Some((workers.most / 3).max(1));

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// How long one read back may take, and how often it is tried: the region is quiet by then.
 const READ_TIMEOUT_NS: Nanos = 800_000_000;
 const READ_TRIES: u32 = 3;
+/// Writes without an acknowledgement that are read back at most: each is looked for at every store.
+const DOUBTED_MAX: usize = 40;
 /// The witness's own breaker, as a customer's.
 const BREAKER: Breaker = Breaker { failures: 2, open_for: Duration::from_secs(1) };
 
@@ -30,7 +32,11 @@ pub(super) struct Ledger {
     interval_ns: Nanos,
     timeout_ns: Nanos,
     writers: Vec<Writer>,
-    entries: Vec<Acknowledged>,
+    entries: Vec<Entered>,
+    /// Where a write that was not acknowledged is looked for.
+    doubted_at: Vec<InstanceName>,
+    /// How many such writes are in the ledger.
+    doubted: usize,
     reading: Option<Reading>,
 }
 
@@ -53,9 +59,11 @@ struct UnderWay {
 }
 
 #[derive(Debug, Clone)]
-struct Acknowledged {
+struct Entered {
     key: String,
     value: String,
+    acknowledged: bool,
+    /// Where it is to be read.
     stored_at: Vec<InstanceName>,
 }
 
@@ -83,6 +91,8 @@ impl Ledger {
             timeout_ns: nanos(watch.timeout),
             writers: watch.entries.iter().map(writer).collect(),
             entries: Vec::new(),
+            doubted_at: watch.doubted.clone(),
+            doubted: 0,
             reading: None,
         }
     }
@@ -129,7 +139,13 @@ impl Ledger {
         if let Some(reply) = reply.filter(|reply| reply.error.is_none() && !reply.stored_at.is_empty()) {
             let stored_at = reply.stored_at.iter().map(ToString::to_string).collect();
             out.push(Out::Seen(Seen::Acknowledged { key: key.clone(), stored_at, mono_ns: now }));
-            self.entries.push(Acknowledged { key, value, stored_at: reply.stored_at.into() });
+            let stored_at = reply.stored_at.into();
+            self.entries.push(Entered { key, value, acknowledged: true, stored_at });
+        } else if !self.doubted_at.is_empty() && self.doubted < DOUBTED_MAX {
+            out.push(Out::Seen(Seen::Unacknowledged { key: key.clone(), mono_ns: now }));
+            let stored_at = self.doubted_at.clone();
+            self.entries.push(Entered { key, value, acknowledged: false, stored_at });
+            self.doubted += 1;
         }
         // What a slow write missed is not made up for.
         writer.due = now.max(writer.due + self.interval_ns);
@@ -166,8 +182,8 @@ impl Ledger {
                 let ask = Ask::Read { key: entry.key.clone() };
                 return out.push(Out::Ask { errand: Errand::Read, to, secure, ask, timeout_ns: READ_TIMEOUT_NS });
             }
-            let (key, from) = (entry.key.clone(), name.to_string());
-            out.push(Out::Seen(Seen::ReadBack { key, from, there: None, mono_ns: now }));
+            let (key, acknowledged, from) = (entry.key.clone(), entry.acknowledged, name.to_string());
+            out.push(Out::Seen(Seen::ReadBack { key, acknowledged, from, there: None, mono_ns: now }));
             reading.store += 1;
         }
         out.push(Out::Seen(Seen::ReadBackDone));
@@ -183,7 +199,8 @@ impl Ledger {
         if reply.is_some() || reading.tries >= READ_TRIES {
             let there = reply.map(|reply| reply.value.as_ref() == Some(&entry.value));
             let from = entry.stored_at[reading.store].to_string();
-            out.push(Out::Seen(Seen::ReadBack { key: entry.key.clone(), from, there, mono_ns: now }));
+            let (key, acknowledged) = (entry.key.clone(), entry.acknowledged);
+            out.push(Out::Seen(Seen::ReadBack { key, acknowledged, from, there, mono_ns: now }));
             (reading.store, reading.tries) = (reading.store + 1, 0);
         }
         self.read_next(now, out);

@@ -3,6 +3,7 @@
 
 use agents::config::Target;
 use agents::wire::{Line, Switch};
+use fixtures::name::InstanceName;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -63,6 +64,9 @@ pub struct Watch {
     /// Who tries replicated stores.
     #[serde(default)]
     pub triers: Vec<Trier>,
+    /// Where a write that was not acknowledged is looked for at the end; empty where nobody wants to know.
+    #[serde(default)]
+    pub doubted: Vec<InstanceName>,
 }
 
 /// One who reads and writes registers of a replicated store, one after the other, at members of one zone.
@@ -139,10 +143,19 @@ pub enum Seen {
         /// When.
         mono_ns: u64,
     },
+    /// A write was answered with an error, or not at all.
+    Unacknowledged {
+        /// Its key.
+        key: String,
+        /// When.
+        mono_ns: u64,
+    },
     /// A write was read back.
     ReadBack {
         /// Its key.
         key: String,
+        /// Whether it was acknowledged.
+        acknowledged: bool,
         /// The instance it was read from.
         from: String,
         /// `Some(true)`: there, with its value. `Some(false)`: not. `None`: no answer.

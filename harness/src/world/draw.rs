@@ -120,6 +120,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         interval_ns: 0,
         queue: 0,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),
@@ -192,6 +193,16 @@ pub fn triers(region: &Region<'_>) -> Vec<Trier> {
         timeout_ns: nanos(TRY_FOR),
     };
     triers.into_iter().map(trier).collect()
+}
+
+/// Where a write that was not acknowledged may be all the same, if somebody wants to know.
+pub fn doubted(graph: &Graph, placement: &Placement, gathered: Gathered) -> Vec<InstanceName> {
+    if !gathered.reads_doubted {
+        return Vec::new();
+    }
+    let keepers: Vec<&ServiceName> = graph.keepers().into_iter().map(|keeper| &keeper.name).collect();
+    let kept = placement.instances.iter().filter(|instance| keepers.contains(&&instance.service));
+    kept.map(|instance| instance.name.clone()).collect()
 }
 
 /// Instances on these hosts, by their places.

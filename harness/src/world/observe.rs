@@ -30,11 +30,18 @@ impl Observer {
                 let stored_at = stored_at.into_iter().map(InstanceName).collect();
                 vec![write(clock, key, WriteOutcome::Acknowledged, stored_at, mono_ns)]
             }
-            Seen::ReadBack { key, from, there, mono_ns } => {
-                let outcome = match there {
-                    Some(true) => WriteOutcome::ReadBack,
-                    Some(false) => WriteOutcome::Lost,
-                    None => WriteOutcome::Unreadable,
+            Seen::Unacknowledged { key, mono_ns } => {
+                vec![write(clock, key, WriteOutcome::Unacknowledged, Vec::new(), mono_ns)]
+            }
+            Seen::ReadBack { key, acknowledged, from, there, mono_ns } => {
+                let outcome = match (acknowledged, there) {
+                    (true, Some(true)) => WriteOutcome::ReadBack,
+                    (true, Some(false)) => WriteOutcome::Lost,
+                    (true, None) => WriteOutcome::Unreadable,
+                    (false, Some(true)) => WriteOutcome::Found,
+                    (false, Some(false)) => WriteOutcome::Absent,
+                    // Nobody was promised anything.
+                    (false, None) => return Vec::new(),
                 };
                 vec![write(clock, key, outcome, vec![InstanceName(from)], mono_ns)]
             }

@@ -29,6 +29,7 @@ fn config() -> HostConfig {
         interval_ns: 0,
         queue: 8,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),

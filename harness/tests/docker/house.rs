@@ -110,6 +110,7 @@ fn config(name: &str, address: SocketAddr, folder: &Path, boot_gates: &Path) -> 
         interval_ns: 0,
         queue: 8,
         workers: None,
+        grants: None,
         work: Duration::ZERO,
         needs: Vec::new(),
         calls: Vec::new(),

@@ -44,12 +44,12 @@ fn zones_are_judged_rightly_in_both_directions() {
 
 #[test]
 fn dependencies_are_judged_rightly_in_both_directions() {
-    right(&["D1", "D2", "D3", "D4", "D5", "D6", "D8", "D9", "O1", "O2", "O3"]);
+    right(&["D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D9", "O1", "O2", "O3"]);
 }
 
 #[test]
 fn data_is_judged_rightly_in_both_directions() {
-    right(&["A1", "A3", "A4"]);
+    right(&["A1", "A2", "A3", "A4", "A5"]);
 }
 
 #[test]

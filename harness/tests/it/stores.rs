@@ -11,7 +11,7 @@ use scenarios::verdict::Verdict;
 const PAIRS: [(&str, [&str; 3]); 6] = [
     ("quorum-in-one-zone", ["Z1", "store", "services.store.replication"]),
     ("early-quorum", ["A1", "store", "services.store.acknowledge"]),
-    ("cold-cache", ["S5", "cache", "services.cache.cache"]),
+    ("cold-cache", ["R5", "cache", "services.cache.cache"]),
     ("stale-queue", ["R3", "orders", "services.orders.backlog"]),
     ("frozen-control", ["Z1", "api", "services.api.calls.capacity"]),
     ("shift-stuck", ["Z8", "api", "services.api.calls.store.attempts"]),

@@ -26,10 +26,10 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// One register, with its operations in order of arrival.
-struct Register<'e> {
-    service: &'e ServiceName,
-    key: &'e str,
-    events: Vec<&'e Event>,
+pub(super) struct Register<'e> {
+    pub(super) service: &'e ServiceName,
+    pub(super) key: &'e str,
+    pub(super) events: Vec<&'e Event>,
 }
 
 fn judge(run: &Run<'_>) -> Outcome {
@@ -70,7 +70,8 @@ fn judge(run: &Run<'_>) -> Outcome {
     Outcome { results: vec![result], findings: Vec::new() }
 }
 
-fn registers<'e>(run: &Run<'e>) -> Vec<Register<'e>> {
+/// What was read and written, in order of arrival.
+pub(super) fn registers<'e>(run: &Run<'e>) -> Vec<Register<'e>> {
     let mut registers: BTreeMap<(&ServiceName, &str), Vec<&Event>> = BTreeMap::new();
     for event in run.events.iter().filter(|event| event.by == By::Witness) {
         if let (Detail::Operation { key, .. }, Some(service)) = (&event.detail, &event.place.service) {
@@ -80,7 +81,8 @@ fn registers<'e>(run: &Run<'e>) -> Vec<Register<'e>> {
     registers.into_iter().map(|((service, key), events)| Register { service, key, events }).collect()
 }
 
-fn operations(register: &Register<'_>) -> Vec<Operation> {
+/// The operations on a register, each known by its place.
+pub(super) fn operations(register: &Register<'_>) -> Vec<Operation> {
     let operation = |(id, event): (usize, &&Event)| {
         let Detail::Operation { write, read, began_ns, outcome, .. } = &event.detail else { return None };
         let what = match write {
@@ -94,7 +96,7 @@ fn operations(register: &Register<'_>) -> Vec<Operation> {
 }
 
 /// Acknowledged writes, and answered reads, that lay in an outage from beginning to end.
-fn during_faults(run: &Run<'_>, registers: &[Register<'_>]) -> (Vec<EventId>, Vec<EventId>) {
+pub(super) fn during_faults(run: &Run<'_>, registers: &[Register<'_>]) -> (Vec<EventId>, Vec<EventId>) {
     let outages: Vec<(u64, u64)> =
         run.timeline.of_phase(Phase::Outage).map(|segment| (segment.start_ns, segment.end_ns)).collect();
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
@@ -132,7 +134,7 @@ fn evidence(register: &Register<'_>, breach: &Breach) -> Vec<EventId> {
 }
 
 /// An operation in words.
-fn told(register: &Register<'_>, id: usize) -> String {
+pub(super) fn told(register: &Register<'_>, id: usize) -> String {
     if id == BEFORE {
         return "the beginning".to_owned();
     }

@@ -31,6 +31,15 @@ pub(super) struct Arrived {
     pub(super) late: u64,
     /// The first events that tell of more than first attempts in good time.
     pub(super) evidence: Vec<EventId>,
+    /// The first events that tell anything.
+    pub(super) told: Vec<EventId>,
+}
+
+impl Arrived {
+    /// Requests that nobody on the way had sent before.
+    pub(super) fn first(&self) -> u64 {
+        self.received - self.again.min(self.received)
+    }
 }
 
 impl<'a> Run<'a> {
@@ -48,6 +57,9 @@ impl<'a> Run<'a> {
             sum.again += again;
             sum.refused += refused;
             sum.late += late;
+            if sum.told.len() < EVIDENCE_MAX {
+                sum.told.push(event.id);
+            }
             if again + late > 0 && sum.evidence.len() < EVIDENCE_MAX {
                 sum.evidence.push(event.id);
             }
@@ -58,13 +70,12 @@ impl<'a> Run<'a> {
     /// That too much of something reached a service in a stretch: who did that (`who`, `waits_for`, `how`), and its root.
     pub(super) fn besieged(
         &self,
-        (service, arrived): (&ServiceName, &Arrived),
+        (service, told): (&ServiceName, &[EventId]),
         segment: &Segment,
         (who, waits_for, how): (String, String, &str),
         root: Root,
     ) -> Option<Victim> {
-        let (since_ns, evidence) =
-            (segment.start_ns, std::iter::once(segment.begin_event).chain(arrived.evidence.iter().copied()));
+        let (since_ns, evidence) = (segment.start_ns, std::iter::once(segment.begin_event).chain(told.iter().copied()));
         let link = Link { who, waits_for, how: how.to_owned(), since_ns, evidence: evidence.collect() };
         let zone = self.case.placement.instances.iter().find(|instance| &instance.service == service)?.zone.clone();
         let trace = Trace { links: vec![link], root: Some(root) };

@@ -58,6 +58,8 @@ pub(super) enum Cause {
     HardlySoft,
     /// Its attempts keep up an overload.
     Storm,
+    /// It asks somebody else in the place of who is gone, and only then.
+    FallsBack,
     /// Its attempts multiply with those of others, until they reach a service.
     Multiplies(ServiceName),
     /// Those who wait for what hangs keep the place of those who do not need it: they ask for this operation.
@@ -88,6 +90,18 @@ pub(super) enum Cause {
     Flooded,
     /// It asks for a need again and again, without a pause to speak of.
     Hammers(String),
+    /// It counts what it granted to those who have lost it.
+    CountsTheLost,
+    /// It grants too slowly for all who start together.
+    GrantsSlowly,
+    /// Each of its members tells what it knows by itself.
+    TellsTheOld,
+    /// It hands one write to two, one after the other.
+    WritesTwice,
+    /// It takes no requests until somebody tells it to.
+    WaitsToBeTold,
+    /// It takes what was so for what is so.
+    OldNews,
     /// It will not start from its own file, whose end is torn.
     RefusesTorn,
     /// Another version was rolled out to it; how, in a sentence.
@@ -166,6 +180,7 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
             .or_else(|| given_up(run, here, at_ns))
             .or_else(|| undirected(run, here, at_ns))
             .or_else(|| a4::refusing(run, here, at_ns))
+            .or_else(|| turned_away(run, here, at_ns))
             .unwrap_or_else(|| unobserved(run, here, at_ns)),
     }
 }
@@ -275,6 +290,15 @@ fn need_hop(
 fn undirected(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
     let need = run.service_of(here)?.needs.first()?;
     nameless(run, here, at_ns, need.kind.as_str(), None)
+}
+
+/// A need of its graph that is granted within limits, where those who asked for it were turned away.
+fn turned_away(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
+    let instance = &run.case.placement.instances[here];
+    let since_ns = run.timeline.powered_since(run.host_name(here), at_ns);
+    let needs = &run.case.graph.service(&instance.service)?.needs;
+    let need = needs.iter().find(|need| !run.turned_away(&need.from, since_ns, at_ns).is_empty())?;
+    Some(need_hop(run, here, at_ns, need.kind.as_str(), &need.from, false, None))
 }
 
 /// Where no name server of the region answers, who has just started finds nobody, and be they well.

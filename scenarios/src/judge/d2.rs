@@ -42,17 +42,12 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Requests that nobody on the way had sent before.
-    fn first(&self) -> u64 {
-        self.arrived.received - self.arrived.again.min(self.arrived.received)
-    }
-
     fn is_too_often(&self) -> bool {
-        self.arrived.received > ATTEMPTS_MAX * self.first()
+        self.arrived.received > ATTEMPTS_MAX * self.arrived.first()
     }
 
     fn text(&self) -> String {
-        let tenths = self.arrived.received.saturating_mul(10) / self.first().max(1);
+        let tenths = self.arrived.received.saturating_mul(10) / self.arrived.first().max(1);
         format!("`{}`: {}.{} attempts for each first one", self.service, tenths / 10, tenths % 10)
     }
 }
@@ -67,7 +62,8 @@ fn judge(run: &Run<'_>) -> Outcome {
     let bad: Vec<&Asked<'_>> = asked.iter().filter(|one| one.is_too_often()).collect();
     let (verdict, reason) = if !bad.is_empty() {
         (Verdict::Violated, bad.iter().map(|one| one.text()).collect::<Vec<_>>().join("; "))
-    } else if let Some(most) = asked.iter().max_by_key(|one| one.arrived.received * 1_000 / one.first().max(1)) {
+    } else if let Some(most) = asked.iter().max_by_key(|one| one.arrived.received * 1_000 / one.arrived.first().max(1))
+    {
         (Verdict::Held, format!("at most {}", most.text()))
     } else {
         let reason = format!(
@@ -107,5 +103,5 @@ fn victim(run: &Run<'_>, asked: &Asked<'_>) -> Option<Victim> {
     };
     let who = path.get(path.len().saturating_sub(2)).unwrap_or(entry).to_string();
     let told = (who, asked.service.to_string(), "call, again and again");
-    run.besieged((asked.service, &asked.arrived), asked.segment, told, root)
+    run.besieged((asked.service, &asked.arrived.evidence), asked.segment, told, root)
 }

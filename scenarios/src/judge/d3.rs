@@ -91,7 +91,7 @@ fn victim(run: &Run<'_>, busy: &Busy<'_>) -> Option<Victim> {
     };
     let waits_for = format!("the requests before it, for longer than the {} that its callers wait", Span(patience));
     let told = (service.name.to_string(), waits_for, "queue");
-    run.besieged((busy.service, &busy.arrived), busy.segment, told, root)
+    run.besieged((busy.service, &busy.arrived.evidence), busy.segment, told, root)
 }
 
 /// How long the most patient caller waits for one answer.

@@ -273,5 +273,40 @@ fn sentence(root: &Root) -> String {
         Cause::Unobserved => {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }
+        Cause::CountsTheLost
+        | Cause::GrantsSlowly
+        | Cause::TellsTheOld
+        | Cause::WritesTwice
+        | Cause::WaitsToBeTold
+        | Cause::OldNews
+        | Cause::FallsBack => sentence_of_a_return(&root.cause, service, &on),
+    }
+}
+
+/// What shows itself on a bad day alone, and when everything comes back.
+fn sentence_of_a_return(cause: &Cause, service: &ServiceName, on: &str) -> String {
+    match cause {
+        Cause::CountsTheLost => {
+            format!("`{service}` had nothing left for those who came back, because it still counted what they had lost")
+        }
+        Cause::GrantsSlowly => format!("`{service}` grants too slowly for all who start together"),
+        Cause::TellsTheOld => {
+            format!("members of `{service}` told what each knew by itself, and not what was written last")
+        }
+        Cause::WritesTwice => {
+            format!(
+                "`{service}` hands one write to `{on}` and to another, and nothing undoes the one where the other fails"
+            )
+        }
+        Cause::WaitsToBeTold => format!("`{service}` takes no requests after a start until `{on}` tells it to"),
+        Cause::OldNews => {
+            format!("`{service}` took what it was told late for what is so now, and alarmed on what was over")
+        }
+        Cause::FallsBack => {
+            format!(
+                "`{service}` asks `{on}` only where another service is gone, so that nothing shows on a good day whether that works"
+            )
+        }
+        _ => String::new(),
     }
 }

@@ -122,6 +122,44 @@ fn crossed(one: &Group, other: &Group) -> Breach {
     }
 }
 
+/// Two reads, one after the other, of which the later gave what had been overwritten before the value of the earlier was
+/// begun to be written; `None` where no read goes back like that. Of a write without an answer nobody knows when it
+/// happened: it is older than nothing.
+pub fn back_in_time(operations: &[Operation]) -> Option<(usize, usize)> {
+    let mut writes: BTreeMap<&str, (Moment, Moment)> = BTreeMap::new();
+    let mut reads: Vec<(Moment, Moment, usize, Option<&str>)> = Vec::new();
+    for operation in operations {
+        match &operation.what {
+            What::Write(value) => {
+                writes.insert(value, (operation.begin, operation.end.unwrap_or(Moment::MAX)));
+            }
+            What::Read(value) => {
+                reads.extend(operation.end.map(|end| (operation.begin, end, operation.id, value.as_deref())));
+            }
+        }
+    }
+    // What was there before everything was written and done at the first moment.
+    let written = |value: Option<&str>| value.map_or(Some((0, 0)), |value| writes.get(value).copied());
+    let mut ended: Vec<(Moment, Moment, usize)> =
+        reads.iter().filter_map(|&(_, end, id, value)| Some((end, written(value)?.0, id))).collect();
+    ended.sort_unstable();
+    reads.sort_unstable();
+    let (mut newest, mut ended) = ((0, None), ended.into_iter().peekable());
+    for (begin, _, id, value) in reads {
+        while let Some((_, began, earlier)) = ended.next_if(|(end, ..)| *end < begin) {
+            if began > newest.0 {
+                newest = (began, Some(earlier));
+            }
+        }
+        if let ((began, Some(earlier)), Some((_, done))) = (newest, written(value))
+            && done < began
+        {
+            return Some((earlier, id));
+        }
+    }
+    None
+}
+
 /// Writes with their reads; those of which nothing was ever heard are left out.
 fn group(operations: &[Operation]) -> Result<Vec<Group>, Breach> {
     let before = Group { first_end: Some((0, BEFORE)), last_begin: None, written: None };

@@ -104,7 +104,7 @@ fn is_scaled_in(run: &Run<'_>, zone: &Zone<'_>, service: &Service) -> bool {
 }
 
 /// Whether an instance sent its callers to others when the witness looked last.
-fn stands_by(run: &Run<'_>, target: usize, to_ns: u64) -> bool {
+pub(super) fn stands_by(run: &Run<'_>, target: usize, to_ns: u64) -> bool {
     let last = run.probes(target, 0, to_ns).pop();
     last.is_some_and(|(_, life, cause)| life == Life::Active && cause == STANDBY)
 }

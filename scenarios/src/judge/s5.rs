@@ -36,8 +36,8 @@ pub(super) const ENTRY: Entry = Entry {
 const NAMED_MAX: usize = 8;
 
 /// Somebody who did not come back.
-struct Stuck<'r> {
-    instance: usize,
+pub(super) struct Stuck<'r> {
+    pub(super) instance: usize,
     recovery: &'r Recovery,
 }
 
@@ -88,7 +88,8 @@ fn judge(run: &Run<'_>) -> Outcome {
     of_events(result(Verdict::Held, reason, evidence))
 }
 
-fn stuck_after<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Stuck<'r>> {
+/// Who has power and is not back in time.
+pub(super) fn stuck_after<'r>(run: &Run<'_>, recovery: &'r Recovery) -> Vec<Stuck<'r>> {
     let Some((_, step)) = run.case.plan.step(&recovery.step) else { return Vec::new() };
     let placement = run.case.placement;
     let changes: BTreeSet<&HostName> = step.changes.iter().collect();

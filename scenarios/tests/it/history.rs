@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use scenarios::judge::history::{Breach, Operation, What, check};
+use scenarios::judge::history::{Breach, Operation, What, back_in_time, check};
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 
@@ -150,6 +150,8 @@ proptest! {
         let history = history(&steps);
         let operations: Vec<Operation> = history.iter().map(|(_, operation)| operation.clone()).collect();
         prop_assert_eq!(check(&operations).is_ok(), reference(&history), "{:#?}", history);
+        // Who goes back in time does not read what was written last.
+        prop_assert!(back_in_time(&operations).is_none() || check(&operations).is_err(), "{:#?}", history);
     }
 
     #[test]
@@ -157,6 +159,7 @@ proptest! {
         let honest: Vec<Step> = steps.into_iter().map(|step| Step { lie: None, ..step }).collect();
         let operations: Vec<Operation> = history(&honest).into_iter().map(|(_, operation)| operation).collect();
         prop_assert_eq!(check(&operations), Ok(()));
+        prop_assert_eq!(back_in_time(&operations), None);
     }
 }
 

@@ -56,6 +56,32 @@ fn without_further_attempts_or_with_few_requests_d2_is_not_judged() {
     judged(&World::new("retries-multiply").judged(), "D2", Verdict::NotJudged, None);
 }
 
+/// The website is asked the same at all times; delivery times before the fault only, the warehouse so often before it and
+/// in the outage.
+fn in_their_place(before: u64, then: u64) -> Judgement {
+    let mut world = World::new("falls-back");
+    let played = world.played();
+    for (phase, times, warehouse) in [(Phase::Baseline, 100, before), (Phase::Outage, 0, then)] {
+        let at_ms = began_ms(&played, phase) + 1_500;
+        for (to, received) in [("website", 100), ("delivery-times", times), ("warehouse", warehouse)] {
+            let place = Place { service: Some(service(to)), ..Place::default() };
+            let detail = Detail::Arrived { over_ns: 1_000_000_000, received, again: 0, refused: 0, late: 0, needs: 0 };
+            world.push(at_ms, By::Callee, place, detail);
+        }
+    }
+    judge(&world.case(), &world.recorded())
+}
+
+#[test]
+fn a_way_that_is_gone_only_in_an_outage_violates_d7() {
+    let blamed = Some("services.website.calls.warehouse.fallback");
+    judged(&in_their_place(0, 100), "D7", Verdict::Violated, blamed);
+    judged(&in_their_place(29, 100), "D7", Verdict::Violated, blamed);
+    judged(&in_their_place(30, 100), "D7", Verdict::Held, None);
+    judged(&in_their_place(0, 40), "D7", Verdict::Held, None);
+    judged(&World::new("falls-back").judged(), "D7", Verdict::NotJudged, None);
+}
+
 #[test]
 fn turns_spent_for_nobody_violate_d3() {
     judged(&arrived("long-queue", "store", (100, 0, 0, 30)), "D3", Verdict::Violated, Some("services.store.queue"));

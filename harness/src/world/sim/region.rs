@@ -169,6 +169,7 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
             .map(|host| SocketAddr::new(address(host), draw::CANARY_PORT))
             .collect(),
         triers: if parts.gathered.tries_stores { draw::triers(region) } else { Vec::new() },
+        doubted: draw::doubted(parts.graph, parts.placement, parts.gathered),
         probes,
     }
 }

@@ -1,0 +1,175 @@
+//! Owns returns of many at once to those who grant what they need within limits: who came back in time, and whom they had
+//! nothing for. Refuses to say which limit is to blame.
+//!
+//! Who grants speaks of its callers here: how often it was asked, and how many it turned away.
+
+use super::culprit::{Root, Trace};
+use super::finding::{Victim, sorted};
+use super::s5::stuck_after;
+use super::{Entry, Outcome, Run};
+use crate::event::{Detail, EventId};
+use crate::judgement::{InvariantResult, Link};
+use crate::timeline::Recovery;
+use crate::verdict::Verdict;
+use fixtures::graph::{Need, Service};
+use fixtures::name::ServiceName;
+use fixtures::unit::Span;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewer at once are no fleet.
+pub(super) const FLEET_MIN: usize = 2;
+/// Events kept as evidence of one return.
+const EVIDENCE_MAX: usize = 5;
+
+/// Instances of one service whose power returned at once, and one need of theirs.
+pub(super) struct Return<'a> {
+    pub(super) service: &'a Service,
+    pub(super) need: &'a Need,
+    pub(super) granter: &'a Service,
+    pub(super) recovery: Recovery,
+    /// All of them.
+    pub(super) fleet: Vec<usize>,
+    /// Those that were not active in time.
+    pub(super) late: Vec<usize>,
+    /// What tells that the granter turned some away meanwhile; nothing where it did not.
+    pub(super) turned_away: Vec<EventId>,
+}
+
+impl<'a> Run<'a> {
+    /// Every return of a fleet to a granter that was there, whose limits are wanted.
+    pub(super) fn returns(&self, wanted: impl Fn(&Service) -> bool) -> Vec<Return<'a>> {
+        let recoveries = self.timeline.recoveries(self.case.plan, self.case.scenario.windows.recovery);
+        let judged = recoveries.into_iter().filter(|recovery| !recovery.overtaken && !recovery.cut);
+        let mut returns = Vec::new();
+        for recovery in judged {
+            let late: BTreeSet<usize> = stuck_after(self, &recovery).into_iter().map(|one| one.instance).collect();
+            for service in &self.case.graph.services {
+                for need in &service.needs {
+                    let Some(granter) = self.case.graph.service(&need.from).filter(|granter| wanted(granter)) else {
+                        continue;
+                    };
+                    let fleet = self.returned(service, &recovery);
+                    if fleet.len() >= FLEET_MIN {
+                        let late = fleet.iter().copied().filter(|one| late.contains(one)).collect();
+                        let turned_away = self.turned_away(&granter.name, recovery.gate_ns, recovery.end_ns);
+                        returns.push(Return {
+                            service,
+                            need,
+                            granter,
+                            recovery: recovery.clone(),
+                            fleet,
+                            late,
+                            turned_away,
+                        });
+                    }
+                }
+            }
+        }
+        returns
+    }
+
+    /// Instances of a service on the hosts whose power returned.
+    fn returned(&self, service: &Service, recovery: &Recovery) -> Vec<usize> {
+        let Some((_, step)) = self.case.plan.step(&recovery.step).filter(|(_, step)| step.is_power()) else {
+            return Vec::new();
+        };
+        let placement = self.case.placement;
+        let is_back = |&index: &usize| {
+            let instance = &placement.instances[index];
+            instance.service == service.name && step.changes.contains(&placement.hosts[instance.host].name)
+        };
+        (0..placement.instances.len()).filter(is_back).collect()
+    }
+
+    /// What tells that a granter turned somebody away who needs something, between two moments.
+    pub(super) fn turned_away(&self, granter: &ServiceName, from_ns: u64, to_ns: u64) -> Vec<EventId> {
+        let tells = self.events.iter().filter(|event| {
+            matches!(&event.detail, Detail::Arrived { needs, refused, .. } if *needs > 0 && *refused > 0)
+                && event.place.service.as_ref() == Some(granter)
+                && (from_ns..=to_ns).contains(&event.t_ns)
+        });
+        tells.take(EVIDENCE_MAX).map(|event| event.id).collect()
+    }
+}
+
+/// Judges returns of fleets: violated where one was held up by a granter, and `root` is what that is blamed for.
+pub(super) fn judge(
+    run: &Run<'_>,
+    entry: &Entry,
+    returns: &[Return<'_>],
+    would_do: &str,
+    root: impl Fn(&Return<'_>) -> Root,
+) -> Outcome {
+    let bad: Vec<&Return<'_>> = returns.iter().filter(|one| one.is_held_up()).collect();
+    let good: Vec<&Return<'_>> = returns.iter().filter(|one| one.late.is_empty()).collect();
+    let (verdict, told) = match (bad.is_empty(), good.is_empty()) {
+        (false, _) => (Verdict::Violated, bad.clone()),
+        (true, false) => (Verdict::Held, good),
+        (true, true) => (Verdict::NotJudged, Vec::new()),
+    };
+    let texts: BTreeSet<String> = told.iter().map(|one| one.text(run)).collect();
+    let reason = match verdict {
+        Verdict::NotJudged => would_do.to_owned(),
+        _ => texts.into_iter().collect::<Vec<_>>().join("; "),
+    };
+    let limit = Span(run.case.scenario.windows.recovery).to_string();
+    let result = InvariantResult {
+        id: entry.id.to_owned(),
+        aspect: None,
+        verdict,
+        reason,
+        thresholds: BTreeMap::from([("recovery".to_owned(), limit)]),
+        evidence: sorted(
+            told.iter().flat_map(|one| std::iter::once(one.recovery.event).chain(one.turned_away.iter().copied())),
+        ),
+    };
+    let victims = bad.iter().flat_map(|one| one.victims(run, &root(one))).collect();
+    Outcome { results: vec![result], findings: run.findings(entry.id, victims) }
+}
+
+impl Return<'_> {
+    /// Whether some were late because the granter had nothing for them.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.late.is_empty() && !self.turned_away.is_empty()
+    }
+
+    /// `2 of 4 instances of `web` were not active within 6s`, or that all were.
+    pub(super) fn text(&self, run: &Run<'_>) -> String {
+        let limit = Span(run.case.scenario.windows.recovery);
+        let (all, late, name) = (self.fleet.len(), self.late.len(), &self.service.name);
+        if late > 0 {
+            return format!("{late} of {all} instances of `{name}` were not active within {limit}");
+        }
+        let names = self.fleet.iter().map(|&index| &run.case.placement.instances[index].name);
+        let (gate, deadline) = (self.recovery.gate_ns, self.recovery.deadline_ns);
+        let last = names
+            .filter_map(|name| run.timeline.first_active(name, gate, deadline))
+            .map(|span| span.from_ns)
+            .max()
+            .unwrap_or(gate);
+        let ms = last.saturating_sub(gate) / 1_000_000;
+        format!("{all} instances of `{name}` were active {ms} ms after power-on")
+    }
+
+    /// Those that were late, with the granter's limit as their root.
+    pub(super) fn victims(&self, run: &Run<'_>, root: &Root) -> Vec<Victim> {
+        let victim = |&index: &usize| {
+            let instance = &run.case.placement.instances[index];
+            let link = Link {
+                who: instance.name.to_string(),
+                waits_for: self.granter.name.to_string(),
+                how: format!("need {}, turned away", self.need.kind),
+                since_ns: self.recovery.gate_ns,
+                evidence: std::iter::once(self.recovery.event).chain(self.turned_away.iter().copied()).collect(),
+            };
+            Victim {
+                instance: Some(instance.name.clone()),
+                zone: instance.zone.clone(),
+                from_ns: self.recovery.gate_ns,
+                to_ns: self.recovery.end_ns,
+                trace: Trace { links: vec![link], root: Some(root.clone()) },
+            }
+        };
+        self.late.iter().map(victim).collect()
+    }
+}

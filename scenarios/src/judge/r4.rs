@@ -1,0 +1,38 @@
+//! R4, limits survive recovery. Refuses to judge how fast something is granted; that is R7's.
+//!
+//! *Statement*: a quota that is enough for everybody is enough for everybody who comes back at once.
+//!
+//! *Experiment*: all who need something that is granted up to a quota lose power, and what they had been granted with it;
+//! whoever granted it stays.
+//!
+//! *Oracle*: after each power-on, each instance that needs something of a service with a quota is active within
+//! `windows.recovery` (s, from the scenario), or nobody was turned away there. Limit: 0 instances.
+//!
+//! *Horizon*: two or more instances with such a need came back at once, in a recovery that had its whole time.
+//!
+//! *Inconclusive*: nothing of its own.
+
+use super::culprit::{Cause, Root};
+use super::granting::{self, Return};
+use super::{Entry, Outcome, Run};
+use fixtures::graph::Service;
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "R4",
+    title: "limits survive recovery",
+    statement: "A quota that is enough for everybody is enough for everybody who comes back at once.",
+    judge,
+};
+
+fn judge(run: &Run<'_>) -> Outcome {
+    let has_quota = |granter: &Service| granter.grants.is_some_and(|grants| grants.most.is_some());
+    let root = |one: &Return<'_>| Root {
+        service: one.granter.name.clone(),
+        dependency: None,
+        setting: Some(format!("services.{}.grants.counts", one.granter.name)),
+        cause: Cause::CountsTheLost,
+    };
+    let would_do = "nobody came back who needs something that is granted up to a quota: the loss of power of two instances \
+                    that need something of a service with `grants.most` would do";
+    granting::judge(run, &ENTRY, &run.returns(has_quota), would_do, root)
+}

@@ -43,6 +43,8 @@ pub struct Settings {
     pub election: Nanos,
     /// Whether a leader says "stored" before anybody else has it: the defect that A1 and A3 look for.
     pub early: bool,
+    /// Entries sent in one heartbeat to a member that lags behind; `None`: all that fit, one message after the other.
+    pub step: Option<usize>,
 }
 
 /// Who waits for something to be decided or read.

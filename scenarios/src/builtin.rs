@@ -81,6 +81,8 @@ const SCENARIOS: &[(&str, &str, &str)] = built_in!(
     "waits-to-be-told-repaired",
     "old-news",
     "old-news-repaired",
+    "copies-at-once",
+    "copies-at-once-repaired",
     "counts-the-lost",
     "counts-the-lost-repaired",
     "one-by-one",

@@ -33,6 +33,7 @@ mod r2;
 mod r3;
 mod r4;
 mod r5;
+mod r6;
 mod r7;
 mod r8;
 mod r9;
@@ -120,6 +121,7 @@ pub fn catalogue() -> &'static [Entry] {
         r3::ENTRY,
         r4::ENTRY,
         r5::ENTRY,
+        r6::ENTRY,
         r7::ENTRY,
         r8::ENTRY,
         r9::ENTRY,

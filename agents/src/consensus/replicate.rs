@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Bytes of entries in one message, about: it travels as one line of a header.
 const ENTRIES_BYTES_MAX: usize = 12 * 1024;
+/// Who misses so many entries lags behind: fewer are on their way to it.
+const LAGS_FROM: u64 = 8;
 /// Signs of life that may be under way to one member: a silent one is not asked ever more often.
 const OPEN_MAX: u32 = 4;
 
@@ -40,11 +42,13 @@ struct Peer {
     busy: bool,
     /// Messages under way.
     open: u32,
+    /// Lagging behind, it may be sent entries: once in a heartbeat.
+    turn: bool,
 }
 
 impl Lead {
     pub(super) fn new(now: Nanos, members: usize, begins: Index) -> Self {
-        let peer = Peer { next: begins, matched: 0, heard_at: now, round: 0, busy: false, open: 0 };
+        let peer = Peer { next: begins, matched: 0, heard_at: now, round: 0, busy: false, open: 0, turn: true };
         let (puts, reads) = (BTreeMap::new(), Vec::new());
         Self { heartbeat_at: now, begins, round: 0, peers: vec![peer; members], puts, reads }
     }
@@ -76,6 +80,7 @@ impl Consensus {
         let majority = self.majority();
         let Role::Leader(lead) = &mut self.role else { return };
         lead.heartbeat_at = now.saturating_add(self.settings.heartbeat);
+        lead.peers.iter_mut().for_each(|peer| peer.turn = true);
         let lives = |(member, peer): (MemberId, &Peer)| {
             u64::from(member == me || now <= peer.heard_at.saturating_add(election.saturating_mul(2)))
         };
@@ -101,14 +106,16 @@ impl Consensus {
         let Role::Leader(lead) = &mut self.role else { return };
         let round = lead.round;
         let Some(peer) = lead.peers.get_mut(to as usize) else { return };
-        let heavy = !peer.busy && peer.next <= last;
+        let step = self.settings.step.filter(|_| last.saturating_sub(peer.next) >= LAGS_FROM);
+        let heavy = !peer.busy && peer.next <= last && (step.is_none() || std::mem::take(&mut peer.turn));
         if !heavy && (!sign_of_life || peer.open >= OPEN_MAX) {
             return;
         }
         peer.busy |= heavy;
         peer.open += 1;
         let prev = peer.next.saturating_sub(1).min(last);
-        let entries = if heavy { self.log.from(prev + 1, ENTRIES_BYTES_MAX) } else { Vec::new() };
+        let mut entries = if heavy { self.log.from(prev + 1, ENTRIES_BYTES_MAX) } else { Vec::new() };
+        entries.truncate(step.unwrap_or(usize::MAX));
         let prev_term = self.log.term_at(prev).unwrap_or_default();
         let message = Message::Append { term: self.term, prev, prev_term, entries, commit: self.commit, last };
         let kind = FlightKind::Append { term: self.term, round, heavy };

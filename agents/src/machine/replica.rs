@@ -8,7 +8,7 @@ use super::role::Errand;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::InstanceConfig;
-use crate::consensus::message::{Letter, MemberId, Put};
+use crate::consensus::message::{Letter, MemberId, Message, Put};
 use crate::consensus::{Asker, Consensus, Effect, Outcome, Settings, Wish};
 use crate::few::Few;
 use crate::wire::{Ask, Failure, Reply};
@@ -42,6 +42,7 @@ impl Replica {
             heartbeat: replication.heartbeat_ns,
             election: replication.election_ns,
             early: config.acknowledge == Acknowledge::BeforeSync,
+            step: replication.step,
         };
         let consensus = Consensus::new(settings, seed);
         let reads = replication.reads;
@@ -82,6 +83,12 @@ impl Machine {
             Effect::Send { to, flight, message, timeout } => {
                 let Some(replication) = &self.role.config.store.replication else { return };
                 let Some(member) = replication.members.get(to as usize) else { return };
+                if let Message::Append { entries, .. } = &message {
+                    // The newest goes to everybody with its request; what somebody missed is read for it alone.
+                    let copied = entries.len().saturating_sub(1) as u64;
+                    let cost = copied.saturating_mul(self.role.config.interval_ns);
+                    self.next_free = self.next_free.max(now).saturating_add(cost);
+                }
                 let ask = Ask::Member(Box::new(Letter { from: replica.me, message }));
                 let purpose = Purpose::Member { flight };
                 let (target, to, secure) = (to as usize, member.address, member.secure.clone());

@@ -13,6 +13,7 @@ use fixtures::graph::telemetry::{Alarms, Late, Missing, Over};
 use fixtures::graph::{Acknowledge, Attempts, Breaker, Call, Graph, Health, Need, Reach, Service, State, Strength};
 use fixtures::name::ServiceName;
 use fixtures::placement::Placement;
+use fixtures::unit::Rate;
 use scenarios::fault::{Deploy, Fault, Push};
 use scenarios::judge::RETRY_SETTING;
 use scenarios::judgement::Finding;
@@ -73,6 +74,8 @@ fn repair(call: &mut Call, setting: Option<&str>) {
 const MISSES_REPAIRED: u32 = 4;
 /// How long a zone is watched, after it got over the change itself, in a rollout that is repaired: some windows of a canary.
 const BAKE_REPAIRED: Duration = Duration::from_secs(6);
+/// Entries a second that a leader copies which is repaired.
+const COPIES_REPAIRED: Rate = Rate { milli_per_s: 14_000 };
 /// Age at which items of a queue that is repaired expire: about as long as a customer waits.
 const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
 
@@ -171,6 +174,7 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
                 repair(call, words.next());
             }
         }
+        ("replication", Some("copies")) => service.store.replication.as_mut()?.copies = Some(COPIES_REPAIRED),
         ("replication", Some("reads")) => service.store.replication.as_mut()?.reads = Reads::Agreed,
         ("replication", None) => service.store.replication = StoreSettings::of(service.state).replication,
         ("torn-end", None) => service.store.torn_end = TornEnd::Cut,

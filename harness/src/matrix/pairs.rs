@@ -13,7 +13,7 @@ pub struct Expected {
     pub setting: String,
 }
 
-/// A scenario with a defect, whose twin is `NAME-repaired`.
+/// A scenario with a defect, whose twin is `NAME-repaired` where the defect is in its graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     /// Its name.
@@ -25,7 +25,11 @@ pub struct Pair {
 impl Pair {
     /// The name of its twin.
     pub fn twin(&self) -> String {
-        format!("{}-repaired", self.scenario)
+        match self.scenario {
+            // The defect is in the day.
+            "bad-push" => "bad-push-by-zone".to_owned(),
+            name => format!("{name}-repaired"),
+        }
     }
 }
 
@@ -57,6 +61,7 @@ const LINES: &[Line] = &[
     ("cloudflare-2023", "Z3", "queue", "", "services.queue.zones"),
     ("cloudflare-2023", "Z5", "queue", "", "services.queue.zones"),
     ("one-attempt", "Z4", "api", "store", "services.api.calls.store.attempts"),
+    ("bad-push", "Z6", "api", "", "faults.bad-push.bake-time"),
     ("averaged-alarms", "Z7", "telemetry", "", "telemetry.alarms.over"),
     ("shift-stuck", "Z8", "api", "store", "services.api.calls.store.attempts"),
     ("flapping-scaler", "Z9", "web", "", "services.web.scale.missing"),
@@ -83,6 +88,7 @@ const LINES: &[Line] = &[
     ("stale-queue", "R3", "orders", "", "services.orders.backlog"),
     ("counts-the-lost", "R4", "addresses", "", "services.addresses.grants.counts"),
     ("cold-cache", "R5", "cache", "store", "services.cache.cache"),
+    ("copies-at-once", "R6", "store", "", "services.store.replication.copies"),
     ("google-2025", "R2", "service-control", "policies", "services.service-control.needs.policy.backoff"),
     ("aws-2021", "D2", "console", "clients", "services.console.calls.clients.attempts"),
     ("s3-2017", "R7", "metadata", "", "services.metadata.grants.rate"),

@@ -102,6 +102,8 @@ pub(super) enum Cause {
     WaitsToBeTold,
     /// It takes what was so for what is so.
     OldNews,
+    /// It gives who comes back all that it missed at once.
+    CopiesAtOnce,
     /// It will not start from its own file, whose end is torn.
     RefusesTorn,
     /// Another version was rolled out to it; how, in a sentence.

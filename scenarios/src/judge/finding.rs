@@ -279,6 +279,7 @@ fn sentence(root: &Root) -> String {
         | Cause::WritesTwice
         | Cause::WaitsToBeTold
         | Cause::OldNews
+        | Cause::CopiesAtOnce
         | Cause::FallsBack => sentence_of_a_return(&root.cause, service, &on),
     }
 }
@@ -299,6 +300,9 @@ fn sentence_of_a_return(cause: &Cause, service: &ServiceName, on: &str) -> Strin
             )
         }
         Cause::WaitsToBeTold => format!("`{service}` takes no requests after a start until `{on}` tells it to"),
+        Cause::CopiesAtOnce => {
+            format!("`{service}` copied all that a member had missed at once, with the capacity that customers needed")
+        }
         Cause::OldNews => {
             format!("`{service}` took what it was told late for what is so now, and alarmed on what was over")
         }

@@ -54,9 +54,9 @@ fn a_pace_that_a_fleet_outwaits_violates_r7() {
 #[test]
 fn without_limits_or_caches_nothing_of_that_is_judged() {
     let mut world = World::new("minimal");
-    world.scenario.invariants = ["R4", "R5", "R7", "R9", "A2"].map(str::to_owned).to_vec();
+    world.scenario.invariants = ["R4", "R5", "R6", "R7", "R8", "R9", "A2"].map(str::to_owned).to_vec();
     let judgement = world.judged();
-    for id in ["R4", "R5", "R7", "R9", "A2"] {
+    for id in ["R4", "R5", "R6", "R7", "R8", "R9", "A2"] {
         judged(&judgement, id, Verdict::NotJudged, None);
         assert!(of(&judgement, id).reason.contains("would do"), "{}", of(&judgement, id).reason);
     }
@@ -84,6 +84,52 @@ fn a_zone_whose_instances_all_stand_by_violates_r9() {
     judged(&standing_by(2), "R9", Verdict::Violated, Some("services.web.scale.on-start"));
     judged(&standing_by(1), "R9", Verdict::Held, None);
     judged(&standing_by(0), "R9", Verdict::Held, None);
+}
+
+/// Customers of a zone that kept its power, from the return of another zone's on: so many answered, of ten.
+fn beside_a_return(answered: u64) -> Judgement {
+    let mut world = World::new("copies-at-once");
+    world.customers = Box::new(move |zone, phase, control| {
+        let harmed = zone.as_str() == "az2" && matches!(phase, Phase::Recovery | Phase::Quiet) && !control;
+        let ok = if harmed { answered } else { 10 };
+        (ok, vec![("missing:store", 10 - ok)].into_iter().filter(|(_, count)| *count > 0).collect(), 2_000)
+    });
+    world.judged()
+}
+
+#[test]
+fn customers_who_fail_for_what_is_copied_violate_r6() {
+    let bad = beside_a_return(4);
+    assert_eq!(of(&bad, "R6").verdict, Verdict::Violated, "{}", of(&bad, "R6").reason);
+    let finding = bad.findings.iter().find(|finding| finding.invariant == "R6").expect("a finding");
+    assert_eq!(finding.setting.as_deref(), Some("services.store.replication.copies"));
+    judged(&beside_a_return(10), "R6", Verdict::Held, None);
+}
+
+/// An alarm on failures of the prices of a zone, so long after telemetry is back.
+fn alarmed(zone: &str, after_ms: u64) -> Judgement {
+    let mut world = World::new("old-news");
+    let played = world.played();
+    let healed = |event: &&scenarios::event::Event| matches!(&event.detail, Detail::StepDone { step, .. } if step.contains("telemetry-dark.heal"));
+    let at_ms = played.iter().find(healed).expect("it comes back").t_ns / 1_000_000 + after_ms;
+    let place = Place { service: Some(service("telemetry")), ..Place::default() };
+    let detail = Detail::Alarm {
+        about_zone: fixtures::name::ZoneName::new(zone).ok(),
+        about: service("prices"),
+        raised: true,
+        cause: Some(scenarios::event::AlarmCause::Failing),
+        failed: 9,
+        requests: 20,
+    };
+    world.push(at_ms, By::Witness, place, detail);
+    judge(&world.case(), &world.recorded())
+}
+
+#[test]
+fn an_alarm_on_what_is_over_violates_r8() {
+    judged(&alarmed("az1", 1_000), "R8", Verdict::Violated, Some("telemetry.alarms.late"));
+    // Nothing was over there: whatever it alarms on is of now.
+    judged(&alarmed("az2", 1_000), "R8", Verdict::Held, None);
 }
 
 /// What a key without an acknowledgement came to, wherever it was looked for.

@@ -107,7 +107,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(
         unknown.expect("told").help.as_deref(),
         Some(
-            "there are: Z1, S5, A1, A2, A3, A4, A5, R1, R2, R3, R4, R5, R7, R8, R9, S1, S2, S3, S4, S6, S7, S8, S9, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, D1, D2, D3, D4, D5, D6, D7, D8, \
+            "there are: Z1, S5, A1, A2, A3, A4, A5, R1, R2, R3, R4, R5, R6, R7, R8, R9, S1, S2, S3, S4, S6, S7, S8, S9, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, D1, D2, D3, D4, D5, D6, D7, D8, \
              D9, O1, O2, O3, standard"
         )
     );

@@ -43,8 +43,9 @@ pub struct Settings {
     pub election: Nanos,
     /// Whether a leader says "stored" before anybody else has it: the defect that A1 and A3 look for.
     pub early: bool,
-    /// Entries sent in one heartbeat to a member that lags behind; `None`: all that fit, one message after the other.
-    pub step: Option<usize>,
+    /// From one entry sent to a member that lags behind to the next, on average; `None`: all that fit, one message after the
+    /// other.
+    pub copying: Option<Nanos>,
 }
 
 /// Who waits for something to be decided or read.
@@ -104,6 +105,8 @@ pub enum Effect {
         /// Its value.
         value: String,
     },
+    /// So many entries were read again for a member that had missed them, and are with it.
+    Copied(u64),
     /// Tell somebody here how its wish ended.
     Done {
         /// Its number.
@@ -125,11 +128,11 @@ enum FlightKind {
     Hello,
     /// In the ballot with this number.
     Ballot(u64),
-    /// In this term, in this round of signs of life; heavy ones carry entries.
+    /// In this term, in this round of signs of life, with so many entries.
     Append {
         term: Term,
         round: u64,
-        heavy: bool,
+        entries: usize,
     },
     /// A wish, handed on to the leader.
     Wish(Asker, Wish),
@@ -260,7 +263,7 @@ impl Consensus {
         match kind {
             FlightKind::Hello => self.greeted(now, to, answer, fx),
             FlightKind::Ballot(ballot) => self.ballot_answered(now, to, ballot, answer, fx),
-            FlightKind::Append { term, round, heavy } => self.followed(now, to, (term, round, heavy), answer, fx),
+            FlightKind::Append { term, round, entries } => self.followed(now, to, (term, round, entries), answer, fx),
             FlightKind::Wish(asker, wish) => self.wish_answered(to, asker, wish, answer, fx),
         }
     }

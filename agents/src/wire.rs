@@ -399,6 +399,10 @@ pub enum Note {
         late: u64,
         /// Asks for what others need.
         needs: u64,
+        /// Of those, denied because there is no more of it.
+        denied: u64,
+        /// Of those, put off because they came too soon after others.
+        postponed: u64,
     },
     /// Calls of an operation that changes something since the last such note.
     Tap {

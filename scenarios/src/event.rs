@@ -223,6 +223,12 @@ pub enum Detail {
         /// Asks of others for what they need to start, which are none of the requests for work.
         #[serde(default, skip_serializing_if = "none")]
         needs: u64,
+        /// Of those, denied because there is no more of it.
+        #[serde(default, skip_serializing_if = "none")]
+        denied: u64,
+        /// Of those, put off because they came too soon after others.
+        #[serde(default, skip_serializing_if = "none")]
+        postponed: u64,
     },
     /// Calls of an operation that changes something, counted where they arrived since the last such event.
     Tap {

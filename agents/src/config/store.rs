@@ -35,9 +35,9 @@ pub struct ReplicationConfig {
     /// What a read gives.
     #[serde(default)]
     pub reads: Reads,
-    /// Entries copied in one heartbeat to a member that lags behind; `None`: all that it misses.
+    /// From one entry copied to a member that lags behind to the next, in nanoseconds; `None`: all that it misses, at once.
     #[serde(default)]
-    pub step: Option<usize>,
+    pub copy_ns: Option<u64>,
 }
 
 impl ReplicationConfig {
@@ -63,10 +63,7 @@ pub(super) fn of(region: &Region<'_>, zone: &ZoneName, service: &Service) -> Sto
             heartbeat_ns: nanos(replication.heartbeat),
             election_ns: nanos(replication.election_timeout),
             reads: replication.reads,
-            step: replication.copies.map(|rate| {
-                let each_ns = nanos(rate.interval()).max(1);
-                usize::try_from(nanos(replication.heartbeat) / each_ns).unwrap_or(usize::MAX).max(1)
-            }),
+            copy_ns: replication.copies.map(|rate| nanos(rate.interval()).max(1)),
         }
     });
     let StoreSettings { cache, backlog, torn_end, .. } = service.store;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Bytes of entries in one message, about: it travels as one line of a header.
 const ENTRIES_BYTES_MAX: usize = 12 * 1024;
-/// Who misses so many entries lags behind: fewer are on their way to it.
+/// Whose next entry is so many before the last one lags behind: fewer are on their way to it.
 const LAGS_FROM: u64 = 8;
 /// Signs of life that may be under way to one member: a silent one is not asked ever more often.
 const OPEN_MAX: u32 = 4;
@@ -42,13 +42,23 @@ struct Peer {
     busy: bool,
     /// Messages under way.
     open: u32,
-    /// Lagging behind, it may be sent entries: once in a heartbeat.
-    turn: bool,
+    /// Lagging behind, it may be sent so many entries, counted up to `turns_until`.
+    turns: usize,
+    turns_until: Nanos,
 }
 
 impl Lead {
     pub(super) fn new(now: Nanos, members: usize, begins: Index) -> Self {
-        let peer = Peer { next: begins, matched: 0, heard_at: now, round: 0, busy: false, open: 0, turn: true };
+        let peer = Peer {
+            next: begins,
+            matched: 0,
+            heard_at: now,
+            round: 0,
+            busy: false,
+            open: 0,
+            turns: 1,
+            turns_until: now,
+        };
         let (puts, reads) = (BTreeMap::new(), Vec::new());
         Self { heartbeat_at: now, begins, round: 0, peers: vec![peer; members], puts, reads }
     }
@@ -62,6 +72,15 @@ impl Lead {
     pub(super) fn confirmed(&self, me: MemberId, voters: &[bool], majority: usize) -> u64 {
         let of = |(member, peer): (MemberId, &Peer)| if member == me { self.round } else { peer.round };
         nth_of_voters((0..).zip(&self.peers).map(of), voters, majority)
+    }
+}
+
+impl Peer {
+    /// What time has brought it, at so much for each entry; never more than `most` at once.
+    fn gain(&mut self, now: Nanos, each: Nanos, most: Nanos) {
+        let gained = now.saturating_sub(self.turns_until) / each;
+        self.turns_until = self.turns_until.saturating_add(gained.saturating_mul(each));
+        self.turns = usize::try_from((self.turns as u64).saturating_add(gained).min(most)).unwrap_or(usize::MAX);
     }
 }
 
@@ -80,7 +99,10 @@ impl Consensus {
         let majority = self.majority();
         let Role::Leader(lead) = &mut self.role else { return };
         lead.heartbeat_at = now.saturating_add(self.settings.heartbeat);
-        lead.peers.iter_mut().for_each(|peer| peer.turn = true);
+        if let Some(copying) = self.settings.copying {
+            let most = self.settings.heartbeat / copying + 1;
+            lead.peers.iter_mut().for_each(|peer| peer.gain(now, copying, most));
+        }
         let lives = |(member, peer): (MemberId, &Peer)| {
             u64::from(member == me || now <= peer.heard_at.saturating_add(election.saturating_mul(2)))
         };
@@ -106,8 +128,8 @@ impl Consensus {
         let Role::Leader(lead) = &mut self.role else { return };
         let round = lead.round;
         let Some(peer) = lead.peers.get_mut(to as usize) else { return };
-        let step = self.settings.step.filter(|_| last.saturating_sub(peer.next) >= LAGS_FROM);
-        let heavy = !peer.busy && peer.next <= last && (step.is_none() || std::mem::take(&mut peer.turn));
+        let lags = self.settings.copying.is_some() && last.saturating_sub(peer.next) >= LAGS_FROM;
+        let heavy = !peer.busy && peer.next <= last && (!lags || peer.turns > 0);
         if !heavy && (!sign_of_life || peer.open >= OPEN_MAX) {
             return;
         }
@@ -115,10 +137,14 @@ impl Consensus {
         peer.open += 1;
         let prev = peer.next.saturating_sub(1).min(last);
         let mut entries = if heavy { self.log.from(prev + 1, ENTRIES_BYTES_MAX) } else { Vec::new() };
-        entries.truncate(step.unwrap_or(usize::MAX));
+        if lags {
+            entries.truncate(peer.turns);
+            peer.turns -= entries.len();
+        }
         let prev_term = self.log.term_at(prev).unwrap_or_default();
+        let sent = entries.len();
         let message = Message::Append { term: self.term, prev, prev_term, entries, commit: self.commit, last };
-        let kind = FlightKind::Append { term: self.term, round, heavy };
+        let kind = FlightKind::Append { term: self.term, round, entries: sent };
         let effect = self.send(to, kind, message, self.settings.election.saturating_mul(2));
         fx.push(effect);
     }
@@ -169,7 +195,7 @@ impl Consensus {
         &mut self,
         now: Nanos,
         from: MemberId,
-        (term, round, heavy): (Term, u64, bool),
+        (term, round, entries): (Term, u64, usize),
         answer: Option<Answer>,
         fx: &mut Vec<Effect>,
     ) {
@@ -182,9 +208,13 @@ impl Consensus {
         let Role::Leader(lead) = &mut self.role else { return };
         let Some(peer) = lead.peers.get_mut(from as usize).filter(|_| term == self.term) else { return };
         peer.open = peer.open.saturating_sub(1);
-        peer.busy &= !heavy;
+        peer.busy &= entries == 0;
         let Some(Answer::Append { agrees, at, .. }) = answer else { return };
         (peer.heard_at, peer.round) = (now, peer.round.max(round));
+        // The newest goes to everybody with its request; what somebody had missed was read for it alone.
+        if entries > 1 {
+            fx.push(Effect::Copied(entries as u64 - 1));
+        }
         if agrees {
             peer.matched = peer.matched.max(at.min(last));
             peer.next = peer.next.max(peer.matched + 1);

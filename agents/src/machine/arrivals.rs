@@ -7,7 +7,7 @@
 
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output};
-use crate::wire::Note;
+use crate::wire::{Failure, Note};
 
 /// How often arrivals are told to the witness.
 const TOLD_EVERY_NS: Nanos = 1_000_000_000;
@@ -21,6 +21,8 @@ pub(super) struct Arrivals {
     refused: u64,
     late: u64,
     needs: u64,
+    denied: u64,
+    postponed: u64,
 }
 
 impl Machine {
@@ -56,6 +58,14 @@ impl Machine {
         self.arrivals.refused += 1;
     }
 
+    /// What was needed was not granted: there is no more of it, or not yet.
+    pub(super) fn count_not_granted(&mut self, why: Failure) {
+        match why {
+            Failure::Denied => self.arrivals.denied += 1,
+            _ => self.arrivals.postponed += 1,
+        }
+    }
+
     /// The last one was taken in, and its time will be up before its turn.
     pub(super) fn count_late(&mut self) {
         self.arrivals.late += 1;
@@ -63,8 +73,9 @@ impl Machine {
 
     /// Tells the witness.
     pub(super) fn note_arrivals(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let Arrivals { since, received, again, refused, late, needs } = std::mem::take(&mut self.arrivals);
+        let Arrivals { since, received, again, refused, late, needs, denied, postponed } =
+            std::mem::take(&mut self.arrivals);
         let over_ns = now.saturating_sub(since);
-        out.push(Output::Note(Note::Arrived { over_ns, received, again, refused, late, needs }));
+        out.push(Output::Note(Note::Arrived { over_ns, received, again, refused, late, needs, denied, postponed }));
     }
 }

@@ -8,7 +8,7 @@ use super::role::Errand;
 use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::config::InstanceConfig;
-use crate::consensus::message::{Letter, MemberId, Message, Put};
+use crate::consensus::message::{Letter, MemberId, Put};
 use crate::consensus::{Asker, Consensus, Effect, Outcome, Settings, Wish};
 use crate::few::Few;
 use crate::wire::{Ask, Failure, Reply};
@@ -42,7 +42,7 @@ impl Replica {
             heartbeat: replication.heartbeat_ns,
             election: replication.election_ns,
             early: config.acknowledge == Acknowledge::BeforeSync,
-            step: replication.step,
+            copying: replication.copy_ns,
         };
         let consensus = Consensus::new(settings, seed);
         let reads = replication.reads;
@@ -83,12 +83,6 @@ impl Machine {
             Effect::Send { to, flight, message, timeout } => {
                 let Some(replication) = &self.role.config.store.replication else { return };
                 let Some(member) = replication.members.get(to as usize) else { return };
-                if let Message::Append { entries, .. } = &message {
-                    // The newest goes to everybody with its request; what somebody missed is read for it alone.
-                    let copied = entries.len().saturating_sub(1) as u64;
-                    let cost = copied.saturating_mul(self.role.config.interval_ns);
-                    self.next_free = self.next_free.max(now).saturating_add(cost);
-                }
                 let ask = Ask::Member(Box::new(Letter { from: replica.me, message }));
                 let purpose = Purpose::Member { flight };
                 let (target, to, secure) = (to as usize, member.address, member.secure.clone());
@@ -101,6 +95,10 @@ impl Machine {
             }
             Effect::Save { record, key, value } => {
                 out.push(Output::Append { id: RequestId(RECORD | record), key: key.to_owned(), value, sync: true });
+            }
+            Effect::Copied(entries) => {
+                let cost = entries.saturating_mul(self.role.config.interval_ns);
+                self.next_free = self.next_free.max(now).saturating_add(cost);
             }
             Effect::Done { asker, outcome } => self.wish_done(RequestId(asker), outcome, out),
         }

@@ -49,7 +49,15 @@ impl Role {
         };
         let checked = match config.health {
             Health::Shallow => Vec::new(),
-            Health::Deep => calls_where(&|call: &CallConfig| call.strength == Strength::Hard),
+            // What another call may stand in for, and what stands in for another, is nobody's condition.
+            Health::Deep => {
+                let stands_alone = |index: usize| {
+                    let next = config.calls.get(index + 1);
+                    !config.calls[index].fallback && !next.is_some_and(|next| next.fallback)
+                };
+                let hard = calls_where(&|call: &CallConfig| call.strength == Strength::Hard);
+                hard.into_iter().filter(|&index| stands_alone(index)).collect()
+            }
         };
         Self {
             work_ns: nanos(config.work),

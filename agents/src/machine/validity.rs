@@ -78,7 +78,7 @@ impl Machine {
             return Reply { error: Some(Failure::Denied), ..reply };
         }
         if let Some(Err(error)) = self.role.config.grants.map(|limits| self.granted.take(now, &limits, holder)) {
-            self.count_turned_away();
+            self.count_not_granted(error);
             return Reply { error: Some(error), ..reply };
         }
         let felt = self.felt.grants.as_ref();

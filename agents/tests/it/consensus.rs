@@ -53,7 +53,7 @@ impl Group {
             heartbeat: HEARTBEAT,
             election: ELECTION,
             early: false,
-            step: None,
+            copying: None,
         };
         let member = |_| Member { mind: None, life: 0, disk: Vec::new(), unsaved: Vec::new(), askers: BTreeMap::new() };
         Self {
@@ -148,6 +148,7 @@ impl Group {
                 let at = behind.max().unwrap_or_default().max(self.now + takes);
                 self.enter(at, Happening::Saved { member, life, record });
             }
+            Effect::Copied(_) => {}
             Effect::Done { asker, outcome } => {
                 assert!(self.done.insert(asker, outcome).is_none(), "a wish ends once");
             }
@@ -372,9 +373,9 @@ fn a_member_without_its_disk_votes_only_after_it_has_learnt_everything() {
 }
 
 /// Entries that a member has decided which missed forty of them, so many signs of life after it is heard again.
-fn caught_up(step: Option<usize>, heartbeats: u64) -> usize {
+fn caught_up(copying: Option<u64>, heartbeats: u64) -> usize {
     let mut group = Group::new(&[true; 3], 5);
-    group.settings.step = step;
+    group.settings.copying = copying;
     let mut group = group.started();
     group.pass(5_000 * MS);
     let leader = group.leader().expect("one leads");
@@ -396,7 +397,7 @@ fn caught_up(step: Option<usize>, heartbeats: u64) -> usize {
 
 #[test]
 fn a_member_that_lags_is_given_what_it_missed_step_by_step() {
-    let given = caught_up(Some(1), 10);
+    let given = caught_up(Some(HEARTBEAT), 10);
     assert!((5..=10).contains(&given), "{given} entries in ten signs of life");
     assert_eq!(caught_up(None, 10), 0, "it had all of it before");
 }
@@ -438,7 +439,7 @@ fn whatever_happens_nothing_acknowledged_is_lost_and_no_read_is_old() {
 
 fn chaos(seed: u64) {
     let mut group = Group::new(&vec![true; [3, 3, 5][seed as usize % 3]], seed);
-    group.settings.step = [None, Some(2)][seed as usize % 2];
+    group.settings.copying = [None, Some(HEARTBEAT / 2)][seed as usize % 2];
     let mut group = group.started();
     group.pass(5_000 * MS);
     let count = group.members.len();

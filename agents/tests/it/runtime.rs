@@ -116,7 +116,7 @@ fn members() -> Vec<InstanceConfig> {
                 heartbeat_ns: 20_000_000,
                 election_ns: 100_000_000,
                 reads: Reads::Agreed,
-                step: None,
+                copy_ns: None,
             }),
             ..StoreConfig::default()
         },

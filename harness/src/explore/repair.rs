@@ -75,7 +75,7 @@ const MISSES_REPAIRED: u32 = 4;
 /// How long a zone is watched, after it got over the change itself, in a rollout that is repaired: some windows of a canary.
 const BAKE_REPAIRED: Duration = Duration::from_secs(6);
 /// Entries a second that a leader copies which is repaired.
-const COPIES_REPAIRED: Rate = Rate { milli_per_s: 14_000 };
+const COPIES_REPAIRED: Rate = Rate { milli_per_s: 30_000 };
 /// Age at which items of a queue that is repaired expire: about as long as a customer waits.
 const EXPIRY_REPAIRED: Duration = Duration::from_secs(1);
 
@@ -169,10 +169,9 @@ fn repaired_graph(graph: &Graph, finding: &Finding) -> Option<Graph> {
         ("lookups", Some(word)) => repair_lookups(&mut service.lookups, word)?,
         ("needs", Some(kind)) => repair_need(service, kind, words.next())?,
         ("calls", Some(to)) => {
+            let word = words.next();
             let calls = service.calls.iter_mut().filter(|call| call.to.as_str() == to);
-            for call in calls {
-                repair(call, words.next());
-            }
+            calls.for_each(|call| repair(call, word));
         }
         ("replication", Some("copies")) => service.store.replication.as_mut()?.copies = Some(COPIES_REPAIRED),
         ("replication", Some("reads")) => service.store.replication.as_mut()?.reads = Reads::Agreed,

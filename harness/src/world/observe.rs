@@ -144,8 +144,8 @@ fn told(note: Note) -> Detail {
             Detail::Need { need, from, outcome, attempts }
         }
         Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
-        Note::Arrived { over_ns, received, again, refused, late, needs } => {
-            Detail::Arrived { over_ns, received, again, refused, late, needs }
+        Note::Arrived { over_ns, received, again, refused, late, needs, denied, postponed } => {
+            Detail::Arrived { over_ns, received, again, refused, late, needs, denied, postponed }
         }
         Note::Tap { operation, calls, refused } => Detail::Tap { operation, calls, refused },
         Note::Metrics { dropped } => Detail::Metrics { dropped },

@@ -218,7 +218,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
         },
         Detail::Probe { outcome: Life::Starting, cause: free(), took_us: 8 },
         Detail::Write { key: free(), outcome: WriteOutcome::Lost, stored_at: instances },
-        Detail::Arrived { over_ns: 5, received: 4, again: 3, refused: 1, late: 2, needs: 0 },
+        Detail::Arrived { over_ns: 5, received: 4, again: 3, refused: 1, late: 2, needs: 0, denied: 0, postponed: 0 },
         Detail::Tap { operation: free(), calls: 3, refused: 2 },
         Detail::Operation {
             key: free(),

@@ -37,24 +37,31 @@ const EVIDENCE_MAX: usize = 10;
 struct Doubted<'a> {
     failed: Option<&'a Event>,
     found: BTreeMap<&'a ServiceName, &'a Event>,
-    absent: BTreeMap<&'a ServiceName, &'a Event>,
+    /// With how many of its instances said so.
+    absent: BTreeMap<&'a ServiceName, (usize, &'a Event)>,
 }
 
 impl<'a> Doubted<'a> {
     /// A service that kept it, and another of whose instances none did.
-    fn halves(&self) -> Option<(&'a ServiceName, &'a ServiceName)> {
+    fn halves(&self, run: &Run<'_>) -> Option<(&'a ServiceName, &'a ServiceName)> {
         let (kept, _) = self.found.first_key_value()?;
-        let lacking = self.absent.keys().find(|name| !self.found.contains_key(*name))?;
+        let lacking = self.absent.keys().find(|name| !self.found.contains_key(*name) && self.is_absent(run, name))?;
         Some((kept, lacking))
     }
 
-    /// Whether every keeper has said something.
-    fn is_known(&self, keepers: &[&ServiceName]) -> bool {
-        keepers.iter().all(|name| self.found.contains_key(*name) || self.absent.contains_key(*name))
+    /// Whether each instance of a service has said that it is not there.
+    fn is_absent(&self, run: &Run<'_>, service: &ServiceName) -> bool {
+        let all = run.case.placement.instances.iter().filter(|instance| instance.service == *service).count();
+        self.absent.get(service).is_some_and(|(said, _)| *said == all)
+    }
+
+    /// Whether it is clear of every keeper.
+    fn is_known(&self, run: &Run<'_>, keepers: &[&ServiceName]) -> bool {
+        keepers.iter().all(|name| self.found.contains_key(*name) || self.is_absent(run, name))
     }
 
     fn evidence(&self) -> impl Iterator<Item = EventId> {
-        let told = self.found.values().chain(self.absent.values()).copied();
+        let told = self.found.values().copied().chain(self.absent.values().map(|(_, event)| *event));
         self.failed.into_iter().chain(told).map(|event| event.id)
     }
 }
@@ -63,8 +70,8 @@ fn judge(run: &Run<'_>) -> Outcome {
     let keepers: Vec<&ServiceName> = run.case.graph.keepers().into_iter().map(|keeper| &keeper.name).collect();
     let doubted = doubted(run);
     let known: Vec<(&str, &Doubted<'_>)> =
-        doubted.iter().filter(|(_, one)| one.is_known(&keepers)).map(|(key, one)| (*key, one)).collect();
-    let bad: Vec<(&str, &Doubted<'_>)> = known.iter().copied().filter(|(_, one)| one.halves().is_some()).collect();
+        doubted.iter().filter(|(_, one)| one.is_known(run, &keepers)).map(|(key, one)| (*key, one)).collect();
+    let bad: Vec<(&str, &Doubted<'_>)> = known.iter().copied().filter(|(_, one)| one.halves(run).is_some()).collect();
     let (verdict, reason) = match (known.len(), bad.first()) {
         (0, _) => {
             let reason = "no write without an acknowledgement could be read back from everybody who keeps writes: the loss \
@@ -72,7 +79,7 @@ fn judge(run: &Run<'_>) -> Outcome {
             (Verdict::NotJudged, reason.to_owned())
         }
         (all, Some((key, one))) => {
-            let halves = one.halves().map_or_else(String::new, |(kept, lacking)| {
+            let halves = one.halves(run).map_or_else(String::new, |(kept, lacking)| {
                 format!(": {key} is there at `{kept}` and not at `{lacking}`")
             });
             (Verdict::Violated, format!("of {} {} are half there{halves}", writes(all), bad.len()))
@@ -108,7 +115,9 @@ fn doubted<'a>(run: &Run<'a>) -> BTreeMap<&'a str, Doubted<'a>> {
             }
             WriteOutcome::Absent => {
                 let absent = &mut doubted.entry(key).or_default().absent;
-                absent.extend(service().map(|service| (service, event)));
+                if let Some(service) = service() {
+                    absent.entry(service).or_insert((0, event)).0 += 1;
+                }
             }
             WriteOutcome::Acknowledged | WriteOutcome::ReadBack | WriteOutcome::Lost | WriteOutcome::Unreadable => {}
         }
@@ -122,7 +131,7 @@ fn service_of<'a>(run: &Run<'a>, instance: &InstanceName) -> Option<&'a ServiceN
 
 /// Whoever hands one write to several, the last of which it lacks.
 fn victim(run: &Run<'_>, key: &str, doubted: &Doubted<'_>) -> Option<Victim> {
-    let (kept, lacking) = doubted.halves()?;
+    let (kept, lacking) = doubted.halves(run)?;
     let carries =
         |caller: &&fixtures::graph::Service| caller.calls.iter().filter(|call| call.carries_writes).count() > 1;
     let splits = run.case.graph.services.iter().find(carries)?;
@@ -136,7 +145,7 @@ fn victim(run: &Run<'_>, key: &str, doubted: &Doubted<'_>) -> Option<Victim> {
     };
     let links = vec![
         link(&splits.name, kept.to_string(), doubted.found.get(kept)),
-        link(&splits.name, lacking.to_string(), doubted.absent.get(lacking)),
+        link(&splits.name, lacking.to_string(), doubted.absent.get(lacking).map(|(_, event)| event)),
     ];
     let root = Root {
         service: splits.name.clone(),

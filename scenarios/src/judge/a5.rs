@@ -4,8 +4,8 @@
 //!
 //! *Experiment*: the witness reads each register of a replicated store at members of all zones, on both sides of a cut.
 //!
-//! *Oracle*: of two reads of one register, one after the other, the later never gives a value whose successor was written
-//! before the earlier read's value was begun to be written. The witness is one reader, wherever it asks. Limit: 0 reads.
+//! *Oracle*: of two reads of one register, one after the other, the later never gives a value whose write had been answered
+//! before the write of the earlier read's value began. The witness is one reader, wherever it asks. Limit: 0 reads.
 //! Source: monotonic reads, as in Terry et al., Session Guarantees for Weakly Consistent Replicated Data, PDIS 1994.
 //!
 //! *Horizon*: while a fault was in force, reads were answered in two zones, and a write was acknowledged.

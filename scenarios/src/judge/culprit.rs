@@ -6,10 +6,11 @@
 //! or where nothing further was seen. The root is the last link before the power: whoever leans on what a fault may
 //! take away, not the victim of the fault.
 
+use super::granting::Limit;
 use super::{Run, a4, commons, stateful};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
-use fixtures::graph::{Attempts, Strength};
+use fixtures::graph::{Attempts, Need, Strength};
 use fixtures::name::{ServiceName, ZoneName};
 use std::collections::BTreeMap;
 
@@ -299,7 +300,8 @@ fn turned_away(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
     let instance = &run.case.placement.instances[here];
     let since_ns = run.timeline.powered_since(run.host_name(here), at_ns);
     let needs = &run.case.graph.service(&instance.service)?.needs;
-    let need = needs.iter().find(|need| !run.turned_away(&need.from, since_ns, at_ns).is_empty())?;
+    let away = |need: &&Need, limit| !run.turned_away(&need.from, limit, since_ns, at_ns).is_empty();
+    let need = needs.iter().find(|need| away(need, Limit::Quota) || away(need, Limit::Pace))?;
     Some(need_hop(run, here, at_ns, need.kind.as_str(), &need.from, false, None))
 }
 

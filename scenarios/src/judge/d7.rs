@@ -7,7 +7,8 @@
 //!
 //! *Oracle*: for each service, in each outage and each recovery, first requests that reach it for one that reaches the
 //! entry <= 2 x what it was in the baseline, to which 20 requests are added: so many say nothing, and a rare operation must not
-//! look like a new way. Counted where they arrive; whoever is dark counts for nothing. 2: chosen; with one of two zones gone,
+//! look like a new way. Counted where they arrive; whoever is dark counts for nothing, and the witness's own looks, at most
+//! five a second at each instance, are taken off. 2: chosen; with one of two zones gone,
 //! those of the other are asked twice as often. A way that nobody has gone on a good day is a way that nobody knows
 //! (<https://aws.amazon.com/builders-library/avoiding-fallback-in-distributed-systems>).
 //!
@@ -37,6 +38,8 @@ pub(super) const ENTRY: Entry = Entry {
 
 /// How much more of it may be done.
 const PERCENT_MAX: u64 = 200;
+/// How often the witness looks at an instance that is not active (`KEEN` of the worlds): more often than on a good day.
+const LOOKS_PER_S: u64 = 5;
 /// Each tells once a second what has arrived: a shorter stretch holds the word of one and not of another.
 const STRETCH_MIN_NS: u64 = 3_000_000_000;
 /// What is asked for at most so much less is gone.
@@ -79,12 +82,15 @@ struct Asked<'a> {
     segment: &'a Segment,
     before: Share,
     now: Share,
+    /// So many of them may be the witness's own.
+    looks: u64,
 }
 
 impl Asked<'_> {
     fn is_too_much(&self) -> bool {
         let before = Share { first: self.before.first + ENOUGH, ..self.before };
-        self.now.percent_of(before) > PERCENT_MAX
+        let now = Share { first: self.now.first.saturating_sub(self.looks), ..self.now };
+        now.percent_of(before) > PERCENT_MAX
     }
 
     fn text(&self) -> String {
@@ -142,7 +148,10 @@ fn asked<'r>(run: &'r Run<'_>) -> (Vec<Asked<'r>>, Option<&'r Segment>) {
         }
         asked.extend(now.iter().map(|(&service, arrived)| {
             let (before, now) = shares(service);
-            Asked { service, arrived: arrived.clone(), segment, before, now }
+            let copies = run.case.placement.instances.iter().filter(|instance| &instance.service == service).count();
+            let seconds = (segment.end_ns - segment.start_ns).div_ceil(1_000_000_000);
+            let looks = copies as u64 * seconds * LOOKS_PER_S;
+            Asked { service, arrived: arrived.clone(), segment, before, now, looks }
         }));
     }
     (asked, gone)
@@ -152,7 +161,8 @@ fn asked<'r>(run: &'r Run<'_>) -> (Vec<Asked<'r>>, Option<&'r Segment>) {
 fn victim(run: &Run<'_>, asked: &Asked<'_>) -> Option<Victim> {
     let path = call_path(run, &run.case.graph.entry.service, asked.service);
     let caller = run.case.graph.service(path.get(path.len().checked_sub(2)?)?)?;
-    let call = caller.calls.iter().find(|call| &call.to == asked.service)?;
+    let calls = || caller.calls.iter().filter(|call| &call.to == asked.service);
+    let call = calls().find(|call| call.fallback).or_else(|| calls().next())?;
     let (setting, cause) = if call.fallback {
         (format!("services.{}.calls.{}.fallback", caller.name, call.to), Cause::FallsBack)
     } else if caller.state == State::Cache {

@@ -7,7 +7,7 @@ use super::culprit::{Root, Trace};
 use super::finding::{Victim, sorted};
 use super::s5::stuck_after;
 use super::{Entry, Outcome, Run};
-use crate::event::{Detail, EventId};
+use crate::event::{Detail, Event, EventId};
 use crate::judgement::{InvariantResult, Link};
 use crate::timeline::Recovery;
 use crate::verdict::Verdict;
@@ -17,7 +17,9 @@ use fixtures::unit::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer at once are no fleet.
-pub(super) const FLEET_MIN: usize = 2;
+const FLEET_MIN: usize = 2;
+/// Who asks in vain asks again within half a second, and who is asked tells of it within a second and a half.
+const STILL_NS: u64 = 2_500_000_000;
 /// Events kept as evidence of one return.
 const EVIDENCE_MAX: usize = 5;
 
@@ -31,64 +33,72 @@ pub(super) struct Return<'a> {
     pub(super) fleet: Vec<usize>,
     /// Those that were not active in time.
     pub(super) late: Vec<usize>,
-    /// What tells that the granter turned some away meanwhile; nothing where it did not.
+    /// What tells that the granter turned some away to the end; nothing where it did not.
     pub(super) turned_away: Vec<EventId>,
 }
 
+/// What limits whoever grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// How much of it there is.
+    Quota,
+    /// How fast it is granted.
+    Pace,
+}
+
+impl Limit {
+    fn is_of(self, granter: &Service) -> bool {
+        granter.grants.is_some_and(|grants| match self {
+            Self::Quota => grants.most.is_some(),
+            Self::Pace => grants.rate.is_some(),
+        })
+    }
+}
+
 impl<'a> Run<'a> {
-    /// Every return of a fleet to a granter that was there, whose limits are wanted.
-    pub(super) fn returns(&self, wanted: impl Fn(&Service) -> bool) -> Vec<Return<'a>> {
+    /// Every return of a fleet to a granter with a limit. A quota is forgotten with the power of who keeps it, and says
+    /// nothing then.
+    pub(super) fn returns(&self, limit: Limit) -> Vec<Return<'a>> {
         let recoveries = self.timeline.recoveries(self.case.plan, self.case.scenario.windows.recovery);
-        let judged = recoveries.into_iter().filter(|recovery| !recovery.overtaken && !recovery.cut);
+        let placed = &self.case.placement.instances;
         let mut returns = Vec::new();
-        for recovery in judged {
+        for recovery in recoveries.into_iter().filter(Recovery::is_whole) {
             let late: BTreeSet<usize> = stuck_after(self, &recovery).into_iter().map(|one| one.instance).collect();
+            let back = self.returned(&recovery);
+            let of = |name: &ServiceName| -> Vec<usize> {
+                back.iter().copied().filter(|&one| placed[one].service == *name).collect()
+            };
             for service in &self.case.graph.services {
                 for need in &service.needs {
-                    let Some(granter) = self.case.graph.service(&need.from).filter(|granter| wanted(granter)) else {
+                    let granter = self.case.graph.service(&need.from).filter(|granter| limit.is_of(granter));
+                    let Some(granter) = granter else { continue };
+                    let fleet = of(&service.name);
+                    if fleet.len() < FLEET_MIN || (limit == Limit::Quota && !of(&granter.name).is_empty()) {
                         continue;
-                    };
-                    let fleet = self.returned(service, &recovery);
-                    if fleet.len() >= FLEET_MIN {
-                        let late = fleet.iter().copied().filter(|one| late.contains(one)).collect();
-                        let turned_away = self.turned_away(&granter.name, recovery.gate_ns, recovery.end_ns);
-                        returns.push(Return {
-                            service,
-                            need,
-                            granter,
-                            recovery: recovery.clone(),
-                            fleet,
-                            late,
-                            turned_away,
-                        });
                     }
+                    let late = fleet.iter().copied().filter(|one| late.contains(one)).collect();
+                    let turned_away = self.turned_away(&granter.name, limit, recovery.gate_ns, recovery.end_ns);
+                    let recovery = recovery.clone();
+                    returns.push(Return { service, need, granter, recovery, fleet, late, turned_away });
                 }
             }
         }
         returns
     }
 
-    /// Instances of a service on the hosts whose power returned.
-    fn returned(&self, service: &Service, recovery: &Recovery) -> Vec<usize> {
-        let Some((_, step)) = self.case.plan.step(&recovery.step).filter(|(_, step)| step.is_power()) else {
-            return Vec::new();
+    /// What tells that a granter turned somebody away for its limit between two moments, and still did at the end.
+    pub(super) fn turned_away(&self, granter: &ServiceName, limit: Limit, from_ns: u64, to_ns: u64) -> Vec<EventId> {
+        let count = |event: &Event| match (&event.detail, limit) {
+            (Detail::Arrived { denied, .. }, Limit::Quota) => *denied,
+            (Detail::Arrived { postponed, .. }, Limit::Pace) => *postponed,
+            _ => 0,
         };
-        let placement = self.case.placement;
-        let is_back = |&index: &usize| {
-            let instance = &placement.instances[index];
-            instance.service == service.name && step.changes.contains(&placement.hosts[instance.host].name)
-        };
-        (0..placement.instances.len()).filter(is_back).collect()
-    }
-
-    /// What tells that a granter turned somebody away who needs something, between two moments.
-    pub(super) fn turned_away(&self, granter: &ServiceName, from_ns: u64, to_ns: u64) -> Vec<EventId> {
         let tells = self.events.iter().filter(|event| {
-            matches!(&event.detail, Detail::Arrived { needs, refused, .. } if *needs > 0 && *refused > 0)
-                && event.place.service.as_ref() == Some(granter)
-                && (from_ns..=to_ns).contains(&event.t_ns)
+            count(event) > 0 && event.place.service.as_ref() == Some(granter) && (from_ns..=to_ns).contains(&event.t_ns)
         });
-        tells.take(EVIDENCE_MAX).map(|event| event.id).collect()
+        let tells: Vec<&Event> = tells.collect();
+        let still = tells.last().is_some_and(|last| last.t_ns >= to_ns.saturating_sub(STILL_NS));
+        tells.into_iter().rev().take(if still { EVIDENCE_MAX } else { 0 }).map(|event| event.id).collect()
     }
 }
 

@@ -122,8 +122,8 @@ fn crossed(one: &Group, other: &Group) -> Breach {
     }
 }
 
-/// Two reads, one after the other, of which the later gave what had been overwritten before the value of the earlier was
-/// begun to be written; `None` where no read goes back like that. Of a write without an answer nobody knows when it
+/// Two reads, one after the other, of which the later gave a value whose write had been answered before the write of the
+/// earlier one's value began; `None` where no read goes back like that. Of a write without an answer nobody knows when it
 /// happened: it is older than nothing.
 pub fn back_in_time(operations: &[Operation]) -> Option<(usize, usize)> {
     let mut writes: BTreeMap<&str, (Moment, Moment)> = BTreeMap::new();

@@ -6,16 +6,16 @@
 //! whoever granted it stays.
 //!
 //! *Oracle*: after each power-on, each instance that needs something of a service with a quota is active within
-//! `windows.recovery` (s, from the scenario), or nobody was turned away there. Limit: 0 instances.
+//! `windows.recovery` (s, from the scenario), or nobody is denied it there to the end. Limit: 0 instances.
 //!
-//! *Horizon*: two or more instances with such a need came back at once, in a recovery that had its whole time.
+//! *Horizon*: two or more instances with such a need came back at once, in a recovery that had its whole time, to a service
+//! that had kept its power: a quota is forgotten with the power of who keeps it.
 //!
 //! *Inconclusive*: nothing of its own.
 
 use super::culprit::{Cause, Root};
-use super::granting::{self, Return};
+use super::granting::{self, Limit, Return};
 use super::{Entry, Outcome, Run};
-use fixtures::graph::Service;
 
 pub(super) const ENTRY: Entry = Entry {
     id: "R4",
@@ -25,7 +25,6 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn judge(run: &Run<'_>) -> Outcome {
-    let has_quota = |granter: &Service| granter.grants.is_some_and(|grants| grants.most.is_some());
     let root = |one: &Return<'_>| Root {
         service: one.granter.name.clone(),
         dependency: None,
@@ -33,6 +32,6 @@ fn judge(run: &Run<'_>) -> Outcome {
         cause: Cause::CountsTheLost,
     };
     let would_do = "nobody came back who needs something that is granted up to a quota: the loss of power of two instances \
-                    that need something of a service with `grants.most` would do";
-    granting::judge(run, &ENTRY, &run.returns(has_quota), would_do, root)
+                    that need something of a service with `grants.most`, which keeps its own, would do";
+    granting::judge(run, &ENTRY, &run.returns(Limit::Quota), would_do, root)
 }

@@ -5,8 +5,8 @@
 //! *Experiment*: a member of a replicated store loses power, and has to be given all that was written meanwhile when it is
 //! back.
 //!
-//! *Oracle*: from the return of a member's power to the end of the quiet period after it, for each zone with a canary that
-//! kept its power: answered / sent >= `steady-state.availability` (%) and p99 <= `steady-state.latency-p99` (ms), both from
+//! *Oracle*: from the return of a member's power to the end of the quiet period after it, or to the next fault, for each zone
+//! with a canary that kept its power: answered / sent >= `steady-state.availability` (%) and p99 <= `steady-state.latency-p99` (ms), both from
 //! the scenario.
 //!
 //! *Horizon*: a member of a replicated store with a `capacity` had its power back in a recovery that had its whole time; and
@@ -20,7 +20,7 @@ use super::slo::Zone;
 use super::steady::SAMPLES_MIN;
 use super::z1::{merge_blaming, slo_thresholds};
 use super::{Entry, Outcome, Run};
-use crate::event::Phase;
+use crate::event::{Act, Phase};
 use crate::judgement::Link;
 use crate::timeline::Recovery;
 use crate::traffic::zones;
@@ -38,16 +38,19 @@ fn judge(run: &Run<'_>) -> Outcome {
     let copied = |service: &&Service| service.state == State::Replicated && service.capacity.is_some();
     let stores: Vec<&Service> = run.case.graph.services.iter().filter(copied).collect();
     let recoveries = run.timeline.recoveries(run.case.plan, run.case.scenario.windows.recovery);
-    let mut judged: Vec<Zone<'_>> = Vec::new();
-    for recovery in recoveries.iter().filter(|recovery| !recovery.overtaken && !recovery.cut) {
-        let back = zones_back(run, recovery, &stores);
-        if back.is_empty() {
+    let (mut judged, placed): (Vec<Zone<'_>>, _) = (Vec::new(), &run.case.placement.instances);
+    for recovery in recoveries.iter().filter(|recovery| recovery.is_whole()) {
+        let back = run.returned(recovery);
+        let is_member = |index: &usize| stores.iter().any(|store| store.name == placed[*index].service);
+        if !back.iter().any(is_member) {
             continue;
         }
-        let mut quiet = run.timeline.of_phase(Phase::Quiet);
-        let end_ns =
-            quiet.find(|segment| segment.start_ns >= recovery.gate_ns).map_or(recovery.end_ns, |one| one.end_ns);
-        let kept = zones(&run.canaries).into_iter().filter(|zone| !back.contains(zone));
+        let end_ns = ends(run, recovery);
+        let lost = |zone: &ZoneName| {
+            let mut here = (0..placed.len()).filter(|&index| placed[index].zone == *zone);
+            here.any(|index| back.contains(&index) || run.was_dark(index, recovery.gate_ns, end_ns))
+        };
+        let kept = zones(&run.canaries).into_iter().filter(|zone| !lost(zone));
         judged.extend(kept.map(|zone| run.zone_slo(zone, recovery.gate_ns, end_ns, SAMPLES_MIN)));
     }
     let none = "no member of a replicated store with a `capacity` had its power back: the loss of power of a zone of such a \
@@ -57,19 +60,15 @@ fn judge(run: &Run<'_>) -> Outcome {
     merge_blaming(run, ENTRY.id, &judged, thresholds, (none.to_owned(), &longer), |zone| blame(run, zone, &stores))
 }
 
-/// Zones in which something had its power back, if a member of one of the stores had.
-fn zones_back<'r>(run: &Run<'r>, recovery: &Recovery, stores: &[&Service]) -> Vec<&'r ZoneName> {
-    let Some((_, step)) = run.case.plan.step(&recovery.step).filter(|(_, step)| step.is_power()) else {
-        return Vec::new();
-    };
-    let placement = run.case.placement;
-    let back = |index: &usize| step.changes.contains(&placement.hosts[placement.instances[*index].host].name);
-    let back: Vec<usize> = (0..placement.instances.len()).filter(back).collect();
-    let is_member = |index: &usize| stores.iter().any(|store| store.name == placement.instances[*index].service);
-    if !back.iter().any(is_member) {
-        return Vec::new();
-    }
-    back.into_iter().map(|index| &placement.instances[index].zone).collect()
+/// Until when customers are looked at: the end of the quiet period, or the next fault before it.
+fn ends(run: &Run<'_>, recovery: &Recovery) -> u64 {
+    let later = |t_ns: u64| t_ns > recovery.gate_ns;
+    let quiet =
+        run.timeline.of_phase(Phase::Quiet).find(|segment| later(segment.start_ns)).map(|segment| segment.end_ns);
+    let steps = run.case.plan.rounds.iter().flat_map(|round| &round.steps).filter(|step| step.act == Act::Inject);
+    let faults =
+        steps.filter_map(|step| run.timeline.done.get(&step.id)).map(|done| done.t_ns).filter(|t_ns| later(*t_ns));
+    faults.chain(quiet).min().unwrap_or(recovery.end_ns)
 }
 
 /// The store that copies without a limit, if there is one; else as customers have it.

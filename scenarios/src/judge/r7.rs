@@ -5,16 +5,15 @@
 //! *Experiment*: many lose power, and need one thing each of the same service when it is back.
 //!
 //! *Oracle*: after each power-on, each instance that needs something of a service with a pace is active within
-//! `windows.recovery` (s, from the scenario), or nobody was turned away there. Limit: 0 instances.
+//! `windows.recovery` (s, from the scenario), or nobody is put off there to the end. Limit: 0 instances.
 //!
 //! *Horizon*: two or more instances with such a need came back at once, in a recovery that had its whole time.
 //!
 //! *Inconclusive*: nothing of its own.
 
 use super::culprit::{Cause, Root};
-use super::granting::{self, Return};
+use super::granting::{self, Limit, Return};
 use super::{Entry, Outcome, Run};
-use fixtures::graph::Service;
 
 pub(super) const ENTRY: Entry = Entry {
     id: "R7",
@@ -24,7 +23,6 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn judge(run: &Run<'_>) -> Outcome {
-    let has_pace = |granter: &Service| granter.grants.is_some_and(|grants| grants.rate.is_some());
     let root = |one: &Return<'_>| Root {
         service: one.granter.name.clone(),
         dependency: None,
@@ -33,5 +31,5 @@ fn judge(run: &Run<'_>) -> Outcome {
     };
     let would_do = "nobody came back who needs something that is granted at a pace: the loss of power of two instances that \
                     need something of a service with `grants.rate` would do";
-    granting::judge(run, &ENTRY, &run.returns(has_pace), would_do, root)
+    granting::judge(run, &ENTRY, &run.returns(Limit::Pace), would_do, root)
 }

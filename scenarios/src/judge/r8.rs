@@ -10,8 +10,8 @@
 //! more, after its return: by then everybody has pushed what waited. Limit: 0 alarms. Whoever acts on an alarm, a person or a program, would take a
 //! healthy zone out of service for an outage that is over.
 //!
-//! *Horizon*: all instances of telemetry were without power at one moment, and an instance of something that it watches lost
-//! power meanwhile.
+//! *Horizon*: all instances of telemetry were without power at one moment, and an instance of something that it watches had
+//! its power back before telemetry had.
 //!
 //! *Inconclusive*: nothing of its own.
 
@@ -21,7 +21,7 @@ use super::finding::{Victim, sorted};
 use super::{Entry, Outcome, Run, count};
 use crate::event::{AlarmCause, By, Detail, Event, EventId, Life};
 use crate::judgement::{InvariantResult, Link};
-use crate::timeline::ns;
+use crate::timeline::{DarkSpell, ns};
 use crate::verdict::Verdict;
 use fixtures::graph::telemetry::Telemetry;
 use fixtures::name::{ServiceName, ZoneName};
@@ -46,17 +46,14 @@ struct Raised<'a> {
 
 fn judge(run: &Run<'_>) -> Outcome {
     let telemetry = run.case.graph.telemetry.as_ref();
-    let blind = telemetry.and_then(|telemetry| blind(run, telemetry));
+    let blind = telemetry.map_or_else(Vec::new, |telemetry| blind(run, telemetry));
     let raised: Vec<Raised<'_>> = run.events.iter().filter_map(raised).collect();
     let is_old = |one: &&Raised<'_>| {
-        let Some((spell, telemetry)) = blind.as_ref().zip(telemetry) else { return false };
-        let until_ns = spell.to_ns.saturating_add(ns(budget(telemetry))).saturating_add(PUSHED_NS);
-        let late = (spell.to_ns..=until_ns).contains(&one.event.t_ns) && spell.zones.contains(&one.zone);
-        late && was_well(run, telemetry, one)
+        telemetry.is_some_and(|telemetry| blind.iter().any(|spell| is_late(run, telemetry, spell, one)))
     };
     let old: Vec<&Raised<'_>> = raised.iter().filter(is_old).collect();
     let limit = telemetry.map_or_else(String::new, |telemetry| fixtures::unit::Span(budget(telemetry)).to_string());
-    let (verdict, reason) = match (&blind, old.as_slice()) {
+    let (verdict, reason) = match (blind.first(), old.as_slice()) {
         (_, [first, ..]) => {
             let (about, zone) = (first.about, first.zone);
             let text = format!(
@@ -89,6 +86,14 @@ fn raised(event: &Event) -> Option<Raised<'_>> {
     Some(Raised { event, zone, about })
 }
 
+/// Whether an alarm came when telemetry was back, on what was over by then.
+fn is_late(run: &Run<'_>, telemetry: &Telemetry, spell: &Blind<'_>, one: &Raised<'_>) -> bool {
+    let until_ns = spell.to_ns.saturating_add(ns(budget(telemetry))).saturating_add(PUSHED_NS);
+    (spell.to_ns..=until_ns).contains(&one.event.t_ns)
+        && spell.zones.contains(&one.zone)
+        && was_well(run, telemetry, one)
+}
+
 /// Whether all that an alarm is about was active for as long as an alarm may take.
 fn was_well(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> bool {
     let to_ns = one.event.t_ns;
@@ -101,40 +106,48 @@ fn was_well(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> bool {
             let mut later = lives.filter(|span| (from_ns..to_ns).contains(&span.from_ns));
             run.timeline.is_active(&copy.name, from_ns)
                 && later.all(|span| span.life == Life::Active)
-                && !was_dark(run, index, from_ns, to_ns)
+                && !run.was_dark(index, from_ns, to_ns)
                 && !run.is_aimed_at(index, from_ns)
                 && !run.is_aimed_at(index, to_ns)
         })
 }
 
-/// Whether an instance was without power at some moment between two.
-fn was_dark(run: &Run<'_>, index: usize, from_ns: u64, to_ns: u64) -> bool {
-    let mut spells = run.timeline.dark.get(run.host_name(index)).into_iter().flatten();
-    spells.any(|spell| spell.from_ns < to_ns && spell.to_ns.is_none_or(|end_ns| end_ns > from_ns))
-}
-
 /// A time without telemetry.
 struct Blind<'a> {
+    from_ns: u64,
     to_ns: u64,
     /// The loss of power of its last instance.
     event: EventId,
-    /// Where something that it watches was without power meanwhile.
+    /// Where something that it watches lost power and had it back meanwhile.
     zones: Vec<&'a ZoneName>,
 }
 
-/// The first time without telemetry in which something that it watches had no power.
-fn blind<'a>(run: &Run<'a>, telemetry: &Telemetry) -> Option<Blind<'a>> {
+/// Each time without telemetry in which something that it watches was without power, and was so no more before its end.
+fn blind<'a>(run: &Run<'a>, telemetry: &Telemetry) -> Vec<Blind<'a>> {
     let placed = &run.case.placement.instances;
     let (watchers, watched): (Vec<usize>, Vec<usize>) =
         (0..placed.len()).partition(|&index| placed[index].service == telemetry.service);
-    let spells = watchers.iter().flat_map(|&index| run.timeline.dark.get(run.host_name(index)).into_iter().flatten());
-    let all_dark = spells.filter(|spell| watchers.iter().all(|&index| run.is_dark(index, spell.from_ns)));
-    let mut blind = all_dark.filter_map(|spell| {
-        let to_ns = spell.to_ns?;
-        let dark = watched.iter().filter(|&&index| was_dark(run, index, spell.from_ns, to_ns));
-        Some(Blind { to_ns, event: spell.event, zones: dark.map(|&index| &placed[index].zone).collect() })
-    });
-    blind.find(|spell| !spell.zones.is_empty())
+    let spells = |index: usize| run.timeline.dark.get(run.host_name(index)).into_iter().flatten();
+    // The last of them to go dark begins it, the first to be back ends it.
+    let mut all: Vec<Blind<'_>> = Vec::new();
+    for spell in watchers.iter().flat_map(|&index| spells(index)) {
+        let at = |index: &usize| {
+            let there =
+                |other: &&DarkSpell| other.from_ns <= spell.from_ns && other.to_ns.is_none_or(|to| to > spell.from_ns);
+            spells(*index).find(there)
+        };
+        let dark: Option<Vec<&DarkSpell>> = watchers.iter().map(at).collect();
+        let Some(to_ns) = dark.and_then(|dark| dark.iter().filter_map(|one| one.to_ns).min()) else { continue };
+        let over = |index: &&usize| {
+            spells(**index)
+                .any(|other| other.from_ns < to_ns && other.to_ns.is_some_and(|end| end > spell.from_ns && end < to_ns))
+        };
+        let zones: Vec<&ZoneName> = watched.iter().filter(over).map(|&index| &placed[index].zone).collect();
+        if !zones.is_empty() && !all.iter().any(|known| known.from_ns == spell.from_ns) {
+            all.push(Blind { from_ns: spell.from_ns, to_ns, event: spell.event, zones });
+        }
+    }
+    all
 }
 
 fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> Victim {
@@ -149,7 +162,7 @@ fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> Victim {
         waits_for: "whoever acts on alarms".to_owned(),
         how: "alarm".to_owned(),
         since_ns: one.event.t_ns,
-        evidence: blind(run, telemetry).map(|spell| spell.event).into_iter().chain([one.event.id]).collect(),
+        evidence: blind(run, telemetry).first().map(|spell| spell.event).into_iter().chain([one.event.id]).collect(),
     };
     let trace = Trace { links: vec![link], root: Some(root) };
     Victim { instance: None, zone: one.zone.clone(), from_ns: one.event.t_ns, to_ns: run.timeline.end_ns, trace }

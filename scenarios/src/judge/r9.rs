@@ -5,8 +5,8 @@
 //!
 //! *Experiment*: a zone of a service that is scaled loses power and has it back, while its scaler cannot decide anything.
 //!
-//! *Oracle*: at the end of each recovery, in each zone whose power returned, of each service with a `scale`, as many
-//! instances take requests as are active, and at least `scale.min` where so many are. Limit: 0 zones with fewer.
+//! *Oracle*: at the end of each recovery, of each service with a `scale`, in each zone in which instances of it had their power
+//! back: at least `scale.min` take requests, or as many as are active where that is fewer. Limit: 0 zones with fewer.
 //!
 //! *Horizon*: instances of a service with a `scale` had their power back in a recovery that had its whole time.
 //!
@@ -54,7 +54,7 @@ impl Share<'_> {
 
 fn judge(run: &Run<'_>) -> Outcome {
     let recoveries = run.timeline.recoveries(run.case.plan, run.case.scenario.windows.recovery);
-    let judged = recoveries.iter().filter(|recovery| !recovery.overtaken && !recovery.cut);
+    let judged = recoveries.iter().filter(|recovery| recovery.is_whole());
     let shares: Vec<Share<'_>> = judged.flat_map(|recovery| shares(run, recovery)).collect();
     let bad: Vec<&Share<'_>> = shares.iter().filter(|share| share.is_short()).collect();
     let texts = |of: &[&Share<'_>]| {
@@ -80,17 +80,20 @@ fn judge(run: &Run<'_>) -> Outcome {
 
 /// What each scaled service did at the end of a recovery, in each zone in which it had its power back.
 fn shares<'a>(run: &Run<'a>, recovery: &'a Recovery) -> Vec<Share<'a>> {
-    let Some((_, step)) = run.case.plan.step(&recovery.step).filter(|(_, step)| step.is_power()) else {
-        return Vec::new();
-    };
     let placement = run.case.placement;
+    let back = run.returned(recovery);
+    let returned = |service: &Service, zone: &ZoneName| {
+        back.iter().any(|&index| {
+            let instance = &placement.instances[index];
+            instance.service == service.name && instance.zone == *zone
+        })
+    };
     let mut shares: BTreeMap<(usize, &ZoneName), Share<'_>> = BTreeMap::new();
     for (index, instance) in placement.instances.iter().enumerate() {
         let place = run.case.graph.services.iter().position(|service| service.name == instance.service);
         let Some((place, service)) = place.map(|place| (place, &run.case.graph.services[place])) else { continue };
         let Some(scale) = service.scale else { continue };
-        let active = run.is_active(index, recovery.end_ns);
-        if !active || !step.changes.contains(&placement.hosts[instance.host].name) {
+        if !run.is_active(index, recovery.end_ns) || !returned(service, &instance.zone) {
             continue;
         }
         let share = shares.entry((place, &instance.zone)).or_insert_with(|| Share {

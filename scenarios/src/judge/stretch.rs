@@ -116,6 +116,20 @@ impl<'a> Run<'a> {
         self.events.iter().filter(within).filter_map(probe).collect()
     }
 
+    /// Instances on the hosts whose power a recovery gave back; none where it healed something else.
+    pub(super) fn returned(&self, recovery: &Recovery) -> Vec<usize> {
+        let placement = self.case.placement;
+        let step = self.case.plan.step(&recovery.step).map(|(_, step)| step).filter(|step| step.is_power());
+        let is_back = |index: &usize| step.is_some_and(|step| step.changes.contains(self.host_name(*index)));
+        (0..placement.instances.len()).filter(is_back).collect()
+    }
+
+    /// Whether an instance was without power at some moment between two.
+    pub(super) fn was_dark(&self, index: usize, from_ns: u64, to_ns: u64) -> bool {
+        let mut spells = self.timeline.dark.get(self.host_name(index)).into_iter().flatten();
+        spells.any(|spell| spell.from_ns < to_ns && spell.to_ns.is_none_or(|end_ns| end_ns > from_ns))
+    }
+
     /// Whether an instance answers at a moment, with errors or without.
     pub(super) fn answers(&self, instance: usize, at_ns: u64) -> bool {
         let name = &self.case.placement.instances[instance].name;

@@ -107,7 +107,19 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
                 cause: ScaleCause::NoData,
             },
         ),
-        ("arrived", Detail::Arrived { over_ns: 5, received: 4, again: 3, refused: 1, late: 2, needs: 0 }),
+        (
+            "arrived",
+            Detail::Arrived {
+                over_ns: 5,
+                received: 4,
+                again: 3,
+                refused: 1,
+                late: 2,
+                needs: 0,
+                denied: 0,
+                postponed: 0,
+            },
+        ),
         ("tap", Detail::Tap { operation: "create".into(), calls: 3, refused: 2 }),
         (
             "operation",

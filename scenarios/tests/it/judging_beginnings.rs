@@ -67,7 +67,12 @@ fn asked(needs: u64) -> Judgement {
     let instance = Some(InstanceName("credentials-az1-0".to_owned()));
     let place = Place { service: Some(service("credentials")), instance, ..Place::default() };
     let (over_ns, received, again, refused, late) = (1_000_000_000, 0, 0, 0, 0);
-    world.push(at_ms, By::Callee, place, Detail::Arrived { over_ns, received, again, refused, late, needs });
+    world.push(
+        at_ms,
+        By::Callee,
+        place,
+        Detail::Arrived { over_ns, received, again, refused, late, needs, denied: 0, postponed: 0 },
+    );
     judge(&world.case(), &world.recorded())
 }
 

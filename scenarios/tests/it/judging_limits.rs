@@ -13,42 +13,43 @@ fn is(instance: &Instance, name: &str, zone: &str) -> bool {
     instance.service == service(name) && instance.zone.as_str() == zone
 }
 
-/// Two pages do not come back; whoever grants what they need was asked so often after the power, and turned so many away.
-fn granted(day: &str, granter: &str, late: bool, refused: u64) -> Judgement {
+/// Two pages do not come back; whoever grants what they need was asked at the end still, and denied or put off so many.
+fn granted(day: &str, granter: &str, late: bool, (denied, postponed): (u64, u64)) -> Judgement {
     let mut world = World::new(day);
     world.self_reports = false;
     world.returns = Box::new(move |instance, _| {
         let last = instance.name.as_str().ends_with("-2") || instance.name.as_str().ends_with("-3");
         (late && last && is(instance, "web", "az1")).then(|| (Life::Starting, Vec::new()))
     });
-    let at_ms = began_ms(&world.played(), Phase::Recovery) + 1_000;
+    let at_ms = began_ms(&world.played(), Phase::Quiet) - 500;
     let instance = Some(InstanceName(format!("{granter}-az1-0")));
     let place = Place { service: Some(service(granter)), instance, ..Place::default() };
-    let (over_ns, received, again, needs) = (1_000_000_000, 0, 0, 4);
-    world.push(at_ms, By::Callee, place, Detail::Arrived { over_ns, received, again, refused, late: 0, needs });
+    let (over_ns, received, again, refused, late, needs) = (1_000_000_000, 0, 0, 0, 0, 4);
+    let told = Detail::Arrived { over_ns, received, again, refused, late, needs, denied, postponed };
+    world.push(at_ms, By::Callee, place, told);
     judge(&world.case(), &world.recorded())
 }
 
 #[test]
 fn a_quota_that_counts_the_lost_violates_r4() {
     let (day, granter) = ("counts-the-lost", "addresses");
-    let bad = granted(day, granter, true, 2);
+    let bad = granted(day, granter, true, (2, 0));
     judged(&bad, "R4", Verdict::Violated, Some("services.addresses.grants.counts"));
     let s5 = bad.findings.iter().find(|finding| finding.invariant == "S5").expect("pages are not back");
     assert_eq!(s5.consequence_of.as_deref(), Some("R4"));
-    judged(&granted(day, granter, false, 2), "R4", Verdict::Held, None);
-    // Somebody else keeps them: that is no matter of a quota.
-    judged(&granted(day, granter, true, 0), "R4", Verdict::NotJudged, None);
+    judged(&granted(day, granter, false, (2, 0)), "R4", Verdict::Held, None);
+    // Something else keeps them: that is no matter of a quota.
+    judged(&granted(day, granter, true, (0, 2)), "R4", Verdict::NotJudged, None);
 }
 
 #[test]
 fn a_pace_that_a_fleet_outwaits_violates_r7() {
     let (day, granter) = ("one-by-one", "images");
-    judged(&granted(day, granter, true, 2), "R7", Verdict::Violated, Some("services.images.grants.rate"));
-    let held = granted(day, granter, false, 2);
+    judged(&granted(day, granter, true, (0, 2)), "R7", Verdict::Violated, Some("services.images.grants.rate"));
+    let held = granted(day, granter, false, (0, 2));
     judged(&held, "R7", Verdict::Held, None);
     assert!(of(&held, "R7").reason.contains("5 instances of `web` were active 700 ms"), "{}", of(&held, "R7").reason);
-    judged(&granted(day, granter, true, 0), "R7", Verdict::NotJudged, None);
+    judged(&granted(day, granter, true, (2, 0)), "R7", Verdict::NotJudged, None);
 }
 
 #[test]
@@ -151,10 +152,14 @@ fn doubted(told: &[(&str, WriteOutcome)]) -> Judgement {
 fn a_write_that_is_half_there_violates_a2() {
     use WriteOutcome::{Absent, Found};
     let blamed = Some("services.front.calls.payments.carries-writes");
-    let half = doubted(&[("orders-az1-0", Found), ("orders-az2-0", Absent), ("payments-az1-0", Absent)]);
+    let payments = [("payments-az1-0", Absent), ("payments-az2-0", Absent), ("payments-az3-0", Absent)];
+    let half = doubted(&[&[("orders-az1-0", Found), ("orders-az2-0", Absent)], &payments[..]].concat());
     judged(&half, "A2", Verdict::Violated, blamed);
     judged(&doubted(&[("orders-az1-0", Found), ("payments-az1-0", Found)]), "A2", Verdict::Held, None);
-    judged(&doubted(&[("orders-az1-0", Absent), ("payments-az1-0", Absent)]), "A2", Verdict::Held, None);
+    let orders = [("orders-az1-0", Absent), ("orders-az2-0", Absent), ("orders-az3-0", Absent)];
+    judged(&doubted(&[orders, payments].concat()), "A2", Verdict::Held, None);
+    // One of them could not be asked: it may be there.
+    judged(&doubted(&[&[("orders-az1-0", Found)], &payments[1..]].concat()), "A2", Verdict::NotJudged, None);
     // Nobody could ask the payments.
     judged(&doubted(&[("orders-az1-0", Found)]), "A2", Verdict::NotJudged, None);
 }

@@ -257,17 +257,9 @@ fn stores<'x>(run: &Run<'x>, entered: &Entered<'x>) -> Vec<&'x InstanceName> {
     copies.map(|instance| &instance.name).collect()
 }
 
-/// Where a write ends up: along the calls that carry writes, from the entry on.
+/// Where a write ends up.
 fn storing_service(run: &Run<'_>) -> Option<ServiceName> {
-    let graph = run.case.graph;
-    let mut here = graph.service(&graph.entry.service)?;
-    for _ in &graph.services {
-        if here.state.stores() {
-            return Some(here.name.clone());
-        }
-        here = graph.service(&here.calls.iter().find(|call| call.carries_writes)?.to)?;
-    }
-    None
+    run.case.graph.keepers().first().map(|keeper| keeper.name.clone())
 }
 
 /// One finding for each service that stored what is gone.

@@ -1,9 +1,9 @@
 //! Owns returns of many at once to those who grant what they need within limits: who came back in time, and whom they had
-//! nothing for. Refuses to say which limit is to blame.
+//! nothing for. Refuses to say what a limit must outlast; R4 and R7 do.
 //!
 //! Who grants speaks of its callers here: how often it was asked, and how many it turned away.
 
-use super::culprit::{Root, Trace};
+use super::culprit::{Cause, Root, Trace};
 use super::finding::{Victim, sorted};
 use super::s5::stuck_after;
 use super::{Entry, Outcome, Run};
@@ -47,6 +47,16 @@ pub(super) enum Limit {
 }
 
 impl Limit {
+    fn root(self, granter: &Service) -> Root {
+        let (word, cause) = match self {
+            Self::Quota => ("counts", Cause::CountsTheLost),
+            Self::Pace => ("rate", Cause::GrantsSlowly),
+        };
+        let service = granter.name.clone();
+        let setting = Some(format!("services.{service}.grants.{word}"));
+        Root { service, dependency: None, setting, cause }
+    }
+
     fn is_of(self, granter: &Service) -> bool {
         granter.grants.is_some_and(|grants| match self {
             Self::Quota => grants.most.is_some(),
@@ -102,14 +112,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Judges returns of fleets: violated where one was held up by a granter, and `root` is what that is blamed for.
-pub(super) fn judge(
-    run: &Run<'_>,
-    entry: &Entry,
-    returns: &[Return<'_>],
-    would_do: &str,
-    root: impl Fn(&Return<'_>) -> Root,
-) -> Outcome {
+/// Judges returns of fleets to a limit: violated where one was held up by a granter, whose setting is blamed for that.
+pub(super) fn judge(run: &Run<'_>, entry: &Entry, limit: Limit, would_do: &str) -> Outcome {
+    let returns = run.returns(limit);
     let bad: Vec<&Return<'_>> = returns.iter().filter(|one| one.is_held_up()).collect();
     let good: Vec<&Return<'_>> = returns.iter().filter(|one| one.late.is_empty()).collect();
     let (verdict, told) = match (bad.is_empty(), good.is_empty()) {
@@ -122,18 +127,18 @@ pub(super) fn judge(
         Verdict::NotJudged => would_do.to_owned(),
         _ => texts.into_iter().collect::<Vec<_>>().join("; "),
     };
-    let limit = Span(run.case.scenario.windows.recovery).to_string();
+    let in_time = Span(run.case.scenario.windows.recovery).to_string();
     let result = InvariantResult {
         id: entry.id.to_owned(),
         aspect: None,
         verdict,
         reason,
-        thresholds: BTreeMap::from([("recovery".to_owned(), limit)]),
+        thresholds: BTreeMap::from([("recovery".to_owned(), in_time)]),
         evidence: sorted(
             told.iter().flat_map(|one| std::iter::once(one.recovery.event).chain(one.turned_away.iter().copied())),
         ),
     };
-    let victims = bad.iter().flat_map(|one| one.victims(run, &root(one))).collect();
+    let victims = bad.iter().flat_map(|one| one.victims(run, &limit.root(one.granter))).collect();
     Outcome { results: vec![result], findings: run.findings(entry.id, victims) }
 }
 

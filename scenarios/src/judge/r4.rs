@@ -13,8 +13,7 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root};
-use super::granting::{self, Limit, Return};
+use super::granting::{self, Limit};
 use super::{Entry, Outcome, Run};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -25,13 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn judge(run: &Run<'_>) -> Outcome {
-    let root = |one: &Return<'_>| Root {
-        service: one.granter.name.clone(),
-        dependency: None,
-        setting: Some(format!("services.{}.grants.counts", one.granter.name)),
-        cause: Cause::CountsTheLost,
-    };
     let would_do = "nobody came back who needs something that is granted up to a quota: the loss of power of two instances \
                     that need something of a service with `grants.most`, which keeps its own, would do";
-    granting::judge(run, &ENTRY, &run.returns(Limit::Quota), would_do, root)
+    granting::judge(run, &ENTRY, Limit::Quota, would_do)
 }

@@ -11,8 +11,7 @@
 //!
 //! *Inconclusive*: nothing of its own.
 
-use super::culprit::{Cause, Root};
-use super::granting::{self, Limit, Return};
+use super::granting::{self, Limit};
 use super::{Entry, Outcome, Run};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -23,13 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn judge(run: &Run<'_>) -> Outcome {
-    let root = |one: &Return<'_>| Root {
-        service: one.granter.name.clone(),
-        dependency: None,
-        setting: Some(format!("services.{}.grants.rate", one.granter.name)),
-        cause: Cause::GrantsSlowly,
-    };
     let would_do = "nobody came back who needs something that is granted at a pace: the loss of power of two instances that \
                     need something of a service with `grants.rate` would do";
-    granting::judge(run, &ENTRY, &run.returns(Limit::Pace), would_do, root)
+    granting::judge(run, &ENTRY, Limit::Pace, would_do)
 }

@@ -74,8 +74,10 @@ fn judge(run: &Run<'_>) -> Outcome {
     let evidence = sorted(blind.iter().map(|spell| spell.event).chain(old.iter().map(|one| one.event.id)));
     let thresholds = BTreeMap::from([("well for".to_owned(), limit)]);
     let result = InvariantResult { id: ENTRY.id.to_owned(), aspect: None, verdict, reason, thresholds, evidence };
-    let victims =
-        telemetry.into_iter().flat_map(|telemetry| old.iter().map(|one| victim(run, telemetry, one))).collect();
+    let victims = telemetry
+        .into_iter()
+        .flat_map(|telemetry| old.iter().map(|one| victim(run, telemetry, blind.first(), one)))
+        .collect();
     Outcome { results: vec![result], findings: run.findings(ENTRY.id, victims) }
 }
 
@@ -150,7 +152,7 @@ fn blind<'a>(run: &Run<'a>, telemetry: &Telemetry) -> Vec<Blind<'a>> {
     all
 }
 
-fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> Victim {
+fn victim(run: &Run<'_>, telemetry: &Telemetry, blind: Option<&Blind<'_>>, one: &Raised<'_>) -> Victim {
     let root = Root {
         service: telemetry.service.clone(),
         dependency: None,
@@ -162,7 +164,7 @@ fn victim(run: &Run<'_>, telemetry: &Telemetry, one: &Raised<'_>) -> Victim {
         waits_for: "whoever acts on alarms".to_owned(),
         how: "alarm".to_owned(),
         since_ns: one.event.t_ns,
-        evidence: blind(run, telemetry).first().map(|spell| spell.event).into_iter().chain([one.event.id]).collect(),
+        evidence: blind.map(|spell| spell.event).into_iter().chain([one.event.id]).collect(),
     };
     let trace = Trace { links: vec![link], root: Some(root) };
     Victim { instance: None, zone: one.zone.clone(), from_ns: one.event.t_ns, to_ns: run.timeline.end_ns, trace }

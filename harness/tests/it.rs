@@ -21,6 +21,8 @@ mod customers;
 mod documents;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/incidents.rs"]
+mod incidents;
 #[path = "it/many.rs"]
 mod many;
 #[path = "it/matrix.rs"]

@@ -2,6 +2,7 @@
 //! it. Refuses to know what is timed.
 
 use crate::controller::Nanos;
+use crate::schedule::moment::{Moment, Now};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -37,6 +38,16 @@ impl Clock {
     pub fn standing() -> Self {
         let mut clock = Self::start();
         clock.started_utc = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(VIRTUAL_EPOCH_S);
+        clock
+    }
+
+    /// The clock of a run that began when something of it was seen: at this time of day (RFC 3339), so long after its start.
+    pub fn began(seen: Option<&(String, Nanos)>) -> Self {
+        let mut clock = Self::start();
+        let utc = seen.and_then(|(utc, t_ns)| Some((utc.parse::<Timestamp>().ok()?, i64::try_from(*t_ns).ok()?)));
+        if let Some(began) = utc.and_then(|(utc, ns)| utc.checked_sub(jiff::SignedDuration::from_nanos(ns)).ok()) {
+            clock.started_utc = began;
+        }
         clock
     }
 
@@ -81,6 +92,26 @@ impl Clock {
     pub fn of_wall(&self, wall_ns: u64) -> Nanos {
         let wall = i64::try_from(wall_ns).unwrap_or_default();
         self.of_mono(u64::try_from(wall - self.wall_offset_ns.load(Ordering::Relaxed)).unwrap_or_default())
+    }
+}
+
+/// The clocks of whoever keeps a schedule.
+#[derive(Debug)]
+pub struct Keeping {
+    started: Instant,
+}
+
+impl Keeping {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Both clocks.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn now(&self) -> Now {
+        Now { wall: Moment(Timestamp::now().as_millisecond()), mono: self.started.elapsed() }
     }
 }
 

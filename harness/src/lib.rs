@@ -8,6 +8,8 @@
 //! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`schedule`]: what is run unattended, when, and when not
+//! - [`serve`]: what a team leaves running; [`web`]: its face
 //! - [`history`]: the database of past runs
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
@@ -25,7 +27,10 @@ pub mod load;
 pub mod matrix;
 pub mod measure;
 pub mod run;
+pub mod schedule;
+pub mod serve;
 pub mod terminal;
 pub mod twin;
+pub mod web;
 pub mod witness;
 pub mod world;

@@ -35,6 +35,12 @@ mod play;
 mod regression;
 #[path = "it/scaler.rs"]
 mod scaler;
+#[path = "it/schedule.rs"]
+mod schedule;
+#[path = "it/serve.rs"]
+mod serve;
+#[path = "it/server.rs"]
+mod server;
 #[path = "it/sim.rs"]
 mod sim;
 #[path = "it/stores.rs"]
@@ -43,3 +49,5 @@ mod stores;
 mod telemetry;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/year.rs"]
+mod year;

@@ -11,6 +11,7 @@ use fixtures::diagnostic::Source;
 use harness::schedule::ledger::Ledger;
 use harness::schedule::moment::Moment;
 use harness::schedule::{Variants, load};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use year::Course;
 
@@ -67,10 +68,16 @@ fn main() -> Result<()> {
         let (runs, deaths, lines) = (told.started.len(), told.deaths, told.disk.lines().count());
         let ledger = Ledger::read(&told.disk).map_err(|why| anyhow::anyhow!(why))?;
         let small: usize = ledger.compacted().iter().map(|entry| Ledger::line(entry).len()).sum();
-        drop((told, ledger));
+        let (begun, passed) = year::accounts(&told.disk);
+        let variants: BTreeSet<_> =
+            told.started.iter().map(|one| (one.choice.scenario.clone(), one.choice.turn)).collect();
+        let longest = told.started.iter().filter_map(|one| Some(one.to?.since(one.from))).max().unwrap_or_default();
+        let (slots, refused, variants) = (begun.len(), passed.values().sum::<u64>(), variants.len());
+        drop((told, ledger, begun, passed));
         say(&format!(
-            "year {seed}: {runs} runs, {deaths} deaths of the server, {lines} lines of the ledger ({} kB made small), {:.1} s; \
+            "year {seed}: {runs} runs of {slots} slots (the longest {} min, {variants} variants), {refused} refused, {deaths} deaths of the server, {lines} lines of the ledger ({} kB made small), {:.1} s; \
              resident memory {before:.1} MB at the start, {:.1} MB at the end",
+            longest.as_secs() / 60,
             small / 1024,
             began.elapsed().as_secs_f64(),
             resident_mb()

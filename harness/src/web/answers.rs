@@ -124,14 +124,14 @@ pub(super) async fn scenarios() -> Response {
 }
 
 /// A body as JSON, without a word of it in the error: it may hold a token.
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
     serde_json::from_slice(body).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Data => "the body is JSON, but not what is wanted here",
             _ => "the body is no JSON",
         };
         let place = format!("{what} (line {}, column {})", error.line(), error.column());
-        refused(StatusCode::BAD_REQUEST, &place)
+        Box::new(refused(StatusCode::BAD_REQUEST, &place))
     })
 }
 
@@ -145,7 +145,7 @@ struct Login {
 pub(super) async fn login(State(web): State<Shared>, body: Bytes) -> Response {
     let login: Login = match read(&body) {
         Ok(login) => login,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let token = login.token.trim();
     let Some(known) = web.tokens.who(token) else {
@@ -186,7 +186,7 @@ struct Begin {
 pub(super) async fn begin(State(web): State<Shared>, Extension(who): Who, body: Bytes) -> Response {
     let Begin { scenario, world, turn, seed } = match read(&body) {
         Ok(begin) => begin,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     // Over the network only what is built in: a path would open any file of this machine.
     if !scenarios::builtin::scenario_names().any(|name| name == scenario) {
@@ -227,27 +227,27 @@ async fn told(
 }
 
 /// Nothing, or an empty object: what else is meant is not guessed.
-fn read_nothing(body: &Bytes) -> Result<(), Response> {
+fn read_nothing(body: &Bytes) -> Result<(), Box<Response>> {
     if body.is_empty() {
         return Ok(());
     }
     match read::<serde_json::Map<String, serde_json::Value>>(body)? {
         map if map.is_empty() => Ok(()),
-        _ => Err(refused(StatusCode::BAD_REQUEST, "nothing is to be said here but `{}`")),
+        _ => Err(Box::new(refused(StatusCode::BAD_REQUEST, "nothing is to be said here but `{}`"))),
     }
 }
 
 pub(super) async fn halt(State(web): State<Shared>, Extension(who): Who, body: Bytes) -> Response {
     match read_nothing(&body) {
         Ok(()) => told(&web, who, Message::Halt).await,
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
 pub(super) async fn resume(State(web): State<Shared>, Extension(who): Who, body: Bytes) -> Response {
     match read_nothing(&body) {
         Ok(()) => told(&web, who, Message::Resume).await,
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 

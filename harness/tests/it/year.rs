@@ -10,45 +10,45 @@ use std::time::Duration;
 
 /// How a year goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Course {
+pub(crate) struct Course {
     /// When it begins.
-    pub from: Moment,
+    pub(crate) from: Moment,
     /// How long it is.
-    pub lasts: Duration,
+    pub(crate) lasts: Duration,
     /// Of a thousand commands, how many the process does not outlive.
-    pub deaths: u64,
+    pub(crate) deaths: u64,
     /// How long it is away then, at most.
-    pub away_at_most: Duration,
+    pub(crate) away_at_most: Duration,
     /// How long a run takes, at most.
-    pub run_at_most: Duration,
+    pub(crate) run_at_most: Duration,
     /// Decides everything.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// What happened.
 #[derive(Debug, Default)]
-pub struct Told {
+pub(crate) struct Told {
     /// Every process that was started for a run: for which slot, what, when, and when it was over.
-    pub started: Vec<Started>,
+    pub(crate) started: Vec<Started>,
     /// The ledger as it was on the disk in the end.
-    pub disk: String,
+    pub(crate) disk: String,
     /// How often the process was killed.
-    pub deaths: u64,
+    pub(crate) deaths: u64,
     /// Probes that were asked.
-    pub probes: u64,
+    pub(crate) probes: u64,
 }
 
 /// A run that really began.
 #[derive(Debug, Clone)]
-pub struct Started {
+pub(crate) struct Started {
     /// Its id.
-    pub run: String,
+    pub(crate) run: String,
     /// What it is.
-    pub choice: Choice,
+    pub(crate) choice: Choice,
     /// When it began.
-    pub from: Moment,
+    pub(crate) from: Moment,
     /// When it was over.
-    pub to: Option<Moment>,
+    pub(crate) to: Option<Moment>,
     /// What its own record says, where it came to that.
     verdict: Option<Outcome>,
 }
@@ -88,7 +88,7 @@ struct World<'p> {
 }
 
 /// Lives through a year.
-pub fn live(plan: &Plan, course: Course) -> Told {
+pub(crate) fn live(plan: &Plan, course: Course) -> Told {
     let chance = Chance(course.seed.wrapping_mul(2) + 1);
     let mut world = World {
         plan,
@@ -215,7 +215,7 @@ impl World<'_> {
 }
 
 /// By slot, the runs that began for it, as the ledger tells; and how many slots passed, by schedule.
-pub fn accounts(disk: &str) -> (BTreeMap<Slot, Vec<String>>, BTreeMap<String, u64>) {
+pub(crate) fn accounts(disk: &str) -> (BTreeMap<Slot, Vec<String>>, BTreeMap<String, u64>) {
     let mut begun: BTreeMap<Slot, Vec<String>> = BTreeMap::new();
     let mut passed: BTreeMap<String, u64> = BTreeMap::new();
     for entry in disk.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()) {

@@ -2,7 +2,9 @@
 
 mod many;
 
-pub use many::{ActionState, ActionsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName};
+pub use many::{
+    ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -103,6 +105,8 @@ pub enum Command {
     /// Write a page for each service of a graph: endpoints, needs, calls, callers, owner, and what it does when each
     /// dependency is gone, as measured.
     Docs(DocsArgs),
+    /// Write what a monitoring system takes: a dashboard for Grafana, and rules that alert for Prometheus.
+    Dashboards(DashboardsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.

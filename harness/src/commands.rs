@@ -4,6 +4,7 @@ pub mod actions;
 pub mod check;
 pub mod clean;
 pub mod coe;
+pub mod dashboards;
 pub mod docs;
 pub mod explore;
 pub mod generate;
@@ -58,6 +59,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::OpsReview(args) => ops_review::run(&args, err),
         Command::Orr(args) => orr::run(&args, err),
         Command::Docs(args) => docs::run(&args, err),
+        Command::Dashboards(args) => dashboards::run(&args),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Matrix(args) => matrix::run(&args, cli.quiet),
         Command::Measure(args) => measure::run(&args, err),

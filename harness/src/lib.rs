@@ -9,6 +9,7 @@
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`history`]: the database of past runs
+//! - [`metrics`]: what a server of game days tells a collector; [`dashboards`]: what a monitoring system makes of it
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
 pub mod assumptions;
@@ -16,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod controller;
+pub mod dashboards;
 pub mod exit;
 pub mod explore;
 pub mod hand;
@@ -24,6 +26,7 @@ pub mod journal;
 pub mod load;
 pub mod matrix;
 pub mod measure;
+pub mod metrics;
 pub mod run;
 pub mod terminal;
 pub mod twin;

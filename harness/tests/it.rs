@@ -29,8 +29,12 @@ mod many;
 mod matrix;
 #[path = "it/measure.rs"]
 mod measure;
+#[path = "it/metrics.rs"]
+mod metrics;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/prometheus.rs"]
+mod prometheus;
 #[path = "it/regression.rs"]
 mod regression;
 #[path = "it/scaler.rs"]

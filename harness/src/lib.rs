@@ -10,6 +10,7 @@
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`history`]: the database of past runs
 //! - [`metrics`]: what a server of game days tells a collector; [`dashboards`]: what a monitoring system makes of it
+//! - [`notify`], [`traces`]: what is sent to others at the end of a run; [`courier`]: how it gets there
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
 pub mod assumptions;
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod controller;
+pub mod courier;
 pub mod dashboards;
 pub mod exit;
 pub mod explore;
@@ -27,8 +29,10 @@ pub mod load;
 pub mod matrix;
 pub mod measure;
 pub mod metrics;
+pub mod notify;
 pub mod run;
 pub mod terminal;
+pub mod traces;
 pub mod twin;
 pub mod witness;
 pub mod world;

@@ -15,6 +15,8 @@ mod cli;
 mod controller;
 #[path = "it/controller_faults.rs"]
 mod controller_faults;
+#[path = "it/courier.rs"]
+mod courier;
 #[path = "it/customers.rs"]
 mod customers;
 #[path = "it/documents.rs"]
@@ -31,6 +33,8 @@ mod matrix;
 mod measure;
 #[path = "it/metrics.rs"]
 mod metrics;
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/play.rs"]
 mod play;
 #[path = "it/prometheus.rs"]

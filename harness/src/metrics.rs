@@ -243,6 +243,15 @@ impl Metrics {
         }
     }
 
+    /// A scenario that nobody holds any more: it must not fail for ever. Its counts stay.
+    pub fn forget_scenario(&self, scenario: &str, world: &str) {
+        for verdict in [Outcome::Held, Outcome::Violated] {
+            self.families.forget(SCENARIO_VERDICT, [scenario, world, verdict.word()]);
+        }
+        self.families.forget(SCENARIO_FAILING, [scenario, world]);
+        self.families.forget(SCENARIO_DECIDED, [scenario, world]);
+    }
+
     /// Runs that an earlier server left unfinished, and that this one ends as interrupted.
     pub fn set_unfinished(&self, runs: u64) {
         self.families.set(UNFINISHED, [], runs as f64);

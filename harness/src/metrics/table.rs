@@ -90,7 +90,7 @@ table! {
     RUN_STARTED = Gauge, "blackstart_run_started_timestamp_seconds", [], "seconds since 1970",
         "When the last run was begun.";
     PHASE = Gauge, "blackstart_run_phase", ["phase"], "0 or 1",
-        "The phase of the run under way; all are 0 where there is none.";
+        "The phase of the run under way; absent where there is none.";
 
     SCENARIO_VERDICT = Gauge, "blackstart_scenario_verdict", ["scenario", "world", "verdict"], "0 or 1",
         "The verdict of the last run that decided: inconclusive, interrupted and refused ones leave it as it was.";

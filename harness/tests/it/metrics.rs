@@ -144,6 +144,8 @@ fn an_ended_run_is_counted_with_what_it_measured() {
     metrics.remember(run);
     let failing = "blackstart_scenario_failing{scenario=\"github-2016\",world=\"sim\"}";
     told(&metrics, &[(verdict, Some(1.0)), (failing, Some(0.0)), (violated, Some(1.0))]);
+    metrics.forget_scenario("github-2016", "sim");
+    told(&metrics, &[(verdict, None), (failing, None), (violated, Some(1.0))]);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod many;
 mod unattended;
 
-pub use many::{ActionState, ActionsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName};
+pub use many::{
+    ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
+};
 pub use unattended::{HaltArgs, ScheduleArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -111,6 +113,8 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Stop everything that a server does: what goes on is ended and healed, and nothing begins until it is resumed.
     Halt(HaltArgs),
+    /// Write what a monitoring system takes: a dashboard for Grafana, and rules that alert for Prometheus.
+    Dashboards(DashboardsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.

@@ -4,6 +4,7 @@ pub mod actions;
 pub mod check;
 pub mod clean;
 pub mod coe;
+pub mod dashboards;
 pub mod docs;
 pub mod explore;
 pub mod generate;
@@ -64,6 +65,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Serve(args) => serve::run(&args, cli.quiet, err),
         Command::Schedule(args) => schedule::run(&args, err),
         Command::Halt(args) => halt::run(&args),
+        Command::Dashboards(args) => dashboards::run(&args),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Matrix(args) => matrix::run(&args, cli.quiet),
         Command::Measure(args) => measure::run(&args, err),

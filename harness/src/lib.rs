@@ -11,6 +11,8 @@
 //! - [`schedule`]: what is run unattended, when, and when not
 //! - [`serve`]: what a team leaves running; [`web`]: its face
 //! - [`history`]: the database of past runs
+//! - [`metrics`]: what a server of game days tells a collector; [`dashboards`]: what a monitoring system makes of it
+//! - [`notify`], [`traces`]: what is sent to others at the end of a run; [`courier`]: how it gets there
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
 pub mod assumptions;
@@ -18,6 +20,8 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod controller;
+pub mod courier;
+pub mod dashboards;
 pub mod exit;
 pub mod explore;
 pub mod hand;
@@ -26,10 +30,13 @@ pub mod journal;
 pub mod load;
 pub mod matrix;
 pub mod measure;
+pub mod metrics;
+pub mod notify;
 pub mod run;
 pub mod schedule;
 pub mod serve;
 pub mod terminal;
+pub mod traces;
 pub mod twin;
 pub mod web;
 pub mod witness;

@@ -15,6 +15,8 @@ mod cli;
 mod controller;
 #[path = "it/controller_faults.rs"]
 mod controller_faults;
+#[path = "it/courier.rs"]
+mod courier;
 #[path = "it/customers.rs"]
 mod customers;
 #[path = "it/documents.rs"]
@@ -29,8 +31,14 @@ mod many;
 mod matrix;
 #[path = "it/measure.rs"]
 mod measure;
+#[path = "it/metrics.rs"]
+mod metrics;
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/prometheus.rs"]
+mod prometheus;
 #[path = "it/regression.rs"]
 mod regression;
 #[path = "it/scaler.rs"]

@@ -173,7 +173,9 @@ impl Picture {
             }
             _ => {}
         }
-        if let Some(text) = self.teller.tell(event) {
+        // The end of a step follows within moments, and the plan shows it under way.
+        let is_intent = matches!(event.detail, Detail::StepIntent { .. });
+        if let (false, Some(text)) = (is_intent, self.teller.tell(event)) {
             self.tell(Entry { id: event.id.0, t_ms: event.t_ns / 1_000_000, weight: Weight::of(&event.detail), text });
         }
     }

@@ -264,18 +264,20 @@
     STANDS.forEach(([letter], index) => say(at("legend").children[index].children[1], sums[letter].toLocaleString("en")));
     const all = cells.length;
     say(at("active"), `${sums.a.toLocaleString("en")} / ${all.toLocaleString("en")}`);
-    say(at("active-note"), sums.a === all ? "everybody" : `${count(all - sums.a, "instance")} to come`);
+    say(at("active-note"), sums.a === all ? "everybody" : `${(all - sums.a).toLocaleString("en")} not`);
   }
 
-  // Windows of the last two minutes of the run's time: where none came, nothing is drawn.
+  // Windows of the last two minutes of the run's time, of a run that is younger all of them: where none came, nothing is
+  // drawn.
   function drawCustomers(index) {
     const [zone, own] = [now.zones[index], zones[index]];
     const last = zone.windows[zone.windows.length - 1];
     if (!last) return;
     const paths = ["", "", ""];
+    const each = WINDOWS_MAX / Math.min(WINDOWS_MAX, Math.max(30, now.t_ms / 1000));
     for (const [end, over, sent, answered, degraded] of zone.windows) {
-      const right = WINDOWS_MAX - (now.t_ms - end) / 1000;
-      const wide = Math.max(over / 1000, 0.5);
+      const right = WINDOWS_MAX - ((now.t_ms - end) / 1000) * each;
+      const wide = Math.max((over / 1000) * each, 0.5);
       if (sent === 0 || right - wide < 0) continue;
       const bar = (from, part) => (part > 0 ? `M${(right - wide).toFixed(2)} ${from.toFixed(2)}h${wide.toFixed(2)}v${(-part).toFixed(2)}h-${wide.toFixed(2)}z` : "");
       const [full, part] = [((answered - degraded) / sent) * 30, (degraded / sent) * 30];
@@ -313,7 +315,7 @@
       name(own.svg, "aria-label", `customers in ${own.name}: ${figure === "–" ? "canary not heard" : figure + " answered"}, ${own.total} since the beginning`);
     });
     say(at("answered"), all ? share(well, all) : "–");
-    at("answered").parentElement.classList.toggle("v-low", all > 0 && well * 1e6 < all * region.promised_ppm);
+    at("answered").parentElement.classList.toggle("low", all > 0 && well * 1e6 < all * region.promised_ppm);
     say(at("answered-note"), `last 10 s, all zones; promised ${region.promised_ppm / 10000} %`);
   }
 
@@ -397,7 +399,8 @@
       const text = make("span", "text");
       if (means) text.append(make("span", "unseen", means));
       text.append(entry.text);
-      own.append(mark, text, make("span", "when", `+${(entry.t_ms / 1000).toFixed(1)} s · e${entry.id}`));
+      text.append(" ", make("span", "id", `e${entry.id}`));
+      own.append(mark, text, make("span", "when", `+${(entry.t_ms / 1000).toFixed(1)} s`));
       list.prepend(own);
     }
     waiting = [];
@@ -427,7 +430,7 @@
     at("verdict").className = "verdict v-" + kind;
     say(at("verdict-sign"), SIGN[kind] || "");
     say(at("verdict-word"), { judging: "The run is over; it is being judged", lost: "No verdict", held: "Held", violated: "Violated", inconclusive: "Inconclusive", "not-judged": "Not judged" }[kind] || kind);
-    say(at("verdict-text"), ending.findings[0] || ending.text || (kind === "held" ? "Everything that this game day judged was as it must be." : ""));
+    write(at("verdict-text"), ending.findings[0] || ending.text || (kind === "held" ? "Everything that this game day judged was as it must be." : ""));
     at("invariants").replaceChildren(...ending.invariants.map((one) => {
       const own = make("li", "v-" + one.verdict, `${SIGN[one.verdict]} ${one.id} ${one.verdict}`);
       own.title = one.reason;
@@ -439,6 +442,13 @@
     if (ending.how !== "judging") at("said").textContent = `The run has ended: ${at("verdict-word").textContent}`;
     show(at("halt"), false);
     title();
+  }
+
+  // What stands between back-ticks is code.
+  function write(one, text) {
+    const parts = text.split("`");
+    if (parts.length % 2 === 0) one.textContent = text;
+    else one.replaceChildren(...parts.map((part, index) => (index % 2 ? make("code", "", part) : part)));
   }
 
   function announce(phase) {

@@ -218,7 +218,7 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         round,
         at_ms: step.at_ms,
         after: step.after.as_ref().map(after),
-        hosts: if step.is_power() { step.changes.len() } else { step.hosts.len() },
+        hosts: step.hosts.len(),
         passes: step.passes(),
         pair: place.get(step.pair.as_str()).copied().unwrap_or_default(),
     };

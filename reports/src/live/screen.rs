@@ -212,28 +212,39 @@ fn customers(line: Line, region: &Region, now: &Now, zone: usize, t_ms: u64) -> 
 
 /// A sign for each instance, hosts apart, in so many lines at most.
 fn signs(region: &Region, now: &Now, members: &[usize], screen: Screen, lines_max: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = Line::new(screen).put(Ink::Plain, "  ");
-    let mut before: Option<usize> = None;
+    let mut rows: Vec<Vec<(Stand, String)>> = vec![Vec::new()];
+    let (mut before, mut wide, mut shown) = (None, 0, 0);
     let several = region.hosts.len() < region.instances.len();
-    for (shown, &at) in members.iter().enumerate() {
+    for &at in members {
         let host = region.instances[at].host;
-        let apart = several && before.is_some_and(|other| other != host);
-        if line.columns + 2 > screen.columns {
-            lines.push(std::mem::replace(&mut line, Line::new(screen).put(Ink::Plain, "  ")).done());
-            if lines.len() == lines_max {
-                let rest = members.len() - shown;
-                lines.push(Line::new(screen).put(Ink::Faint, &format!("  … and {rest} more")).done());
-                return lines;
+        let apart = several && wide > 0 && before.is_some_and(|other| other != host);
+        if wide + 4 > screen.columns {
+            if rows.len() == lines_max {
+                break;
             }
-        } else if apart {
-            line = line.put(Ink::Plain, " ");
+            rows.push(Vec::new());
+            wide = 0;
         }
         let stand = Stand::of_letter(now.instances.get_byte(at));
-        line = line.put(ink(stand), sign(stand).encode_utf8(&mut [0; 4]));
-        before = Some(host);
+        let text = if apart && wide > 0 { format!(" {}", sign(stand)) } else { sign(stand).to_string() };
+        wide += text.chars().count();
+        // Neighbours that stand alike are one piece: a colour is told once for all of them.
+        if let Some(row) = rows.last_mut() {
+            match row.last_mut() {
+                Some((same, piece)) if *same == stand => piece.push_str(&text),
+                _ => row.push((stand, text)),
+            }
+        }
+        (before, shown) = (Some(host), shown + 1);
     }
-    lines.push(line.done());
+    let line = |row: &Vec<(Stand, String)>| {
+        let start = Line::new(screen).put(Ink::Plain, "  ");
+        row.iter().fold(start, |line, (stand, text)| line.put(ink(*stand), text)).done()
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if shown < members.len() {
+        lines.push(Line::new(screen).put(Ink::Faint, &format!("  … and {} more", members.len() - shown)).done());
+    }
     lines
 }
 

@@ -8,12 +8,14 @@ use proptest::prelude::*;
 use reports::journal;
 use reports::live::now::{How, Now, Proof, Stand, StepState, Weight};
 use reports::live::region::Region;
+use reports::live::screen::{Screen, draw};
 use reports::live::zone::WINDOWS_MAX;
 use reports::live::{Picture, TIMELINE_MAX};
 use reports::record::{Origin, Parameter, from_json};
 use scenarios::event::{By, Detail, Event, Life, Phase, Place};
 use scenarios::verdict::Verdict;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 fn picture() -> Picture {
     Picture::new(Arc::new(Region::of_record(&from_json(full::RECORD).unwrap())))
@@ -216,5 +218,28 @@ proptest! {
         for entry in &picture.now().timeline {
             prop_assert_eq!(entry.text.chars().find(|c| crate::hostile::is_harmful(*c) || *c == '\n'), None);
         }
+    }
+}
+
+#[test]
+fn on_a_terminal_no_line_is_wider_than_it_and_none_is_too_many() {
+    let mut picture = until(|event| matches!(event.detail, Detail::FaultEffect { .. }));
+    picture.lost("a reason");
+    for (columns, lines, color) in [(1, 1, false), (20, 5, true), (80, 24, false), (80, 24, true), (200, 60, true)] {
+        let drawn = draw(&picture, 24_000, Screen { columns, lines, color });
+        assert!(drawn.len() <= lines, "{} lines of {lines}", drawn.len());
+        for line in &drawn {
+            let plain: String =
+                line.split('\u{1b}').map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
+            let plain = if color { plain } else { line.clone() };
+            assert!(plain.width() <= columns.max(20), "{columns}: {plain}");
+            assert!(color || !line.contains('\u{1b}'));
+        }
+    }
+    let drawn = draw(&picture, 24_000, Screen { columns: 100, lines: 40, color: false }).join("\n");
+    for wanted in
+        ["outage", "× ", "az1", "▼ region-dark: power on 15 hosts, in force, and seen to be", "no verdict: a reason"]
+    {
+        assert!(drawn.contains(wanted), "{wanted} is not in\n{drawn}");
     }
 }

@@ -8,6 +8,7 @@
 //! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`live`]: a run while it goes on, for any number of viewers
 //! - [`history`]: the database of past runs
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
@@ -21,6 +22,7 @@ pub mod explore;
 pub mod hand;
 pub mod history;
 pub mod journal;
+pub mod live;
 pub mod load;
 pub mod matrix;
 pub mod measure;

@@ -21,6 +21,8 @@ mod customers;
 mod documents;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/many.rs"]
 mod many;
 #[path = "it/matrix.rs"]

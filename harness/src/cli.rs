@@ -334,11 +334,27 @@ pub struct RunArgs {
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,
+    /// Show the run as it happens on a web page of this machine, until ten seconds after its end; its address is told on
+    /// standard error.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0", require_equals = true, value_parser = loopback)]
+    pub live: Option<std::net::SocketAddr>,
+    /// Show the run as it happens in this terminal, instead of line by line.
+    #[arg(long)]
+    pub tui: bool,
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let span = fixtures::unit::Span::try_from(text.to_owned()).map_err(|error| error.to_string())?;
     Ok(span.0)
+}
+
+fn loopback(text: &str) -> Result<std::net::SocketAddr, String> {
+    let address: std::net::SocketAddr =
+        text.parse().map_err(|_| "it is an address with a port, such as 127.0.0.1:8080")?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("a run is shown to this machine alone, so it is a loopback address".to_owned())
 }
 
 /// Worlds.

@@ -10,6 +10,7 @@
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`schedule`]: what is run unattended, when, and when not
 //! - [`serve`]: what a team leaves running; [`web`]: its face
+//! - [`live`]: a run while it goes on, for any number of viewers
 //! - [`history`]: the database of past runs
 //! - [`metrics`]: what a server of game days tells a collector; [`dashboards`]: what a monitoring system makes of it
 //! - [`notify`], [`traces`]: what is sent to others at the end of a run; [`courier`]: how it gets there
@@ -27,6 +28,7 @@ pub mod explore;
 pub mod hand;
 pub mod history;
 pub mod journal;
+pub mod live;
 pub mod load;
 pub mod matrix;
 pub mod measure;

@@ -151,6 +151,42 @@ impl Outcome {
     }
 }
 
+/// Why a slot passes without a run, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Somebody has halted everything.
+    Halted,
+    /// It is blocked, or not allowed, then.
+    Window,
+    /// A condition is not well, or has not been for long enough.
+    Condition,
+    /// Nobody was there.
+    Missed,
+    /// Another run went on.
+    Busy,
+    /// There is no room for it, or no engine.
+    Room,
+    /// An earlier version did not say.
+    #[default]
+    Unsaid,
+}
+
+impl Reason {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Halted => "halted",
+            Self::Window => "window",
+            Self::Condition => "condition",
+            Self::Missed => "missed",
+            Self::Busy => "busy",
+            Self::Room => "room",
+            Self::Unsaid => "unsaid",
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

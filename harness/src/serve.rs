@@ -5,7 +5,7 @@
 //! - [`keep`]: the one loop; [`ledger_file`]: what must be on the disk before an act
 //! - [`child`]: a run as a process; [`recover`]: what became of those that an earlier server began
 //! - [`examine`]: whether there is room for a run; [`question`]: conditions, asked
-//! - [`status`]: what the pages are told; [`retention`]: what is removed of old runs
+//! - [`status`]: what the pages are told; [`tell`]: metrics, a webhook, traces; [`retention`]: what is removed of old runs
 
 pub mod child;
 pub mod examine;
@@ -15,6 +15,7 @@ pub mod question;
 pub mod recover;
 pub mod retention;
 pub mod status;
+pub mod tell;
 
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,12 @@
 //! each test says that it was not run; with `BLACKSTART_REQUIRE_BROWSER=1` it fails. `.ci/browser` installs what is missing
 //! and runs them. Refuses to hold game days on an engine.
 
+#[path = "browser/live.rs"]
+mod live;
+
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// A small region that fails, a region of sixty instances, and one of nine hundred.
@@ -55,6 +59,29 @@ impl Tools {
         }
         let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         format!("{}\n{told}\n", page.display())
+    }
+}
+
+impl Tools {
+    /// What is wrong with the live page of a run that is written again while it is looked at.
+    fn look_on(&self, what: &str, record: &Path) -> String {
+        let replay = live::Replay::of(record);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/live.py");
+        let mut command = Command::new(&self.python);
+        command.arg(&script).arg(what).arg(&replay.url).arg(&replay.expected);
+        command.env("BLACKSTART_CHROMIUM", &self.chromium).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("Python was there a moment ago");
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut told = String::new();
+        let _or_gone = out.read_line(&mut told);
+        if told.trim() == "ready" {
+            told.clear();
+            replay.begin();
+            child.stdin.take().expect("it is piped").write_all(b"go\n").expect("it reads");
+        }
+        out.read_to_string(&mut told).expect("it is text");
+        let status = child.wait().expect("it ends");
+        if status.success() { String::new() } else { format!("{}\n{told}\n", record.display()) }
     }
 }
 
@@ -148,4 +175,31 @@ fn documents_of_many_runs_are_as_sound_as_those_of_one() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Looks on at the first day or at all while they are written again, and fails with everything that is wrong.
+#[track_caller]
+fn look_on(what: &str, days_max: usize) {
+    let Some(tools) = tools(what) else { return };
+    let wrong: String = days().iter().take(days_max).map(|(_, record)| tools.look_on(what, record)).collect();
+    assert!(wrong.is_empty(), "live, {what}:\n{wrong}");
+}
+
+#[test]
+fn a_live_page_shows_a_run_from_its_first_event_to_its_verdict() {
+    look_on("whole", DAYS.len());
+    // For people, where they ask for it.
+    if std::env::var_os("BLACKSTART_BROWSER_OUT").is_some() {
+        look_on("pictures", DAYS.len());
+    }
+}
+
+#[test]
+fn a_live_page_is_used_with_keys_alone_and_its_run_halted() {
+    look_on("keys", 1);
+}
+
+#[test]
+fn an_audit_of_the_live_page_finds_nothing_serious() {
+    look_on("audit", 1);
 }

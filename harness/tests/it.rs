@@ -25,6 +25,8 @@ mod documents;
 mod history;
 #[path = "it/incidents.rs"]
 mod incidents;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/many.rs"]
 mod many;
 #[path = "it/matrix.rs"]

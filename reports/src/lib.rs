@@ -4,6 +4,7 @@
 //! - [`journal`]: `events.jsonl`, one event on one line
 //! - [`timeline`]: record and events as rows for people, and the line that a terminal shows live
 //! - [`harm`]: when customers were hurt, by zone
+//! - [`live`]: the picture of a run while it goes on
 //! - [`lives`]: every instance's life as stretches of time
 //! - [`moments`]: fault, first impact, mitigation, recovery
 //! - [`whys`]: from harm down to what can be changed
@@ -39,6 +40,7 @@ pub mod history;
 pub mod html;
 pub mod journal;
 pub mod junit;
+pub mod live;
 pub mod lives;
 pub mod moments;
 pub mod notice;

@@ -30,24 +30,32 @@ impl Row {
 /// The rows of a run by time.
 pub fn rows(record: &Record, events: &[Event]) -> Vec<Row> {
     let events_by_time = harm::by_time(events);
-    let mut effects: BTreeMap<&str, (bool, usize, usize)> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for event in &events_by_time {
-        if let Detail::FaultEffect { fault, holds, dead, answering, .. } = &event.detail {
-            // Looks are many; only one that differs from the look before says something.
-            let look = (*holds, *dead, answering.len());
-            if effects.insert(fault, look) == Some(look) {
-                continue;
-            }
-            rows.push(Row::at(event, effect(&event.detail)));
-        } else if let Some(text) = words(&event.detail, event) {
-            rows.push(Row::at(event, text));
-        }
-    }
+    let mut teller = Teller::default();
+    let mut rows: Vec<Row> =
+        events_by_time.iter().filter_map(|event| Some(Row::at(event, teller.tell(event)?))).collect();
     harm_rows(events, &mut rows);
     return_rows(record, &events_by_time, &mut rows);
     rows.sort_by_key(|row| (row.t_ns, row.evidence));
     rows
+}
+
+/// Tells events one after the other, and of looks at a fault those alone that differ from the look before.
+#[derive(Debug, Default)]
+pub(crate) struct Teller {
+    effects: BTreeMap<String, (bool, usize, usize)>,
+}
+
+impl Teller {
+    /// The words for an event; `None` where it says nothing by itself.
+    pub(crate) fn tell(&mut self, event: &Event) -> Option<String> {
+        let Detail::FaultEffect { fault, holds, dead, answering, .. } = &event.detail else {
+            return words(&event.detail, event);
+        };
+        // Looks are many; only one that differs from the look before says something.
+        let look = (*holds, *dead, answering.len());
+        let before = self.effects.insert(fault.clone(), look);
+        (before != Some(look)).then(|| effect(&event.detail))
+    }
 }
 
 /// What a terminal shows of an event as it happens, its time first; `None` for noise. It remembers nothing, so a look at

@@ -24,6 +24,8 @@ mod journal;
 mod junit;
 #[path = "it/lint.rs"]
 mod lint;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/many.rs"]
 mod many;
 #[path = "it/page.rs"]

@@ -14,11 +14,13 @@ use crate::world::docker::engine::{Engine, EngineInfo};
 use anyhow::{Context, Result};
 use reports::gaps::Gap;
 use reports::history::Entry;
+use reports::live::region::About;
 use reports::policy::Policy;
 use reports::record::Record;
 use scenarios::judge::Case;
 use scenarios::verdict::Verdict;
 use std::path::PathBuf;
+use watch::Watchers;
 
 mod bring_up;
 mod combined;
@@ -26,6 +28,7 @@ mod docker;
 mod finish;
 mod record;
 mod sim;
+mod watch;
 
 /// Runs every scenario named; all files are read before the first one begins.
 ///
@@ -62,6 +65,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         return Err(load::BadInput { text: problems }.into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watchers = Watchers::new(args, quiet, color_err)?;
     runtime.block_on(async {
         let place = Place::find(args.world, quiet).await?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
@@ -75,7 +79,8 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         let several = loaded.len() > 1;
         let mut lefts: Vec<Left> = Vec::new();
         for (argument, loaded) in loaded {
-            let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out };
+            let watchers = &watchers;
+            let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out, watchers };
             let left = match (&place, &mut stop) {
                 _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
@@ -90,6 +95,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         if several {
             combined::write(args, &lefts)?;
         }
+        watchers.linger(stop, lefts.iter().any(|left| left.status == exit::INTERRUPTED)).await?;
         Ok(exit::merge(lefts.iter().map(|left| left.status)))
     })
 }
@@ -151,9 +157,19 @@ struct Day<'a> {
     policy: &'a Policy,
     quiet: bool,
     color: bool,
+    watchers: &'a Watchers,
 }
 
 impl Day<'_> {
+    /// What is told line by line; nothing where the terminal is drawn on.
+    fn terminal(&self) -> Terminal {
+        Terminal::new(self.quiet || self.watchers.takes_terminal())
+    }
+
+    fn about(&self, run: &str, world: &str, seed: u64) -> About {
+        About { run: run.to_owned(), world: world.to_owned(), seed }
+    }
+
     fn case(&self) -> Case<'_> {
         let Loaded { scenario, topology, graph, placement, plan, .. } = &self.loaded;
         Case { scenario, plan, topology, graph, placement }

@@ -4,18 +4,23 @@
 use crate::cli::ServeArgs;
 use crate::exit;
 use crate::load::{self, BadInput};
+use crate::metrics::Metrics;
 use crate::run::Stop;
 use crate::schedule::File;
 use crate::serve::Folders;
 use crate::serve::child::Setting;
 use crate::serve::keep::Keep;
+use crate::serve::tell::Tell;
 use crate::terminal::Terminal;
 use crate::web::access::Policy;
+use crate::web::shown::{Shown, show_all};
 use crate::web::tokens::Tokens;
 use crate::web::{Web, listen, routes};
 use anyhow::{Context, Result};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Serves until somebody ends it: Ctrl-C or SIGTERM.
@@ -42,31 +47,34 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
         more: more(args),
     };
     let terminal = Terminal::new(quiet);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (keep, door) =
-        tokio::task::LocalSet::new().block_on(&runtime, async { Keep::open(&file, setting, Box::new(|_, _| {})) })?;
-    let tokens = match &args.tokens {
-        Some(path) => Tokens::read(path)?,
-        None => Tokens::read_or_make(&folders.tokens())?,
-    };
     let tls = match (&args.tls_certificate, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(listen::tls(certificate, key)?),
         _ => None,
     };
+    let (socket, address) = bind(args, tls.is_some())?;
+    let metrics = Arc::new(Metrics::new());
+    let tell = Tell::new(&file, Arc::clone(&metrics), folders.clone(), address.clone())?;
+    // One set of tasks: what is begun while the ledger is taken up goes on later.
+    let (runtime, local) = (tokio::runtime::Builder::new_current_thread().enable_all().build()?, LocalSet::new());
+    let (keep, door) = local.block_on(&runtime, async { Keep::open(&file, setting, tell) })?;
+    let tokens = match &args.tokens {
+        Some(path) => Tokens::read(path)?,
+        None => Tokens::read_or_make(&folders.tokens())?,
+    };
     let open_view = args.listen.ip().is_loopback() && !args.private;
     let policy = Policy { open_view, names: args.name.clone(), secure: tls.is_some() };
-    let web = Web { door, folders: folders.clone(), tokens, policy };
-    let address = answer(args, Arc::new(web), tls)?;
+    let shown = Arc::new(Shown::new(folders.clone()));
+    answer(socket, Arc::new(Web { door, folders: folders.clone(), tokens, policy, metrics, shown }), tls)?;
     std::fs::write(folders.address(), &address)
         .with_context(|| format!("{} cannot be written", folders.address().display()))?;
     terminal.say(&format!("blackstart serves at {address}"));
     if args.tokens.is_none() {
         terminal.say(&format!("tokens: {}", folders.tokens().display()));
     }
-    if tls_is_missing(args) {
+    if !args.listen.ip().is_loopback() && args.tls_certificate.is_none() {
         tracing::warn!("without --tls-certificate and --tls-key tokens go over the network as they are");
     }
-    tokio::task::LocalSet::new().block_on(&runtime, async {
+    local.block_on(&runtime, async {
         let mut stop = Stop::listen(false).context("signals cannot be listened to")?;
         keep.go_on(async move {
             stop.wanted().await;
@@ -80,8 +88,14 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn tls_is_missing(args: &ServeArgs) -> bool {
-    !args.listen.ip().is_loopback() && args.tls_certificate.is_none()
+/// The socket, and where it answers.
+fn bind(args: &ServeArgs, secure: bool) -> Result<(TcpListener, String)> {
+    let told = || format!("{} cannot be listened on; name another with --listen", args.listen);
+    let socket = TcpListener::bind(args.listen).with_context(told)?;
+    socket.set_nonblocking(true)?;
+    let scheme = if secure { "https" } else { "http" };
+    let address = format!("{scheme}://{}", socket.local_addr()?);
+    Ok((socket, address))
 }
 
 /// What every run is told as the server was.
@@ -99,32 +113,16 @@ fn more(args: &ServeArgs) -> Vec<String> {
     more
 }
 
-/// Answers in a thread of its own, which ends with the process; returns where.
-fn answer(args: &ServeArgs, web: Arc<Web>, tls: Option<TlsAcceptor>) -> Result<String> {
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let wanted = args.listen;
-    let (bound, is_bound) = std::sync::mpsc::channel();
+/// Answers in a thread of its own, which ends with the process.
+fn answer(socket: TcpListener, web: Arc<Web>, tls: Option<TlsAcceptor>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("web".to_owned()).spawn(move || {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                let _nobody_waits = bound.send(Err(error.into()));
-                return;
-            }
-        };
         runtime.block_on(async {
-            match listen::bind(wanted).await {
-                Ok(listener) => {
-                    let address = listener.local_addr().unwrap_or(wanted);
-                    let _nobody_waits = bound.send(Ok(address));
-                    listen::serve(listener, routes::router(web), tls).await;
-                }
-                Err(error) => {
-                    let _nobody_waits = bound.send(Err(error));
-                }
-            }
+            // Its flags are set already.
+            let Ok(socket) = tokio::net::TcpListener::from_std(socket) else { return };
+            tokio::spawn(show_all(Arc::clone(&web.shown), web.door.clone(), Arc::clone(&web.metrics)));
+            listen::serve(socket, routes::router(web), tls).await;
         });
     })?;
-    let address = is_bound.recv().context("the thread that answers is gone")??;
-    Ok(format!("{scheme}://{address}"))
+    Ok(())
 }

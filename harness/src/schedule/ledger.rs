@@ -2,7 +2,7 @@
 //! kept; whoever keeps them has each on the disk before the act that it announces.
 
 use super::moment::Moment;
-use super::{Outcome, World};
+use super::{Outcome, Reason, World};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -100,6 +100,9 @@ pub enum Entry {
         slot: Slot,
         /// How many they are.
         slots: u64,
+        /// Why, as it is counted.
+        #[serde(default)]
+        reason: Reason,
         /// Why.
         why: String,
         /// When.
@@ -149,6 +152,8 @@ pub struct Passed {
     pub slot: Slot,
     /// How many.
     pub slots: u64,
+    /// Why, as it is counted.
+    pub reason: Reason,
     /// Why.
     pub why: String,
     /// When that was decided.
@@ -245,9 +250,10 @@ impl Ledger {
                     held.why.clone_from(why);
                 }
             }
-            Entry::Refused { slot, slots, why, at } => {
+            Entry::Refused { slot, slots, reason, why, at } => {
                 self.account(slot);
-                self.passed.push_back(Passed { slot: slot.clone(), slots: *slots, why: why.clone(), at: *at });
+                let (slot, reason, why) = (slot.clone(), *reason, why.clone());
+                self.passed.push_back(Passed { slot, slots: *slots, reason, why, at: *at });
             }
             Entry::Halted { by, at } => self.halt = Some(Halt { by: by.clone(), since: *at }),
             Entry::Resumed { .. } => self.halt = None,
@@ -297,6 +303,7 @@ impl Ledger {
         entries.extend(self.passed.iter().map(|passed| Entry::Refused {
             slot: passed.slot.clone(),
             slots: passed.slots,
+            reason: passed.reason,
             why: passed.why.clone(),
             at: passed.at,
         }));

@@ -1,9 +1,9 @@
 //! Owns the calendar ahead: what would be run when, and what would be refused. Refuses to know what conditions will say.
 
-use super::Plan;
 use super::keeper::{begins, choice};
 use super::ledger::{Choice, Entry, Ledger, Slot};
 use super::moment::Moment;
+use super::{Plan, Reason};
 use serde::Serialize;
 
 /// One line of the calendar.
@@ -40,7 +40,7 @@ pub fn preview(plan: &Plan, ledger: &Ledger, now: Moment, wanted: usize) -> Vec<
         let Some(choice) = choice(schedule, &ledger, &slot) else { break };
         let refused = schedule.windows.fits(at, schedule.takes_at_most).err();
         let entry = match &refused {
-            Some(why) => Entry::Refused { slot: slot.clone(), slots: 1, why: why.clone(), at },
+            Some(why) => Entry::Refused { slot: slot.clone(), slots: 1, reason: Reason::Window, why: why.clone(), at },
             None => {
                 let (slot, choice) = (Some(slot.clone()), choice.clone());
                 Entry::Begun { run: "to come".to_owned(), slot, by: None, choice, at }

@@ -4,11 +4,13 @@
 use super::child::Setting;
 use super::ledger_file::LedgerFile;
 use super::status::{Status, View};
+use super::tell::Tell;
 use super::{examine, question, recover, retention};
 use crate::clock::{self, Keeping};
 use crate::schedule::file::{Budget, File, Retention};
 use crate::schedule::keeper::{Ask, Command, Doing, Input, Keeper};
 use crate::schedule::ledger::{Choice, Entry};
+use crate::schedule::moment::Moment;
 use crate::schedule::{Outcome, Plan};
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -42,8 +44,15 @@ pub struct Door {
     pub view: watch::Receiver<View>,
 }
 
-/// Hears what is written, in order: metrics and notifications.
-pub type Listener = Box<dyn FnMut(&Entry, &Keeper)>;
+/// Hears what the loop does; nobody waits for it.
+pub trait Listener {
+    /// Something was decided; in order.
+    fn entry(&mut self, entry: &Entry, keeper: &Keeper);
+    /// So it is now.
+    fn look(&mut self, keeper: &Keeper, now: Moment);
+    /// The loop has ended.
+    fn finish(self: Box<Self>);
+}
 
 /// The loop.
 pub struct Keep {
@@ -59,7 +68,7 @@ pub struct Keep {
     plan: Arc<Plan>,
     stop: Option<oneshot::Sender<()>>,
     trouble: String,
-    listener: Listener,
+    listener: Box<dyn Listener>,
 }
 
 impl Keep {
@@ -67,11 +76,13 @@ impl Keep {
     ///
     /// # Errors
     /// Where the ledger cannot be had.
-    pub fn open(file: &File, setting: Setting, listener: Listener) -> Result<(Self, Door)> {
+    pub fn open(file: &File, setting: Setting, tell: Tell) -> Result<(Self, Door)> {
         let clock = Keeping::start();
         let (ledger_file, ledger) = LedgerFile::open(&setting.folders)?;
         let mut commands = Vec::new();
         let keeper = Keeper::new(file.plan.clone(), ledger, clock.now(), &mut commands);
+        tell.remember(&keeper);
+        let listener: Box<dyn Listener> = Box::new(tell);
         let (outbox, inbox) = mpsc::channel(MESSAGES_MAX);
         let plan = Arc::new(file.plan.clone());
         let first = View {
@@ -130,6 +141,7 @@ impl Keep {
             }
             self.perform(commands);
         }
+        self.listener.finish();
     }
 
     fn take(&mut self, message: Message, leaving: bool, commands: &mut Vec<Command>) {
@@ -174,7 +186,7 @@ impl Keep {
             match command {
                 Command::Write(entry) => {
                     wrote = true;
-                    (self.listener)(&entry, &self.keeper);
+                    self.listener.entry(&entry, &self.keeper);
                     if let Err(error) = self.file.write(entry) {
                         tracing::error!("{error:#}");
                         unwritten = Some(format!("{error:#}"));
@@ -269,6 +281,7 @@ impl Keep {
     fn publish(&mut self, wrote: bool) {
         let status = Status::of(&self.keeper, self.file.waiting(), &self.trouble);
         let now = self.clock.now().wall;
+        self.listener.look(&self.keeper, now);
         self.view.send_modify(|view| {
             (view.now, view.status) = (now, status);
             if wrote {

@@ -58,6 +58,10 @@ pub(super) async fn healthy() -> &'static str {
     "ok\n"
 }
 
+pub(super) async fn metrics(State(web): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.metrics.render()).into_response()
+}
+
 /// What a page needs to know of whoever looks, and of the server.
 #[derive(Serialize)]
 struct Seen<'s> {

@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,27 +35,18 @@ pub fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Opens a socket.
-///
-/// # Errors
-/// Where the address is taken, or is none of this machine's.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} cannot be listened on; name another with --listen"))
-}
-
 /// Lets people in for as long as it is polled.
 pub async fn serve(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Never closed.
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((socket, _)) = listener.accept().await else {
+        let Ok((mut socket, _)) = listener.accept().await else {
             // Out of descriptors, mostly: those who are there will leave.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        crate::live::tune(&mut socket);
         let (router, tls) = (router.clone(), tls.clone());
         tokio::spawn(async move {
             match tls {

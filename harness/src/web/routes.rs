@@ -3,6 +3,7 @@
 
 use super::access::{self, Needs, Refusal};
 use super::{Shared, answers};
+use crate::live;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Request, State};
@@ -36,6 +37,11 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/login", Needs::Nothing),
     route(Method::GET, "/assets/{file}", Needs::Nothing),
     route(Method::GET, "/healthz", Needs::Nothing),
+    route(Method::GET, "/assets/live.css", Needs::Nothing),
+    route(Method::GET, "/assets/live.js", Needs::Nothing),
+    route(Method::GET, "/metrics", Needs::View),
+    route(Method::GET, "/runs/{run}", Needs::View),
+    route(Method::GET, "/api/runs/{run}/live", Needs::View),
     route(Method::GET, "/runs/{run}/report", Needs::View),
     route(Method::GET, "/runs/{run}/files/{file}", Needs::View),
     route(Method::GET, "/api/status", Needs::View),
@@ -49,13 +55,14 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/api/resume", Needs::Run),
 ];
 
-/// What answers a route of the table.
+/// What answers a route of the table; nothing for those of the live view, which brings its own.
 fn handler(route: &Route) -> Option<MethodRouter<Shared>> {
     Some(match (route.method == Method::POST, route.path) {
         (false, "/") => get(answers::home),
         (false, "/login") => get(answers::login_page),
         (false, "/assets/{file}") => get(answers::asset),
         (false, "/healthz") => get(answers::healthy),
+        (false, "/metrics") => get(answers::metrics),
         (false, "/runs/{run}/report") => get(answers::report),
         (false, "/runs/{run}/files/{file}") => get(answers::file),
         (false, "/api/status") => get(answers::status),
@@ -80,15 +87,22 @@ pub fn router(web: Shared) -> Router {
         }
     }
     router
+        .with_state(web.clone())
+        .merge(live::router(web.shown.clone()))
         .route_layer(middleware::from_fn_with_state(web.clone(), guard))
         .fallback(|| async { answers::refused(StatusCode::NOT_FOUND, "there is nothing here") })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn(headers))
-        .with_state(web)
 }
 
 /// Nothing is read and nothing is done for whoever may not.
-async fn guard(State(web): State<Shared>, path: MatchedPath, mut request: Request, next: Next) -> Response {
+async fn guard(State(web): State<Shared>, path: MatchedPath, request: Request, next: Next) -> Response {
+    let answer = admit(&web, &path, request, next).await;
+    web.metrics.http(path.as_str(), answer.status().as_u16());
+    answer
+}
+
+async fn admit(web: &Shared, path: &MatchedPath, mut request: Request, next: Next) -> Response {
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     let Some(route) = ROUTES.iter().find(|route| route.path == path.as_str() && route.method == *method) else {
         return answers::refused(StatusCode::METHOD_NOT_ALLOWED, "that is not done here");

@@ -26,6 +26,11 @@ fn await_phase(server: &Server, run: &str, phase: &str) {
     });
 }
 
+/// Kills a server, as a machine does that loses power.
+fn kill(mut server: Server) {
+    server.child.kill().and_then(|()| server.child.wait()).expect("it is ours");
+}
+
 #[track_caller]
 fn nothing_left(run: &str) {
     let began = mono_ns();
@@ -46,7 +51,8 @@ fn interrupted(server: &Server, run: &str) -> Value {
     let record = server.get(&format!("/runs/{run}/files/record.json"));
     assert_eq!(record.status, 200, "a run keeps its record, whatever ended it");
     assert_eq!(record.json()["interrupted"], true);
-    assert_eq!(server.get(&format!("/runs/{run}/report")).status, 200);
+    let report = server.get(&format!("/runs/{run}/report"));
+    assert_eq!(report.header("content-type"), Some("text/html; charset=utf-8"));
     nothing_left(run);
     held
 }
@@ -70,7 +76,7 @@ fn a_server_that_is_killed_in_the_middle_finds_its_run_interrupted_and_healed() 
     let server = Server::start(out.path(), &[]);
     let run = server.begin("minimal", "docker");
     await_phase(&server, &run, "outage");
-    server.kill();
+    kill(server);
     // Started again at once, while the run still heals itself.
     let server = Server::start(out.path(), &[]);
     interrupted(&server, &run);
@@ -87,13 +93,14 @@ fn a_machine_that_loses_power_in_the_middle_loses_no_record() {
     let server = Server::start(out.path(), &[]);
     let run = server.begin("minimal", "docker");
     await_phase(&server, &run, "outage");
-    let processes = processes_of(&run);
+    let mut processes = processes_of(&run);
     assert!(!processes.is_empty(), "the run has a process of its own");
-    server.kill();
+    processes.push(server.pid());
     for pid in processes {
         // The tie may have ended it already.
         let _gone = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
     }
+    drop(server);
     let server = Server::start(out.path(), &[]);
     let held = interrupted(&server, &run);
     assert!(held["why"].as_str().is_some_and(|why| !why.is_empty()), "{held}");
@@ -110,6 +117,8 @@ fn a_halt_in_the_middle_heals_and_is_told() {
     await_phase(&server, &run, "outage");
     assert_eq!(server.post("/api/halt", "").status, 200);
     assert_eq!(interrupted(&server, &run)["why"], "halted by operator");
+    let (status, said) = server.end();
+    assert_eq!(status, Some(0), "{said}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One server, and the folder of its runs.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) out: PathBuf,
     pub(crate) address: String,
 }
@@ -137,11 +137,6 @@ impl Server {
     #[track_caller]
     pub(crate) fn ended(&self, run: &str) -> Value {
         until(&format!("the end of run {run}"), || self.run(run).filter(|held| held["outcome"] != "pending"))
-    }
-
-    /// Kills it, as a machine does that loses power.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).expect("it is ours");
     }
 
     /// Asks it to end; returns its exit status and what it said.

@@ -5,6 +5,7 @@ use super::{Day, Left};
 use crate::clock::{self, Clock};
 use crate::controller::Controller;
 use crate::journal::Journal;
+use crate::live::tui::Signals;
 use crate::load::Loaded;
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
@@ -25,10 +26,12 @@ impl Day<'_> {
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;
-        let terminal = Terminal::new(self.quiet);
+        let terminal = self.terminal();
         let Loaded { scenario, placement, plan, .. } = &self.loaded;
         terminal.say(&format!("{}: {}", scenario.name, scenario.title));
         terminal.say(&format!("run {run}, seed {seed}, world docker (engine {})\n", info.version));
+        let about = self.about(&run, "docker", seed);
+        let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let parts = self.parts(&run, seed, &clock, &terminal, (engine, info));
         let mut world = DockerWorld::new(parts, sender);
@@ -42,6 +45,7 @@ impl Day<'_> {
             stop,
         };
         let ending = crate::run::run(course, inputs).await?;
+        watch.give_back_terminal();
         let of = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         let versions = [of("engine", &info.version), of("api", &info.api), of("kernel", &info.kernel)];
         let facts = Facts {

@@ -5,8 +5,8 @@ use super::{Day, Left};
 use crate::clock::{self, Clock};
 use crate::controller::Controller;
 use crate::journal::Journal;
+use crate::live::tui::Signals;
 use crate::load::Loaded;
-use crate::terminal::Terminal;
 use crate::world::sim::costs::{Costs, SHARING_MAX};
 use crate::world::sim::{Parts, SimWorld, course};
 use anyhow::{Context, Result};
@@ -19,11 +19,15 @@ impl Day<'_> {
         let run = self.args.tied_as.clone().unwrap_or_else(clock::run_id);
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
-        let mut journal = Journal::create_buffered(&self.args.out, &run, Arc::clone(&clock))?;
-        let terminal = Terminal::new(self.quiet);
+        // Who looks on sees lines when they are on the disk.
+        let create = if self.watchers.any() { Journal::create } else { Journal::create_buffered };
+        let mut journal = create(&self.args.out, &run, Arc::clone(&clock))?;
+        let terminal = self.terminal();
         let Loaded { scenario, topology, graph, placement, plan, .. } = &self.loaded;
         terminal.say(&format!("{}: {}", scenario.name, scenario.title));
         terminal.say(&format!("run {run}, seed {seed}, world sim (virtual time)\n"));
+        let about = self.about(&run, "sim", seed);
+        let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Nobody)?;
         let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
         let traffic = &scenario.traffic;
         let parts = Parts { topology, graph, placement, traffic, gathered: scenario.gathered(), seed, costs };
@@ -35,6 +39,7 @@ impl Day<'_> {
             terminal.event(journal.write(t_ns, by, place, detail, false)?);
             Ok(())
         })?;
+        watch.give_back_terminal();
         let facts = Facts {
             world: "sim",
             versions: BTreeMap::new(),

@@ -5,7 +5,7 @@ use super::{
     Choice, Command, Duration, Entry, Halt, Keeper, MISSED_COUNTED, Moment, Now, Outcome, Running, Slot, Unfit, begins,
     choose,
 };
-use crate::schedule::Schedule;
+use crate::schedule::{Reason, Schedule};
 
 /// What a person asked for waits so long for conditions and for the engine.
 const ASKED_WAITS: Duration = Duration::from_secs(300);
@@ -89,7 +89,7 @@ impl Keeper {
         let (slots, slot) = if late.is_some() { (count - 1, before) } else { (count, Some(last)) };
         if let Some(slot) = slot.filter(|_| slots > 0) {
             let why = "nobody was there to begin it".to_owned();
-            self.write(Entry::Refused { slot, slots, why, at: now.wall }, commands);
+            self.write(Entry::Refused { slot, slots, reason: Reason::Missed, why, at: now.wall }, commands);
         }
         if let Some(slot) = late {
             let until = now.mono + schedule.waits_at_most;
@@ -107,7 +107,7 @@ impl Keeper {
                 Some(left) => self.begin_pending(&schedule, slot, now, now.mono + left, ""),
                 None => {
                     let why = "another run went on for longer than it waits".to_owned();
-                    self.write(Entry::Refused { slot, slots: 1, why, at: now.wall }, commands);
+                    self.write(Entry::Refused { slot, slots: 1, reason: Reason::Busy, why, at: now.wall }, commands);
                 }
             }
         }
@@ -126,11 +126,11 @@ impl Keeper {
         let Some(pending) = &self.pending else { return };
         if let Some(Halt { by, since }) = self.ledger.halt() {
             let why = format!("halted by {by} since {since}");
-            return self.refuse(now, why, commands);
+            return self.refuse(now, Reason::Halted, why, commands);
         }
         let schedule = pending.schedule.map(|place| &self.plan.schedules[place]);
         if let Some(why) = schedule.and_then(|one| one.windows.fits(now.wall, one.takes_at_most).err()) {
-            return self.refuse(now, why, commands);
+            return self.refuse(now, Reason::Window, why, commands);
         }
         let conditions = self.conditions_of(pending.schedule);
         let unready = self.watch.unready(&self.plan.conditions, &conditions, now.mono);
@@ -138,7 +138,7 @@ impl Keeper {
         match unready {
             Some(why) if now.mono >= pending.until => {
                 let why = format!("{why}, and it waited long enough");
-                self.refuse(now, why, commands);
+                self.refuse(now, Reason::Condition, why, commands);
             }
             Some(why) => pending.waits_for = why,
             None if pending.examining || now.mono < pending.again => {}
@@ -156,10 +156,10 @@ impl Keeper {
         };
         pending.examining = false;
         match fit {
-            Err(Unfit::AtAll(why)) => self.refuse(now, why, commands),
+            Err(Unfit::AtAll(why)) => self.refuse(now, Reason::Room, why, commands),
             Err(Unfit::ForNow(why)) if now.mono >= pending.until => {
                 let why = format!("{why}, and it waited long enough");
-                self.refuse(now, why, commands);
+                self.refuse(now, Reason::Room, why, commands);
             }
             Err(Unfit::ForNow(why)) => (pending.waits_for, pending.again) = (why, now.mono + EXAMINED_EVERY),
             Ok(()) => self.begin(now, commands),
@@ -191,10 +191,10 @@ impl Keeper {
     }
 
     /// A slot passes; what a person asked for is told as a run that was refused.
-    fn refuse(&mut self, now: Now, why: String, commands: &mut Vec<Command>) {
+    fn refuse(&mut self, now: Now, reason: Reason, why: String, commands: &mut Vec<Command>) {
         let Some(Pending { run, slot, choice, by, .. }) = self.pending.take() else { return };
         match slot {
-            Some(slot) => self.write(Entry::Refused { slot, slots: 1, why, at: now.wall }, commands),
+            Some(slot) => self.write(Entry::Refused { slot, slots: 1, reason, why, at: now.wall }, commands),
             None => {
                 self.write(Entry::Begun { run: run.clone(), slot: None, by, choice, at: now.wall }, commands);
                 self.write(Entry::Ended { run, outcome: Outcome::Refused, why, at: now.wall }, commands);

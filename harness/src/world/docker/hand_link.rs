@@ -17,7 +17,8 @@ const BEAT: Duration = Duration::from_millis(1000);
 /// Bound of one order; killing and opening gates wait for deaths and for hosts to be at their gates.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-type Waiting = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Result<Answer, String>>>>>;
+/// Who waits for which answer; nothing when the hand is gone, so that nobody waits for it any more.
+type Waiting = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Result<Answer, String>>>>>>;
 
 /// The hand, from outside.
 #[derive(Debug, Clone)]
@@ -31,17 +32,17 @@ impl Hand {
     /// Takes over an attached container; `gone` is called when it ends.
     pub(super) fn new(attached: super::engine::Attached, gone: impl FnOnce() + Send + 'static) -> Self {
         let (speaker, mut words) = converse::<Word>(attached);
-        let waiting = Waiting::default();
+        let waiting: Waiting = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let answered = Arc::clone(&waiting);
         tokio::spawn(async move {
             while let Some(word) = words.recv().await {
-                let asked = answered.lock().unwrap_or_else(PoisonError::into_inner).remove(&word.id);
-                if let Some(asked) = asked {
+                let mut waiting = answered.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(asked) = waiting.as_mut().and_then(|waiting| waiting.remove(&word.id)) {
                     // Whoever asked may have given up meanwhile.
                     let _gave_up = asked.send(word.result);
                 }
             }
-            answered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            drop(answered.lock().unwrap_or_else(PoisonError::into_inner).take());
             gone();
         });
         Self { speaker, waiting, next: Arc::new(AtomicU64::new(1)) }
@@ -72,7 +73,10 @@ impl Hand {
     pub(super) async fn try_ask(&self, task: Task) -> Result<Result<Answer, String>> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        match self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(waiting) => waiting.insert(id, sender),
+            None => bail!("the hand is gone"),
+        };
         self.speaker.say(&Order { id, task }).await?;
         match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Ok(result)) => Ok(result),

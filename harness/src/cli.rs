@@ -1,8 +1,12 @@
 //! Owns the command line's shape. Refuses to do anything.
 
 mod many;
+mod unattended;
 
-pub use many::{ActionState, ActionsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName};
+pub use many::{
+    ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
+};
+pub use unattended::{HaltArgs, ScheduleArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -103,6 +107,14 @@ pub enum Command {
     /// Write a page for each service of a graph: endpoints, needs, calls, callers, owner, and what it does when each
     /// dependency is gone, as measured.
     Docs(DocsArgs),
+    /// Keep a schedule of game days, hold them one at a time, and show it all on pages: what a team leaves running.
+    Serve(ServeArgs),
+    /// Print the calendar ahead: what a schedule would run when, and what it would refuse.
+    Schedule(ScheduleArgs),
+    /// Stop everything that a server does: what goes on is ended and healed, and nothing begins until it is resumed.
+    Halt(HaltArgs),
+    /// Write what a monitoring system takes: a dashboard for Grafana, and rules that alert for Prometheus.
+    Dashboards(DashboardsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.
     Clean {
         /// Only these runs.
@@ -285,9 +297,19 @@ pub struct RunArgs {
     /// Decides every random choice; without it one is drawn, printed and recorded.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Move every fault on by so many availability zones: the same game day, elsewhere. Nothing is moved where no fault
+    /// names a zone, or one names hosts.
+    #[arg(long, value_name = "ZONES", default_value_t = 0)]
+    pub turn: usize,
     /// Where the runs' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub out: PathBuf,
+    /// The run's id, and the end of standard input ends the run: for `blackstart serve`, which writes the id down before.
+    #[arg(long, value_name = "RUN-ID", hide = true)]
+    pub tied_as: Option<String>,
+    /// Make the record of a run whose process was killed, from the events that it left.
+    #[arg(long, requires = "tied_as", hide = true)]
+    pub finish: bool,
     /// What the runs are of, such as a build or a commit: `blackstart history` compares runs of one label with those of
     /// another.
     #[arg(long, value_name = "NAME")]

@@ -2,6 +2,7 @@
 //! it. Refuses to know what is timed.
 
 use crate::controller::Nanos;
+use crate::schedule::moment::{Moment, Now};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -37,6 +38,16 @@ impl Clock {
     pub fn standing() -> Self {
         let mut clock = Self::start();
         clock.started_utc = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(VIRTUAL_EPOCH_S);
+        clock
+    }
+
+    /// The clock of a run that began when something of it was seen: at this time of day (RFC 3339), so long after its start.
+    pub fn began(seen: Option<&(String, Nanos)>) -> Self {
+        let mut clock = Self::start();
+        let utc = seen.and_then(|(utc, t_ns)| Some((utc.parse::<Timestamp>().ok()?, i64::try_from(*t_ns).ok()?)));
+        if let Some(began) = utc.and_then(|(utc, ns)| utc.checked_sub(jiff::SignedDuration::from_nanos(ns)).ok()) {
+            clock.started_utc = began;
+        }
         clock
     }
 
@@ -84,6 +95,26 @@ impl Clock {
     }
 }
 
+/// The clocks of whoever keeps a schedule.
+#[derive(Debug)]
+pub struct Keeping {
+    started: Instant,
+}
+
+impl Keeping {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Both clocks.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn now(&self) -> Now {
+        Now { wall: Moment(Timestamp::now().as_millisecond()), mono: self.started.elapsed() }
+    }
+}
+
 /// A run's id: sorts by time, and ends in six hexadecimal digits. The first three are the part of the second, so that runs
 /// of one second sort by time too; all six keep two runs apart.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
@@ -94,6 +125,18 @@ pub fn run_id() -> String {
     let part = now.subsec_nanosecond().unsigned_abs() / 244_141;
     let chance = u16::from_be_bytes([mixed[10], mixed[11]]) & 0xFFF;
     format!("{}-{part:03x}{chance:03x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// Seconds since 1970 by the machine's clock, which may step: for what others compare with their own clocks.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn unix_s() -> f64 {
+    Timestamp::now().as_duration().as_secs_f64()
+}
+
+/// Such a moment as UTC (RFC 3339, milliseconds).
+pub fn utc_at(unix_s: f64) -> String {
+    let moment = Timestamp::from_millisecond((unix_s * 1000.0).round() as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{moment:.3}")
 }
 
 /// The day on which this process runs, in UTC: until when a known gap is accepted is about real days, also in virtual

@@ -4,9 +4,11 @@ pub mod actions;
 pub mod check;
 pub mod clean;
 pub mod coe;
+pub mod dashboards;
 pub mod docs;
 pub mod explore;
 pub mod generate;
+pub mod halt;
 pub mod history;
 pub mod inside;
 pub mod list;
@@ -18,6 +20,8 @@ pub mod parity;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod schedule;
+pub mod serve;
 
 use crate::cli::{Cli, Command};
 use crate::exit;
@@ -58,6 +62,10 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::OpsReview(args) => ops_review::run(&args, err),
         Command::Orr(args) => orr::run(&args, err),
         Command::Docs(args) => docs::run(&args, err),
+        Command::Serve(args) => serve::run(&args, cli.quiet, err),
+        Command::Schedule(args) => schedule::run(&args, err),
+        Command::Halt(args) => halt::run(&args),
+        Command::Dashboards(args) => dashboards::run(&args),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Matrix(args) => matrix::run(&args, cli.quiet),
         Command::Measure(args) => measure::run(&args, err),

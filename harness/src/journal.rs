@@ -43,6 +43,25 @@ impl Journal {
         Ok(Self { buffered: true, ..Self::create(out, run, clock)? })
     }
 
+    /// Opens the journal that a killed process left, to write its end; half a last line is taken off. Returns when the run
+    /// began (RFC 3339), as far as its first event tells.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written, or is damaged elsewhere than at its end.
+    pub fn reopen(out: &Path, run: &str) -> Result<(Self, Option<(String, Nanos)>)> {
+        let folder = out.join(run);
+        let path = folder.join("events.jsonl");
+        let told = || format!("{} cannot be taken up", path.display());
+        let text = std::fs::read_to_string(&path).with_context(told)?;
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        let events = reports::journal::read(&text[..whole]).with_context(told)?.events;
+        let file = OpenOptions::new().append(true).open(&path).with_context(told)?;
+        file.set_len(whole as u64).with_context(told)?;
+        let began = events.first().map(|event| (event.utc.clone(), event.t_ns));
+        let clock = Arc::new(Clock::began(began.as_ref()));
+        Ok((Self { folder, file: BufWriter::new(file), buffered: false, clock, events }, began))
+    }
+
     /// Writes lines that wait in memory.
     ///
     /// # Errors

@@ -8,8 +8,12 @@
 //! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
+//! - [`schedule`]: what is run unattended, when, and when not
+//! - [`serve`]: what a team leaves running; [`web`]: its face
 //! - [`live`]: a run while it goes on, for any number of viewers
 //! - [`history`]: the database of past runs
+//! - [`metrics`]: what a server of game days tells a collector; [`dashboards`]: what a monitoring system makes of it
+//! - [`notify`], [`traces`]: what is sent to others at the end of a run; [`courier`]: how it gets there
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
 pub mod assumptions;
@@ -17,6 +21,8 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod controller;
+pub mod courier;
+pub mod dashboards;
 pub mod exit;
 pub mod explore;
 pub mod hand;
@@ -26,8 +32,14 @@ pub mod live;
 pub mod load;
 pub mod matrix;
 pub mod measure;
+pub mod metrics;
+pub mod notify;
 pub mod run;
+pub mod schedule;
+pub mod serve;
 pub mod terminal;
+pub mod traces;
 pub mod twin;
+pub mod web;
 pub mod witness;
 pub mod world;

@@ -1,6 +1,7 @@
 //! Owns the reading of topologies, graphs and scenarios from files, and of the built-in ones. The only module that
 //! opens input files. Refuses to know what is done with them.
 
+use crate::schedule;
 use fixtures::decode::source_from_bytes;
 use fixtures::diagnostic::{Diagnostic, Severity, Source, render};
 use fixtures::graph::Graph;
@@ -14,6 +15,7 @@ use reports::policy::Policy;
 use scenarios::assumed::{Assumed, Files, Resolved};
 use scenarios::plan::Plan;
 use scenarios::scenario::Scenario;
+use scenarios::turn;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -354,6 +356,34 @@ pub fn gaps(path: Option<&Path>, color: bool) -> Result<Vec<Gap>, BadInput> {
 fn ledger<T>(path: &Path, color: bool, load: fn(&Source) -> Result<T, Vec<Diagnostic>>) -> Result<T, BadInput> {
     let source = read(path)?;
     load(&source).map_err(|found| BadInput { text: render(&found, &[source], color) })
+}
+
+/// Reads a schedule, and looks at every scenario that it names.
+///
+/// # Errors
+/// Everything that is wrong with it, and with them.
+pub fn schedule(path: &Path, color: bool) -> Result<schedule::File, BadInput> {
+    let source = read(path)?;
+    let mut resolve = |argument: &str| {
+        let loaded = scenario(argument, false).map_err(|bad| {
+            let told = bad.text.trim().to_owned();
+            if told.contains(argument) { told } else { format!("scenario `{argument}`: {told}") }
+        })?;
+        Ok(schedule::Variants { scenario: argument.to_owned(), turns: turns_of(&loaded) })
+    };
+    schedule::load(&source, &mut resolve).map_err(|found| BadInput { text: render(&found, &[source], color) })
+}
+
+/// The zones that each variant of a game day hits, for people.
+fn turns_of(loaded: &Loaded) -> Vec<String> {
+    let Loaded { scenario, topology, .. } = loaded;
+    let all = 0..turn::turns(scenario, topology);
+    all.map(|by| {
+        let zones: Vec<String> =
+            turn::zones(&turn::turned(scenario, topology, by)).iter().map(ToString::to_string).collect();
+        zones.join(", ")
+    })
+    .collect()
 }
 
 /// Reads a graph, in which services may need each other to start; returns it with warnings, ready to print.

@@ -9,50 +9,79 @@ use crate::world::World;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Somebody's wish to stop, as often as it comes.
 pub struct Stop {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 3],
+    /// The end of whoever this run is tied to.
+    tie: Option<oneshot::Receiver<()>>,
 }
 
 impl Stop {
-    /// Begins to listen: from here on Ctrl-C and SIGTERM do not end the process.
+    /// Begins to listen: from here on Ctrl-C and SIGTERM do not end the process. Of a run that is tied, the end of standard
+    /// input is a wish to stop too: whoever holds the other end has let go of it, or is dead.
     ///
     /// # Errors
     /// Where the system does not allow it.
-    #[cfg(unix)]
-    pub fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = kinds.map(signal);
-        Ok(Self { signals: [interrupt?, terminate?, hangup?] })
+    pub fn listen(tied: bool) -> std::io::Result<Self> {
+        let tie = if tied { Some(end_of_input()?) } else { None };
+        #[cfg(unix)]
+        let signals = {
+            use tokio::signal::unix::{SignalKind, signal};
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            let [interrupt, terminate, hangup] = kinds.map(signal);
+            [interrupt?, terminate?, hangup?]
+        };
+        Ok(Self {
+            #[cfg(unix)]
+            signals,
+            tie,
+        })
     }
 
     /// Comes back when somebody wants the run to end.
-    #[cfg(unix)]
     pub async fn wanted(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} _ = hangup.recv() => {} }
-    }
-
-    /// Begins to listen.
-    ///
-    /// # Errors
-    /// Never here.
-    #[cfg(not(unix))]
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Comes back when somebody wants the run to end.
-    #[cfg(not(unix))]
-    pub async fn wanted(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        let Self { tie, .. } = self;
+        let untied = async {
+            match tie.as_mut() {
+                Some(end) => {
+                    let _ended = end.await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate, hangup] = &mut self.signals;
+            tokio::select! {
+                () = untied => self.tie = None,
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::select! {
+            () = untied => self.tie = None,
+            told = tokio::signal::ctrl_c() => {
+                if told.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
         }
     }
+}
+
+/// A thread of its own reads: it is ended with the process, and nothing waits for it.
+fn end_of_input() -> std::io::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new().name("tie".to_owned()).spawn(move || {
+        let _bytes = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _nobody_waits = ended.send(());
+    })?;
+    Ok(end)
 }
 
 /// What the loop works on.

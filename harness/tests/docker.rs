@@ -30,3 +30,7 @@ mod residue;
 mod rights;
 #[path = "docker/rootless.rs"]
 mod rootless;
+#[path = "docker/serve.rs"]
+mod serve;
+#[path = "it/server.rs"]
+mod server;

@@ -15,12 +15,16 @@ mod cli;
 mod controller;
 #[path = "it/controller_faults.rs"]
 mod controller_faults;
+#[path = "it/courier.rs"]
+mod courier;
 #[path = "it/customers.rs"]
 mod customers;
 #[path = "it/documents.rs"]
 mod documents;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/incidents.rs"]
+mod incidents;
 #[path = "it/live.rs"]
 mod live;
 #[path = "it/many.rs"]
@@ -29,12 +33,24 @@ mod many;
 mod matrix;
 #[path = "it/measure.rs"]
 mod measure;
+#[path = "it/metrics.rs"]
+mod metrics;
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/play.rs"]
 mod play;
+#[path = "it/prometheus.rs"]
+mod prometheus;
 #[path = "it/regression.rs"]
 mod regression;
 #[path = "it/scaler.rs"]
 mod scaler;
+#[path = "it/schedule.rs"]
+mod schedule;
+#[path = "it/serve.rs"]
+mod serve;
+#[path = "it/server.rs"]
+mod server;
 #[path = "it/sim.rs"]
 mod sim;
 #[path = "it/stores.rs"]
@@ -43,3 +59,5 @@ mod stores;
 mod telemetry;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/year.rs"]
+mod year;

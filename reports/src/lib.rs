@@ -25,6 +25,7 @@
 //! - [`html`][]: `coe.html` and `report.html`
 //! - [`summary`][]: `summary.md`, the page of a CI job
 //! - [`sarif`][]: static findings for code scanning
+//! - [`notice`]: the message at the end of a run; [`otlp`]: a run as a trace
 //! - `operations`: what customers asked for, and how often they tried
 //! - `text`: cleaning, escaping and wrapping what came from outside
 
@@ -42,9 +43,11 @@ pub mod junit;
 pub mod live;
 pub mod lives;
 pub mod moments;
+pub mod notice;
 mod operations;
 pub mod ops_review;
 pub mod orr;
+pub mod otlp;
 pub mod page;
 pub mod policy;
 pub mod record;

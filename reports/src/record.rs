@@ -106,6 +106,9 @@ pub struct Record {
     /// What the verdict would have been with other values of the assumed parameters; absent where nobody tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumptions: Option<Assumptions>,
+    /// Whether the run was ended before its time, so that its verdict is that of a part of it; absent where it was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// How each right was had: `power`, `links`, `gate` …
     pub rights: BTreeMap<String, String>,
     /// Hosts.

@@ -31,6 +31,7 @@ pub mod rollout;
 mod selection;
 pub mod shift;
 pub mod surge;
+mod turn;
 
 pub use boot::Boot;
 pub use clock_wrong::ClockWrong;

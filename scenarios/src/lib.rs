@@ -5,7 +5,7 @@
 //! - [`seed`]: chance, from one seed
 //! - [`builtin`]: the game days compiled in
 //! - [`fault`]: the closed set of faults, one file each
-//! - [`guard`]: when a rollout is stopped
+//! - [`guard`]: when a rollout is stopped; [`mod@turn`]: the same game day in another zone
 //! - [`plan`]: every act in order, each inject with its heal
 //! - [`event`]: what is observed
 //! - [`timeline`], [`traffic`], [`mod@measure`]: events folded into segments, lives, canary windows, figures
@@ -32,4 +32,5 @@ pub mod scenario;
 pub mod seed;
 pub mod timeline;
 pub mod traffic;
+pub mod turn;
 pub mod verdict;

@@ -190,6 +190,17 @@ pub struct OrrArgs {
     pub runs: PathBuf,
 }
 
+/// Arguments of `dashboards`.
+#[derive(Debug, Args)]
+pub struct DashboardsArgs {
+    /// The folder to write to: `grafana-blackstart.json` and `blackstart-rules.yml`.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Where alerts point to: the address at which your team reads docs/metrics.md.
+    #[arg(long, value_name = "URL", default_value = crate::dashboards::RUNBOOKS)]
+    pub runbooks: String,
+}
+
 /// Arguments of `docs`.
 #[derive(Debug, Args)]
 pub struct DocsArgs {

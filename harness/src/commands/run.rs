@@ -25,6 +25,7 @@ use watch::Watchers;
 mod bring_up;
 mod combined;
 mod docker;
+mod finish;
 mod record;
 mod sim;
 mod watch;
@@ -45,7 +46,10 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     }
     for argument in &arguments {
         match load::scenario(argument, color_err) {
-            Ok(scenario) => loaded.push((argument.as_str(), scenario)),
+            Ok(mut scenario) => {
+                scenario.scenario = scenarios::turn::turned(&scenario.scenario, &scenario.topology, args.turn);
+                loaded.push((argument.as_str(), scenario));
+            }
             Err(bad) => problems += &bad.text,
         }
     }
@@ -66,7 +70,10 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         let place = Place::find(args.world, quiet).await?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
-            Place::Docker { .. } => Some(Stop::listen().context("signals cannot be listened to")?),
+            Place::Docker { .. } => {
+                let tied = args.tied_as.is_some();
+                Some(Stop::listen(tied).context("signals cannot be listened to")?)
+            }
             Place::Sim => None,
         };
         let several = loaded.len() > 1;
@@ -75,6 +82,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
             let watchers = &watchers;
             let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out, watchers };
             let left = match (&place, &mut stop) {
+                _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
                 _ => day.hold_in_sim()?,
             };
@@ -115,6 +123,13 @@ enum Place {
 }
 
 impl Place {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Docker { .. } => "docker",
+            Self::Sim => "sim",
+        }
+    }
+
     async fn find(wanted: WorldName, quiet: bool) -> Result<Self> {
         match wanted {
             WorldName::Sim => return Ok(Self::Sim),
@@ -190,6 +205,7 @@ impl Day<'_> {
     /// Writes what a run leaves, shows it, and says how it ended.
     fn leave(&self, mut record: Record, journal: &mut Journal, ending: &Ending) -> Result<Left> {
         journal.flush()?;
+        record.interrupted = matches!(ending, Ending::Interrupted);
         self.try_assumptions(&mut record, ending)?;
         journal.add_file("record.json", &reports::record::to_json(&record))?;
         journal.add_file("junit.xml", &reports::junit::render(&record))?;

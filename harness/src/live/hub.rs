@@ -43,6 +43,7 @@ pub struct Hub {
     latest: watch::Sender<Latest>,
     viewers: AtomicUsize,
     missed: AtomicU64,
+    handed: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -94,6 +95,7 @@ impl Hub {
             latest: watch::channel(Latest::default()).0,
             viewers: AtomicUsize::new(0),
             missed: AtomicU64::new(0),
+            handed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
     }
@@ -111,6 +113,11 @@ impl Hub {
     /// Frames that viewers were not sent because they were too slow for them, over all viewers.
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Frames that viewers took.
+    pub fn handed(&self) -> u64 {
+        self.handed.load(Ordering::Relaxed)
     }
 
     /// Viewers that were not let in.
@@ -250,6 +257,7 @@ impl Viewer {
             match self.hub.next(self.next) {
                 Next::Frame(bytes) => {
                     self.next += 1;
+                    self.hub.handed.fetch_add(1, Ordering::Relaxed);
                     return Some(bytes);
                 }
                 Next::Behind => self.catch_up(),

@@ -42,22 +42,23 @@ services exchanged. Its table is `harness/figures/matrix.txt`, and a test regene
 
 | defect | after |
 |---|---|
-| `github-2016` | GitHub, 28 January 2016: <https://github.blog/news-insights/company-news/january-28th-incident-report/> |
-| `github-2018` | GitHub, 21 October 2018: <https://github.blog/news-insights/company-news/oct21-post-incident-analysis/> |
-| `eu-west-2011` | AWS EU-West, 7 August 2011: <https://aws.amazon.com/message/2329B7> |
-| `cloudflare-2023` | Cloudflare, 2 November 2023: <https://blog.cloudflare.com/post-mortem-on-cloudflare-control-plane-and-analytics-outage> |
-| `slack-2021` | Slack, 4 January 2021: <https://slack.engineering/slacks-outage-on-january-4th-2021> |
-| `us-east-2012` | AWS US East, 29 June 2012: <https://aws.amazon.com/message/67457> |
-| `s3-2017` | Amazon S3, 28 February 2017: <https://aws.amazon.com/message/41926> |
-| `google-2020` | Google, 14 December 2020: <https://status.cloud.google.com/incident/zall/20013> |
-| `facebook-2021` | Facebook, 4 October 2021: <https://engineering.fb.com/2021/10/05/networking-traffic/outage-details> |
-| `roblox-2021` | Roblox, 28 October 2021: <https://blog.roblox.com/2022/01/roblox-return-to-service-10-28-10-31-2021> |
-| `aws-2021` | AWS US East, 7 December 2021: <https://aws.amazon.com/message/12721> |
-| `cold-cache` | Slack, 22 February 2022: <https://slack.engineering/slacks-incident-on-2-22-22/> |
-| `google-2025` | Google Cloud, 12 June 2025: <https://status.cloud.google.com/incidents/ow5i3PPK96RduMcb1SsW> |
+| [`github-2016`](incidents/github-2016.md) | GitHub, 28 January 2016: <https://github.blog/news-insights/company-news/january-28th-incident-report/> |
+| [`github-2018`](incidents/github-2018.md) | GitHub, 21 October 2018: <https://github.blog/news-insights/company-news/oct21-post-incident-analysis/> |
+| [`eu-west-2011`](incidents/eu-west-2011.md) | AWS EU-West, 7 August 2011: <https://aws.amazon.com/message/2329B7> |
+| [`cloudflare-2023`](incidents/cloudflare-2023.md) | Cloudflare, 2 November 2023: <https://blog.cloudflare.com/post-mortem-on-cloudflare-control-plane-and-analytics-outage> |
+| [`slack-2021`](incidents/slack-2021.md) | Slack, 4 January 2021: <https://slack.engineering/slacks-outage-on-january-4th-2021> |
+| [`us-east-2012`](incidents/us-east-2012.md) | AWS US East, 29 June 2012: <https://aws.amazon.com/message/67457> |
+| [`s3-2017`](incidents/s3-2017.md) | Amazon S3, 28 February 2017: <https://aws.amazon.com/message/41926> |
+| [`google-2020`](incidents/google-2020.md) | Google, 14 December 2020: <https://status.cloud.google.com/incident/zall/20013> |
+| [`facebook-2021`](incidents/facebook-2021.md) | Facebook, 4 October 2021: <https://engineering.fb.com/2021/10/05/networking-traffic/outage-details> |
+| [`roblox-2021`](incidents/roblox-2021.md) | Roblox, 28 October 2021: <https://blog.roblox.com/2022/01/roblox-return-to-service-10-28-10-31-2021> |
+| [`aws-2021`](incidents/aws-2021.md) | AWS US East, 7 December 2021: <https://aws.amazon.com/message/12721> |
+| [`cold-cache`](incidents/cold-cache.md) | Slack, 22 February 2022: <https://slack.engineering/slacks-incident-on-2-22-22/> |
+| [`google-2025`](incidents/google-2025.md) | Google Cloud, 12 June 2025: <https://status.cloud.google.com/incidents/ow5i3PPK96RduMcb1SsW> |
 | `retry-storm`, `impatient-customers` | Huang et al., Metastable Failures in the Wild, OSDI 2022 |
 
-The header of each graph says what happened, what is modelled and what is left out. Names of services and teams are invented;
+The header of each graph says what happened, what is modelled and what is left out; [incidents/](incidents/README.md) has a
+page for each incident, with what its game day finds and what its twin changes. Names of services and teams are invented;
 nothing is said of anybody's present systems.
 
 ## Measured

@@ -22,7 +22,7 @@ const INPUTS_MAX: usize = 4096;
 impl Day<'_> {
     pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<Left> {
         let clock = Arc::new(Clock::start());
-        let run = clock::run_id();
+        let run = self.args.tied_as.clone().unwrap_or_else(clock::run_id);
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;

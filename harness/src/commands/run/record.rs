@@ -72,6 +72,7 @@ impl Day<'_> {
             plan: self.loaded.plan.clone(),
             parameters: self.parameters(measured),
             assumptions: None,
+            interrupted: false,
             rights,
             hosts: hosts.collect(),
             instances: instances.collect(),
@@ -118,7 +119,9 @@ impl Day<'_> {
     }
 
     fn replay(&self, world: &str, seed: u64) -> String {
-        format!("blackstart run {} --world {world} --seed {seed}", self.argument)
+        let turn = self.args.turn;
+        let turn = if turn == 0 { String::new() } else { format!(" --turn {turn}") };
+        format!("blackstart run {} --world {world} --seed {seed}{turn}", self.argument)
     }
 }
 

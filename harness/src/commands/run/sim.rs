@@ -16,7 +16,7 @@ use std::sync::Arc;
 impl Day<'_> {
     pub(super) fn hold_in_sim(mut self) -> Result<Left> {
         let clock = Arc::new(Clock::standing());
-        let run = clock::run_id();
+        let run = self.args.tied_as.clone().unwrap_or_else(clock::run_id);
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         // Who looks on sees lines when they are on the disk.

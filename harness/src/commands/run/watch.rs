@@ -73,7 +73,7 @@ impl Watchers {
         let Some(alone) = &self.alone else { return Ok(()) };
         let mut stop = match stop {
             Some(stop) => stop,
-            None => Stop::listen().context("signals cannot be listened to")?,
+            None => Stop::listen(false).context("signals cannot be listened to")?,
         };
         tui::leave_signals_to_others();
         if interrupted {

@@ -1,0 +1,299 @@
+//! Owns the server's one loop: everything that happens becomes an input of the keeper, and its commands are performed in
+//! their order. Refuses to decide anything itself.
+
+use super::child::Setting;
+use super::ledger_file::LedgerFile;
+use super::status::{Status, View};
+use super::tell::Tell;
+use super::{examine, question, recover, retention};
+use crate::clock::{self, Keeping};
+use crate::schedule::file::{Budget, File, Retention};
+use crate::schedule::keeper::{Ask, Command, Doing, Input, Keeper};
+use crate::schedule::ledger::{Choice, Entry};
+use crate::schedule::moment::Moment;
+use crate::schedule::{Outcome, Plan};
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What may wait for the loop; whoever has more waits.
+const MESSAGES_MAX: usize = 256;
+
+/// What reaches the loop.
+#[derive(Debug)]
+pub enum Message {
+    /// Something happened.
+    Input(Input),
+    /// What an end waits for, for people.
+    Trouble(String),
+    /// Somebody asks for a run.
+    Ask(Ask, oneshot::Sender<Result<String, String>>),
+    /// Somebody stops everything.
+    Halt(String, oneshot::Sender<()>),
+    /// Somebody lets it go on.
+    Resume(String, oneshot::Sender<()>),
+}
+
+/// How others reach the loop, and see what it is at.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// In.
+    pub messages: mpsc::Sender<Message>,
+    /// Out.
+    pub view: watch::Receiver<View>,
+}
+
+/// Hears what the loop does; nobody waits for it.
+pub trait Listener {
+    /// Something was decided; in order.
+    fn entry(&mut self, entry: &Entry, keeper: &Keeper);
+    /// So it is now.
+    fn look(&mut self, keeper: &Keeper, now: Moment);
+    /// The loop has ended.
+    fn finish(self: Box<Self>);
+}
+
+/// The loop.
+pub struct Keep {
+    keeper: Keeper,
+    file: LedgerFile,
+    setting: Setting,
+    budget: Budget,
+    retention: Retention,
+    clock: Keeping,
+    inbox: mpsc::Receiver<Message>,
+    outbox: mpsc::Sender<Message>,
+    view: watch::Sender<View>,
+    plan: Arc<Plan>,
+    stop: Option<oneshot::Sender<()>>,
+    trouble: String,
+    listener: Box<dyn Listener>,
+}
+
+impl Keep {
+    /// Takes up what a ledger says.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be had.
+    pub fn open(file: &File, setting: Setting, tell: Tell) -> Result<(Self, Door)> {
+        let clock = Keeping::start();
+        let (ledger_file, ledger) = LedgerFile::open(&setting.folders)?;
+        let mut commands = Vec::new();
+        let keeper = Keeper::new(file.plan.clone(), ledger, clock.now(), &mut commands);
+        tell.remember(&keeper);
+        let listener: Box<dyn Listener> = Box::new(tell);
+        let (outbox, inbox) = mpsc::channel(MESSAGES_MAX);
+        let plan = Arc::new(file.plan.clone());
+        let first = View {
+            now: clock.now().wall,
+            status: Status::of(&keeper, 0, ""),
+            ledger: Arc::new(keeper.ledger().clone()),
+            plan: Arc::clone(&plan),
+        };
+        let (view, seen) = watch::channel(first);
+        let door = Door { messages: outbox.clone(), view: seen };
+        let (budget, retention) = (file.budget, file.retention);
+        let mut keep = Self {
+            keeper,
+            file: ledger_file,
+            setting,
+            budget,
+            retention,
+            clock,
+            inbox,
+            outbox,
+            view,
+            plan,
+            stop: None,
+            trouble: String::new(),
+            listener,
+        };
+        keep.perform(commands);
+        Ok((keep, door))
+    }
+
+    /// Goes on until `leave` comes back, and what goes on then is healed.
+    pub async fn go_on(mut self, leave: impl Future<Output = ()>) {
+        let mut leave = std::pin::pin!(leave);
+        let mut leaving = false;
+        self.sweep();
+        while !leaving || !matches!(self.keeper.doing(), Doing::Waiting | Doing::Held { .. }) {
+            let mut commands = Vec::new();
+            let sleep = self.keeper.sleep(self.clock.now());
+            tokio::select! {
+                () = &mut leave, if !leaving => {
+                    leaving = true;
+                    self.keeper.leave("the server was ended", &mut commands);
+                }
+                message = self.inbox.recv() => {
+                    if let Some(message) = message {
+                        self.take(message, leaving, &mut commands);
+                    }
+                }
+                () = tokio::time::sleep(sleep) => {
+                    // What a server that ends would begin now is missed.
+                    if !leaving {
+                        self.keeper.handle(self.clock.now(), Input::Tick, &mut commands);
+                    }
+                    let _full = self.file.retry();
+                }
+            }
+            self.perform(commands);
+        }
+        self.listener.finish();
+    }
+
+    fn take(&mut self, message: Message, leaving: bool, commands: &mut Vec<Command>) {
+        let now = self.clock.now();
+        match message {
+            Message::Input(input) => {
+                if matches!(input, Input::Ended { .. }) {
+                    self.trouble.clear();
+                }
+                self.keeper.handle(now, input, commands);
+                if leaving {
+                    commands.retain(|command| matches!(command, Command::Write(_) | Command::Stop { .. }));
+                }
+            }
+            Message::Trouble(what) => {
+                tracing::warn!("{what}");
+                self.trouble = what;
+            }
+            // Whoever asked may be gone.
+            Message::Ask(_, answer) if leaving => {
+                let _gone = answer.send(Err("the server ends".to_owned()));
+            }
+            Message::Ask(ask, answer) => {
+                let _gone = answer.send(self.keeper.ask(now, ask, commands));
+            }
+            Message::Halt(by, done) => {
+                self.keeper.halt(now, &by, commands);
+                let _gone = done.send(());
+            }
+            Message::Resume(by, done) => {
+                self.keeper.resume(now, &by, commands);
+                let _gone = done.send(());
+            }
+        }
+    }
+
+    fn perform(&mut self, commands: Vec<Command>) {
+        let mut wrote = false;
+        // A run whose intent is not on the disk must not begin.
+        let mut unwritten: Option<String> = None;
+        for command in commands {
+            match command {
+                Command::Write(entry) => {
+                    wrote = true;
+                    self.listener.entry(&entry, &self.keeper);
+                    if let Err(error) = self.file.write(entry) {
+                        tracing::error!("{error:#}");
+                        unwritten = Some(format!("{error:#}"));
+                    }
+                }
+                Command::Start { run, .. } if unwritten.is_some() => {
+                    let why = unwritten.take().unwrap_or_default();
+                    self.tell(Input::Ended { run, outcome: Outcome::Refused, why });
+                }
+                Command::Start { run, choice } => self.start(run, choice),
+                Command::Stop { why, .. } => {
+                    tracing::info!("the run is stopped: {why}");
+                    if let Some(stop) = self.stop.take() {
+                        let _ended = stop.send(());
+                    }
+                }
+                Command::Examine { run, choice } => self.examine(run, choice),
+                Command::Recover { run, choice } => self.recover(run, choice),
+                Command::Probe { condition } => self.probe(condition),
+            }
+        }
+        self.publish(wrote);
+        if wrote && matches!(self.keeper.doing(), Doing::Waiting) {
+            self.sweep();
+        }
+    }
+
+    /// Nobody else sends to a full inbox from here: it is the loop that empties it.
+    fn tell(&self, input: Input) {
+        let outbox = self.outbox.clone();
+        tokio::task::spawn_local(async move {
+            let _ended = outbox.send(Message::Input(input)).await;
+        });
+    }
+
+    fn start(&mut self, run: String, choice: Choice) {
+        let mut running = match self.setting.start(&run, &choice) {
+            Ok(running) => running,
+            Err(error) => {
+                let why = format!("{error:#}");
+                return self.tell(Input::Ended { run, outcome: Outcome::Refused, why });
+            }
+        };
+        let (stop, stopped) = oneshot::channel();
+        self.stop = Some(stop);
+        let (outbox, setting) = (self.outbox.clone(), self.setting.clone());
+        tokio::task::spawn_local(async move {
+            let ended = tokio::select! {
+                ended = running.ended() => ended,
+                _ = stopped => running.stop().await,
+            };
+            // It may have been killed: then its hand and its guard are still at work.
+            let told = |what| {
+                let _full = outbox.try_send(Message::Trouble(what));
+            };
+            let settled = recover::settle(&setting, &run, &choice, told).await;
+            let (outcome, why) = ended.unwrap_or(settled);
+            let _ended = outbox.send(Message::Input(Input::Ended { run, outcome, why })).await;
+        });
+    }
+
+    fn recover(&mut self, run: String, choice: Choice) {
+        let (outbox, setting) = (self.outbox.clone(), self.setting.clone());
+        tokio::task::spawn_local(async move {
+            let told = |what| {
+                let _full = outbox.try_send(Message::Trouble(what));
+            };
+            let (outcome, why) = recover::settle(&setting, &run, &choice, told).await;
+            let why = if why.is_empty() { "the server was ended in the middle of it".to_owned() } else { why };
+            let _ended = outbox.send(Message::Input(Input::Ended { run, outcome, why })).await;
+        });
+    }
+
+    fn examine(&mut self, run: String, choice: Choice) {
+        let (outbox, budget, folders) = (self.outbox.clone(), self.budget, self.setting.folders.clone());
+        tokio::task::spawn_local(async move {
+            let fit = examine::examine(&choice, &budget, &folders).await;
+            let _ended = outbox.send(Message::Input(Input::Examined { run, fit })).await;
+        });
+    }
+
+    fn probe(&mut self, condition: usize) {
+        let outbox = self.outbox.clone();
+        let Some(asked) = self.plan.conditions.get(condition).cloned() else { return };
+        tokio::task::spawn_local(async move {
+            let well = tokio::task::spawn_blocking(move || question::ask(&asked)).await;
+            let well = well.unwrap_or_else(|_| Err("nobody could ask".to_owned()));
+            let _ended = outbox.send(Message::Input(Input::Probed { condition, well })).await;
+        });
+    }
+
+    fn publish(&mut self, wrote: bool) {
+        let status = Status::of(&self.keeper, self.file.waiting(), &self.trouble);
+        let now = self.clock.now().wall;
+        self.listener.look(&self.keeper, now);
+        self.view.send_modify(|view| {
+            (view.now, view.status) = (now, status);
+            if wrote {
+                view.ledger = Arc::new(self.keeper.ledger().clone());
+            }
+        });
+    }
+
+    fn sweep(&self) {
+        let open: BTreeSet<String> = self.keeper.ledger().open().map(|held| held.run.clone()).collect();
+        for trouble in retention::sweep(&self.setting.folders, &open, &self.retention, clock::today()) {
+            tracing::warn!("{trouble}");
+        }
+    }
+}

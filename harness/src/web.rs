@@ -1,0 +1,40 @@
+//! Owns the server's face: pages, an interface for programs, and who may use which. Refuses to decide about runs: it asks the
+//! one loop ([`crate::serve::keep`]), from a thread of its own, so that nobody who looks delays a run.
+//!
+//! - [`access`]: who may do what, decided from a request's head alone; [`tokens`]: by what they are known
+//! - [`routes`]: the table of all routes; [`answers`]: what they answer; [`listen`]: sockets and TLS; [`shown`]: runs that can be
+//!   looked at live
+
+pub mod access;
+pub mod answers;
+pub mod listen;
+pub mod routes;
+pub mod shown;
+pub mod tokens;
+
+use crate::metrics::Metrics;
+use crate::serve::Folders;
+use crate::serve::keep::Door;
+use access::Policy;
+use shown::Shown;
+use std::sync::Arc;
+use tokens::Tokens;
+
+/// What every answer is made from.
+pub struct Web {
+    /// The loop.
+    pub door: Door,
+    /// Where runs are.
+    pub folders: Folders,
+    /// Who is known.
+    pub tokens: Tokens,
+    /// Who may do what.
+    pub policy: Policy,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What can be looked at live.
+    pub shown: Arc<Shown>,
+}
+
+/// As handlers share it.
+pub type Shared = Arc<Web>;

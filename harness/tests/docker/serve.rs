@@ -1,0 +1,209 @@
+//! Owns the claims about a server whose runs are held on a real engine: whatever dies or hangs in the middle, a run ends
+//! with a verdict or `interrupted`, is healed, and leaves its record. Refuses to look at who may ask.
+
+use crate::lab::{left_of, machine};
+use crate::server::{PATIENCE, Server, until};
+use agents::runtime::clock::mono_ns;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Waits until a run has reached a phase.
+fn await_phase(server: &Server, run: &str, phase: &str) {
+    let path = server.out.join(run).join("events.jsonl");
+    let wanted = format!("\"{phase}\"");
+    until(&format!("phase {phase} of run {run}"), || {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let ended = server.run(run).filter(|held| held["outcome"] != "pending");
+        assert!(ended.is_none(), "it ended before {phase}: {ended:?}");
+        text.lines().any(|line| line.contains("\"phase\"") && line.contains(&wanted)).then_some(())
+    });
+}
+
+/// Kills a server, as a machine does that loses power.
+fn kill(mut server: Server) {
+    server.child.kill().and_then(|()| server.child.wait()).expect("it is ours");
+}
+
+#[track_caller]
+fn nothing_left(run: &str) {
+    let began = mono_ns();
+    loop {
+        let left = left_of(run);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Duration::from_nanos(mono_ns() - began) < PATIENCE, "{run}: {left:#?}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[track_caller]
+fn interrupted(server: &Server, run: &str) -> Value {
+    let held = server.ended(run);
+    assert_eq!(held["outcome"], "interrupted", "{held}");
+    let record = server.get(&format!("/runs/{run}/files/record.json"));
+    assert_eq!(record.status, 200, "a run keeps its record, whatever ended it");
+    assert_eq!(record.json()["interrupted"], true);
+    let report = server.get(&format!("/runs/{run}/report"));
+    assert_eq!(report.header("content-type"), Some("text/html; charset=utf-8"));
+    nothing_left(run);
+    held
+}
+
+/// The processes of a run that are not containers: its controller, and the guard beside it.
+fn processes_of(run: &str) -> Vec<u32> {
+    let folders = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    let is_its = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.get(1).is_some_and(|word| [b"run".as_slice(), b"guard"].contains(word)) && words.contains(&run.as_bytes())
+    };
+    pids.filter(is_its).collect()
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_finds_its_run_interrupted_and_healed() {
+    let Some(_machine) = machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let server = Server::start(out.path(), &[]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    kill(server);
+    // Started again at once, while the run still heals itself.
+    let server = Server::start(out.path(), &[]);
+    interrupted(&server, &run);
+    let next = server.begin("minimal", "docker");
+    assert_eq!(server.ended(&next)["outcome"], "held", "and goes on");
+    nothing_left(&next);
+}
+
+/// All processes but the engine's own are gone at once: what is left heals itself, and the record is made of the events.
+#[test]
+fn a_machine_that_loses_power_in_the_middle_loses_no_record() {
+    let Some(_machine) = machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let server = Server::start(out.path(), &[]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    let mut processes = processes_of(&run);
+    assert!(!processes.is_empty(), "the run has a process of its own");
+    processes.push(server.pid());
+    for pid in processes {
+        // The tie may have ended it already.
+        let _gone = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
+    }
+    drop(server);
+    let server = Server::start(out.path(), &[]);
+    let held = interrupted(&server, &run);
+    assert!(held["why"].as_str().is_some_and(|why| !why.is_empty()), "{held}");
+    let events = server.get(&format!("/runs/{run}/files/events.jsonl")).body;
+    assert!(reports::journal::read(&events).expect("it is read").torn.is_none());
+}
+
+#[test]
+fn a_halt_in_the_middle_heals_and_is_told() {
+    let Some(_machine) = machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let server = Server::start(out.path(), &[]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    assert_eq!(server.post("/api/halt", "").status, 200);
+    assert_eq!(interrupted(&server, &run)["why"], "halted by operator");
+    let (status, said) = server.end();
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
+fn a_condition_that_turns_bad_ends_the_run() {
+    let Some(_machine) = machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let (shop, bad) = shop();
+    let schedule = out.path().join("schedule.toml");
+    let text = format!("[[conditions]]\nname = 'shop'\nhttp = '{shop}'\nevery = '1s'\n");
+    std::fs::write(&schedule, text).expect("a file can be written");
+    let server = Server::start(out.path(), &[schedule.to_str().expect("UTF-8")]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    bad.store(true, Ordering::Relaxed);
+    let held = interrupted(&server, &run);
+    assert!(held["why"].as_str().is_some_and(|why| why.contains("`shop` is not well")), "{held}");
+}
+
+/// Somebody's own health check, until it is told to be bad.
+fn shop() -> (String, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let bad = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&bad);
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut head = [0; 1024];
+            let _gone = socket.read(&mut head);
+            let status = if told.load(Ordering::Relaxed) { "503 Service Unavailable" } else { "200 OK" };
+            let _gone = socket
+                .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
+        }
+    });
+    (address, bad)
+}
+
+/// The engine's socket takes what it is sent and answers nothing for a while: nobody may wait for ever, and what was begun
+/// is healed when it is back.
+#[test]
+fn an_engine_that_hangs_in_the_middle_ends_in_a_verdict_or_interrupted_and_healed() {
+    let Some(_machine) = machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let (address, hangs) = hanging_engine(out.path());
+    let server = Server::start_with(out.path(), &[], &[("DOCKER_HOST", &address)]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    hangs.store(true, Ordering::Relaxed);
+    // The fault's own length is over, and the run wants the engine.
+    std::thread::sleep(Duration::from_secs(15));
+    assert_eq!(server.post("/api/halt", "").status, 200, "a server whose engine hangs answers");
+    std::thread::sleep(Duration::from_secs(5));
+    hangs.store(false, Ordering::Relaxed);
+    let held = server.ended(&run);
+    assert_ne!(held["outcome"], "pending", "{held}");
+    nothing_left(&run);
+}
+
+/// A socket in front of the engine's, and what makes it hang.
+fn hanging_engine(folder: &Path) -> (String, Arc<AtomicBool>) {
+    let path = folder.join("engine.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let hangs = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&hangs);
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let Ok(engine) = UnixStream::connect("/var/run/docker.sock") else { return };
+            for (from, to) in [(&socket, &engine), (&engine, &socket)] {
+                let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { return };
+                let told = Arc::clone(&told);
+                std::thread::spawn(move || pass_on(from, to, &told));
+            }
+        }
+    });
+    (format!("unix://{}", path.display()), hangs)
+}
+
+fn pass_on(mut from: UnixStream, mut to: UnixStream, hangs: &AtomicBool) {
+    let mut bytes = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes) {
+        while hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if to.write_all(&bytes[..read]).is_err() {
+            break;
+        }
+    }
+    let _gone = to.shutdown(std::net::Shutdown::Write);
+}

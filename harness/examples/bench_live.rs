@@ -168,7 +168,7 @@ fn view(address: SocketAddr, number: usize, bytes: &AtomicU64, frames: &AtomicU6
     loop {
         let count = if number < DEAF + SLOW {
             std::thread::sleep(Duration::from_millis(500));
-            stream.read(&mut buffer[..1_000])?
+            stream.read(&mut buffer[..10_000])?
         } else {
             stream.read(&mut buffer)?
         };
@@ -291,7 +291,7 @@ fn main() -> anyhow::Result<()> {
     let region = Arc::new(region()?);
     let (instances, hosts, zones) = (region.instances.len(), region.hosts.len(), region.zones.len());
     say(&format!(
-        "{instances} instances on {hosts} hosts in {zones} zones; {VIEWERS} viewers, of whom {SLOW} read 2 kB/s and {DEAF} nothing; {rounds} rounds of {over:?}"
+        "{instances} instances on {hosts} hosts in {zones} zones; {VIEWERS} viewers, of whom {SLOW} read at most 20 kB/s and {DEAF} nothing; {rounds} rounds of {over:?}"
     ));
     let loads = [
         Load { name: "nothing changes", changes: 0, viewers: false },

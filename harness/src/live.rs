@@ -4,7 +4,7 @@
 //!
 //! - [`tail`]: lines of a file that another process writes
 //! - [`hub`]: at most one frame for each turn, encoded once, kept for a while, and taken by each viewer at its own pace
-//! - [`follow`]: from the file into the hub, ten times a second, until the verdict is there
+//! - [`mod@follow`]: from the file into the hub, ten times a second, until the verdict is there
 //! - [`route`]: the page, its two files, and the stream of frames
 //! - [`alone`]: all of that for the length of one run, on a thread of its own (`run --live`)
 //! - [`tui`]: the same picture in the terminal (`run --tui`)

@@ -65,7 +65,7 @@ impl Tools {
 impl Tools {
     /// What is wrong with the live page of a run that is written again while it is looked at.
     fn look_on(&self, what: &str, record: &Path) -> String {
-        let replay = live::Replay::of(record);
+        let replay = live::Replay::of(record, what == "whole");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/live.py");
         let mut command = Command::new(&self.python);
         command.arg(&script).arg(what).arg(&replay.url).arg(&replay.expected);

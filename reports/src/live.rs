@@ -4,7 +4,7 @@
 //!
 //! - [`region`]: what is known before anything happens; told once
 //! - [`now`]: what stands at a moment, and what may change in it
-//! - [`line`]: one line of `events.jsonl`, read no further than the picture needs
+//! - [`mod@line`]: one line of `events.jsonl`, read no further than the picture needs
 //! - [`zone`]: what customers of one zone get
 //! - [`screen`]: the same picture as lines of a terminal
 //! - [`page`]: and as a page for a browser

@@ -650,7 +650,7 @@
         method: "POST",
         credentials: "same-origin",
         headers: { "X-Blackstart": "1", "Content-Type": "application/json" },
-        body: JSON.stringify({ run: RUN }),
+        body: "{}",
       });
       if (answer.ok) return;
       const why = (await answer.text()).slice(0, 200);

@@ -37,12 +37,17 @@ class Look:
         context = self.browser.new_context(color_scheme=scheme, viewport=viewport or WIDE)
         page = context.new_page()
         own = urljoin(self.url, "/")
-        page.on("console", lambda message: self.say(f"console {message.type}: {message.text}"))
+        page.on("console", lambda message: self.heard(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.say(f"script error: {error}"))
         page.on("request", lambda request: request.url.startswith((own, "data:")) or self.say(f"request: {request.url}"))
         page.goto(self.url)
         page.wait_for_selector("#connection[data-is='connected']", timeout=PATIENCE)
         return page
+
+    def heard(self, text):
+        """The browser itself complains of a server that goes away."""
+        if not any(told in text for told in ("ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")):
+            self.say(text)
 
     def begin(self):
         print("ready", flush=True)
@@ -92,6 +97,7 @@ def whole(look):
     there(page, "#rail [aria-current]")
     there(page, "#zones .i.a")
     there(page, ".chart .ok[d^='M']")
+    away(look, page)
     late = look.open("dark", NARROW)
     look.end(page)
     look.end(late)
@@ -99,6 +105,12 @@ def whole(look):
     look.shows(late, "from the middle")
     keep(look, page, "end-light")
     keep(look, late, "end-dark-narrow")
+
+
+def away(look, page):
+    """The server goes away in the middle and comes back: the page says so, and goes on where it was."""
+    there(page, "#connection[data-is='lost']")
+    there(page, "#connection[data-is='connected']")
 
 
 def keep(look, page, name):

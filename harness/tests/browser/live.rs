@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What whoever serves the page sets; the page must work under it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -20,6 +21,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Into how many pieces a run's file is cut, and how long each waits for the next.
 const PIECES: usize = 60;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a server that goes away is away.
+const AWAY: Duration = Duration::from_millis(500);
 
 /// The page of one run.
 struct One(Arc<Hub>);
@@ -44,8 +48,8 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Serves the page of a held run, of which nothing is written yet.
-    pub(super) fn of(record_file: &Path) -> Self {
+    /// Serves the page of a held run, of which nothing is written yet. With `cut`, the server goes away in the middle.
+    pub(super) fn of(record_file: &Path, cut: bool) -> Self {
         let held = record_file.parent().expect("it lies in a folder").to_path_buf();
         let record = from_json(&std::fs::read_to_string(record_file).expect("it is there")).expect("it is a record");
         // Tests run beside each other, and a replay goes on when its test has seen enough.
@@ -57,11 +61,16 @@ impl Replay {
         let expected = folder.join("expected.json");
         std::fs::write(&expected, serde_json::to_string(picture.now()).expect("it is JSON")).expect("there is room");
         let hub = Hub::new(Picture::new(Arc::new(Region::of_record(&record))), Limits::default());
-        let url = serve(&hub, folder.clone());
+        let gone = Arc::new(Notify::new());
+        let url = serve(&hub, folder.clone(), Arc::clone(&gone));
         let (begin, begun) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             if begun.recv().is_ok() {
-                write_again(&events, &held, &folder);
+                write_again(&events, &held, &folder, |piece| {
+                    if cut && piece == PIECES / 2 {
+                        gone.notify_one();
+                    }
+                });
             }
         });
         Self { url: format!("{url}/runs/{}", record.run), expected, begin }
@@ -74,9 +83,10 @@ impl Replay {
 }
 
 /// Cuts fall into the middle of lines mostly.
-fn write_again(events: &[u8], held: &Path, folder: &Path) {
+fn write_again(events: &[u8], held: &Path, folder: &Path, at: impl Fn(usize)) {
     let mut file = std::fs::File::create(folder.join("events.jsonl")).expect("there is room");
-    for piece in events.chunks(events.len().div_ceil(PIECES)) {
+    for (number, piece) in events.chunks(events.len().div_ceil(PIECES)).enumerate() {
+        at(number);
         file.write_all(piece).expect("there is room");
         std::thread::sleep(PAUSE);
     }
@@ -84,27 +94,32 @@ fn write_again(events: &[u8], held: &Path, folder: &Path) {
 }
 
 /// With what `serve` puts around it: a policy, and a halt that is taken from a page of ours alone.
-fn serve(hub: &Arc<Hub>, folder: PathBuf) -> String {
+fn serve(hub: &Arc<Hub>, folder: PathBuf, gone: Arc<Notify>) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("it can be");
     let address = listener.local_addr().expect("it has one");
     let (hub, runs): (Arc<Hub>, Arc<dyn Runs>) = (Arc::clone(hub), Arc::new(One(Arc::clone(hub))));
     let halt = async |headers: HeaderMap, body: String| {
-        let is_ours = headers.get("x-blackstart").is_some_and(|value| value == "1") && body.starts_with("{\"run\":");
+        let is_ours = headers.get("x-blackstart").is_some_and(|value| value == "1") && body == "{}";
         if is_ours { StatusCode::ACCEPTED } else { StatusCode::FORBIDDEN }
     };
     let policy = async |mut response: axum::response::Response| {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.parse().expect("it is a header"));
         response.into_response()
     };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
+    std::thread::spawn(move || runtime().block_on(follow(hub, folder, Over::default())));
+    let app = router(runs).route("/api/halt", post(halt)).layer(axum::middleware::map_response(policy));
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
-        runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("it can be listened to");
-            tokio::spawn(follow(hub, folder, Over::default()));
-            let app = router(runs).route("/api/halt", post(halt)).layer(axum::middleware::map_response(policy));
-            axum::serve(listener, app).await.expect("it serves until the test ends");
-        });
+        loop {
+            let (listener, app) = (listener.try_clone().expect("it can be shared"), app.clone());
+            // All its connections go with a runtime.
+            runtime().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("it can be listened to");
+                tokio::select! { _ = axum::serve(listener, app).into_future() => {} () = gone.notified() => {} }
+            });
+            std::thread::sleep(AWAY);
+        }
     });
     format!("http://{address}")
 }

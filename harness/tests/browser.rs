@@ -5,6 +5,11 @@
 
 #[path = "browser/live.rs"]
 mod live;
+#[path = "browser/serve.rs"]
+mod serve;
+#[path = "it/server.rs"]
+#[allow(dead_code, reason = "other binaries ask more of a server")]
+mod server;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

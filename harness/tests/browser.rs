@@ -11,7 +11,7 @@ mod serve;
 #[allow(dead_code, reason = "other binaries ask more of a server")]
 mod server;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -76,15 +76,18 @@ impl Tools {
         command.arg(&script).arg(what).arg(&replay.url).arg(&replay.expected);
         command.env("BLACKSTART_CHROMIUM", &self.chromium).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python was there a moment ago");
-        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut told = String::new();
-        let _or_gone = out.read_line(&mut told);
-        if told.trim() == "ready" {
-            told.clear();
-            replay.begin();
-            child.stdin.take().expect("it is piped").write_all(b"go\n").expect("it reads");
+        for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
+            match line.expect("it is text").as_str() {
+                "ready" => {
+                    replay.begin();
+                    child.stdin.take().expect("it is piped").write_all(b"go\n").expect("it reads");
+                }
+                "go away" => replay.go_away(),
+                "come back" => replay.come_back(),
+                wrong => told += &format!("{wrong}\n"),
+            }
         }
-        out.read_to_string(&mut told).expect("it is text");
         let status = child.wait().expect("it ends");
         if status.success() { String::new() } else { format!("{}\n{told}\n", record.display()) }
     }

@@ -1,7 +1,8 @@
 """Looks at the live page of a run while the run is written again, and says everything that is wrong, one line each. Owns
 what a browser alone can tell: that the page draws what it is told, by whichever way it is used. Refuses to start servers.
 
-live.py WHAT URL EXPECTED.json: prints `ready` when the page is open, waits for a line, then looks on until the run's end.
+live.py WHAT URL EXPECTED.json: prints `ready` when the page is open, waits for a line, then looks on until the run's end;
+in between it may ask the server to `go away` and to `come back`.
 The browser is named by BLACKSTART_CHROMIUM. Exit status 1 where anything is wrong.
 """
 
@@ -109,7 +110,9 @@ def whole(look):
 
 def away(look, page):
     """The server goes away in the middle and comes back: the page says so, and goes on where it was."""
+    print("go away", flush=True)
     there(page, "#connection[data-is='lost']")
+    print("come back", flush=True)
     there(page, "#connection[data-is='connected']")
 
 

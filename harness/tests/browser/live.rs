@@ -12,6 +12,7 @@ use reports::record::from_json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -21,9 +22,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Into how many pieces a run's file is cut, and how long each waits for the next.
 const PIECES: usize = 60;
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How long a server that goes away is away.
-const AWAY: Duration = Duration::from_millis(500);
 
 /// The page of one run.
 struct One(Arc<Hub>);
@@ -44,11 +42,17 @@ pub(super) struct Replay {
     pub(super) url: String,
     /// What the page must show at the end.
     pub(super) expected: PathBuf,
-    begin: std::sync::mpsc::Sender<()>,
+    begin: Sender<()>,
+    /// Lets the file grow beyond its middle, where a run is cut.
+    go_on: Sender<()>,
+    gone: Arc<Notify>,
+    /// Lets a server that went away come back.
+    back: Sender<()>,
 }
 
 impl Replay {
-    /// Serves the page of a held run, of which nothing is written yet. With `cut`, the server goes away in the middle.
+    /// Serves the page of a held run, of which nothing is written yet. With `cut`, its file grows to
+    /// the middle until [`Replay::go_away`].
     pub(super) fn of(record_file: &Path, cut: bool) -> Self {
         let held = record_file.parent().expect("it lies in a folder").to_path_buf();
         let record = from_json(&std::fs::read_to_string(record_file).expect("it is there")).expect("it is a record");
@@ -62,23 +66,35 @@ impl Replay {
         std::fs::write(&expected, serde_json::to_string(picture.now()).expect("it is JSON")).expect("there is room");
         let hub = Hub::new(Picture::new(Arc::new(Region::of_record(&record))), Limits::default());
         let gone = Arc::new(Notify::new());
-        let url = serve(&hub, folder.clone(), Arc::clone(&gone));
-        let (begin, begun) = std::sync::mpsc::channel();
+        let (back, is_back) = channel();
+        let url = serve(&hub, folder.clone(), Arc::clone(&gone), is_back);
+        let ((begin, begun), (go_on, goes_on)) = (channel(), channel());
         std::thread::spawn(move || {
             if begun.recv().is_ok() {
                 write_again(&events, &held, &folder, |piece| {
                     if cut && piece == PIECES / 2 {
-                        gone.notify_one();
+                        let _or_the_test_is_over = goes_on.recv();
                     }
                 });
             }
         });
-        Self { url: format!("{url}/runs/{}", record.run), expected, begin }
+        Self { url: format!("{url}/runs/{}", record.run), expected, begin, go_on, gone, back }
     }
 
     /// Begins to write.
     pub(super) fn begin(&self) {
         self.begin.send(()).expect("somebody waits for it");
+    }
+
+    /// Cuts every connection, and takes no new one; the run goes on meanwhile.
+    pub(super) fn go_away(&self) {
+        self.gone.notify_one();
+        self.go_on.send(()).expect("somebody waits for it");
+    }
+
+    /// Takes connections again.
+    pub(super) fn come_back(&self) {
+        self.back.send(()).expect("somebody waits for it");
     }
 }
 
@@ -94,7 +110,7 @@ fn write_again(events: &[u8], held: &Path, folder: &Path, at: impl Fn(usize)) {
 }
 
 /// With what `serve` puts around it: a policy, and a halt that is taken from a page of ours alone.
-fn serve(hub: &Arc<Hub>, folder: PathBuf, gone: Arc<Notify>) -> String {
+fn serve(hub: &Arc<Hub>, folder: PathBuf, gone: Arc<Notify>, back: Receiver<()>) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("it can be");
     let address = listener.local_addr().expect("it has one");
@@ -118,7 +134,9 @@ fn serve(hub: &Arc<Hub>, folder: PathBuf, gone: Arc<Notify>) -> String {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("it can be listened to");
                 tokio::select! { _ = axum::serve(listener, app).into_future() => {} () = gone.notified() => {} }
             });
-            std::thread::sleep(AWAY);
+            if back.recv().is_err() {
+                return;
+            }
         }
     });
     format!("http://{address}")

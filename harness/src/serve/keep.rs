@@ -8,7 +8,7 @@ use super::tell::Tell;
 use super::{examine, question, recover, retention};
 use crate::clock::{self, Keeping};
 use crate::schedule::file::{Budget, File, Retention};
-use crate::schedule::keeper::{Ask, Command, Doing, Input, Keeper};
+use crate::schedule::keeper::{Ask, Command, Doing, Input, Keeper, LOOK};
 use crate::schedule::ledger::{Choice, Entry};
 use crate::schedule::moment::Moment;
 use crate::schedule::{Outcome, Plan};
@@ -120,7 +120,8 @@ impl Keep {
         self.sweep();
         while !leaving || !matches!(self.keeper.doing(), Doing::Waiting | Doing::Held { .. }) {
             let mut commands = Vec::new();
-            let sleep = self.keeper.sleep(self.clock.now());
+            // What a full disk did not take is tried again soon.
+            let sleep = if self.file.waiting() > 0 { LOOK } else { self.keeper.sleep(self.clock.now()) };
             tokio::select! {
                 () = &mut leave, if !leaving => {
                     leaving = true;

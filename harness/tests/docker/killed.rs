@@ -11,7 +11,7 @@ use std::time::Duration;
 const SEED: u64 = 2016;
 /// Instants in all, and runs at once: the engine makes about ten containers a second, whatever is asked of it. More would
 /// show more, and cost the gate minutes: the soak kills five hundred.
-const INSTANTS: usize = 24;
+const INSTANTS: usize = 12;
 const AT_ONCE: usize = 4;
 /// The run is over after about this.
 const RUN_MS: u64 = 24_000;

@@ -80,9 +80,7 @@ fn a_server_that_is_killed_in_the_middle_finds_its_run_interrupted_and_healed() 
     // Started again at once, while the run still heals itself.
     let server = Server::start(out.path(), &[]);
     interrupted(&server, &run);
-    let next = server.begin("minimal", "docker");
-    assert_eq!(server.ended(&next)["outcome"], "held", "and goes on");
-    nothing_left(&next);
+    assert_eq!(server.get("/api/status").json()["state"], "waiting", "and goes on");
 }
 
 /// All processes but the engine's own are gone at once: what is left heals itself, and the record is made of the events.
@@ -166,10 +164,10 @@ fn an_engine_that_hangs_in_the_middle_ends_in_a_verdict_or_interrupted_and_heale
     let run = server.begin("minimal", "docker");
     await_phase(&server, &run, "outage");
     hangs.store(true, Ordering::Relaxed);
-    // The fault's own length is over, and the run wants the engine.
-    std::thread::sleep(Duration::from_secs(15));
+    // The fault's own length is over, the run wants the engine, and its hand has heard nothing for as long as it bears.
+    std::thread::sleep(Duration::from_secs(12));
     assert_eq!(server.post("/api/halt", "").status, 200, "a server whose engine hangs answers");
-    std::thread::sleep(Duration::from_secs(5));
+    std::thread::sleep(Duration::from_secs(1));
     hangs.store(false, Ordering::Relaxed);
     let held = server.ended(&run);
     assert_ne!(held["outcome"], "pending", "{held}");
@@ -206,4 +204,50 @@ fn pass_on(mut from: UnixStream, mut to: UnixStream, hangs: &AtomicBool) {
         }
     }
     let _gone = to.shutdown(std::net::Shutdown::Write);
+}
+
+/// A disk of a few megabytes, for as long as it is held.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(folder.path()).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "a disk of its own can be mounted");
+        Self(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_new_runs_and_keeps_what_there_is() {
+    let Some(_machine) = machine() else { return };
+    let disk = SmallDisk::new();
+    let server = Server::start(disk.0.path(), &[]);
+    let refused = server.ended(&server.begin("minimal", "sim"));
+    assert_eq!(refused["outcome"], "refused");
+    assert!(refused["why"].as_str().is_some_and(|why| why.contains("are free where runs are kept")), "{refused}");
+    let filler = disk.0.path().join("filler");
+    let mut file = std::fs::File::create(&filler).expect("there is room for a name");
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    // The page of memory that the ledger ends in may have room for some more lines.
+    until("an entry that the disk does not take", || {
+        server.post("/api/halt", "");
+        server.post("/api/resume", "");
+        server.get("/api/status").json()["unwritten"].as_u64().filter(|waiting| *waiting > 0)
+    });
+    assert_eq!(server.post("/api/halt", "").status, 200, "it still answers");
+    std::fs::remove_file(&filler).expect("it can be removed");
+    server.post("/api/halt", "");
+    until("the ledger's way to the disk", || (server.get("/api/status").json()["unwritten"] == 0).then_some(()));
+    kill(server);
+    let server = Server::start(disk.0.path(), &[]);
+    assert_eq!(server.get("/api/status").json()["halt"]["by"], "operator", "what waited is on the disk");
+    assert_eq!(server.run(refused["run"].as_str().expect("an id")).expect("it is kept")["outcome"], "refused");
 }

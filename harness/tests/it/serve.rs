@@ -293,3 +293,16 @@ fn no_secret_is_in_a_log_a_record_or_the_list_of_processes() {
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     }
 }
+
+/// A real collector scrapes a real server, evaluates the rules that are written for it, and tells of the run that broke.
+#[test]
+fn an_alert_fires_on_a_violated_run_of_a_server_that_prometheus_scrapes() {
+    let out = folder();
+    let server = Server::start(out.path(), &[]);
+    let address = server.address.trim_start_matches("http://").parse().expect("an address");
+    let Some(prometheus) = crate::prometheus::Prometheus::scraping(address, "/metrics") else { return };
+    server.ended(&server.begin("minimal", "sim"));
+    prometheus.expect(&[]);
+    server.ended(&server.begin("github-2016", "sim"));
+    prometheus.expect(&[("BlackstartRunViolated", "github-2016")]);
+}

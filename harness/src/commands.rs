@@ -38,14 +38,15 @@ pub fn dispatch(cli: Cli) -> u8 {
         (false, 1) => LevelFilter::INFO,
         (false, _) => LevelFilter::DEBUG,
     };
+    let out = cli.color.on(std::io::stdout().is_terminal());
+    let err = cli.color.on(std::io::stderr().is_terminal());
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(err)
         .without_time()
         .init();
-    let out = cli.color.on(std::io::stdout().is_terminal());
-    let err = cli.color.on(std::io::stderr().is_terminal());
     let result = match cli.command {
         Command::Run(args) => run::run(&args, cli.quiet, out, err),
         Command::Explore(args) => explore::run(&args, cli.quiet, err),

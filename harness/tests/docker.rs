@@ -24,6 +24,8 @@ mod net;
 mod net_lab;
 #[path = "docker/no_effect.rs"]
 mod no_effect;
+#[path = "docker/own_engine.rs"]
+mod own_engine;
 #[path = "docker/residue.rs"]
 mod residue;
 #[path = "docker/rights.rs"]

@@ -2,6 +2,7 @@
 //! with a verdict or `interrupted`, is healed, and leaves its record. Refuses to look at who may ask.
 
 use crate::lab::{left_of, machine};
+use crate::own_engine::OwnEngine;
 use crate::server::{PATIENCE, Server, until};
 use agents::runtime::clock::mono_ns;
 use serde_json::Value;
@@ -204,6 +205,27 @@ fn pass_on(mut from: UnixStream, mut to: UnixStream, hangs: &AtomicBool) {
         }
     }
     let _gone = to.shutdown(std::net::Shutdown::Write);
+}
+
+#[test]
+fn an_engine_that_is_stopped_and_started_in_the_middle_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    let mut engine = OwnEngine::start();
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let server = Server::start_with(out.path(), &[], &[("DOCKER_HOST", &engine.address())]);
+    let run = server.begin("minimal", "docker");
+    await_phase(&server, &run, "outage");
+    engine.stop();
+    assert_eq!(server.get("/api/status").json()["run"], run.as_str(), "it is not over while nobody knows what is left");
+    engine.go_on();
+    let held = server.ended(&run);
+    assert!(["inconclusive", "interrupted"].contains(&held["outcome"].as_str().unwrap_or_default()), "{held}");
+    assert_eq!(server.get(&format!("/runs/{run}/files/record.json")).status, 200);
+    nothing_left(&run);
+    for kind in [["ps", "-aq"], ["volume", "ls"], ["network", "ls"], ["images", "-q"]] {
+        let left = engine.docker(&kind).expect("it answers");
+        assert!(!left.contains("blackstart") && !(kind[0] == "ps" && !left.is_empty()), "{kind:?}: {left}");
+    }
 }
 
 /// A disk of a few megabytes, for as long as it is held.

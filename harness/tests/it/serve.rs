@@ -306,3 +306,49 @@ fn an_alert_fires_on_a_violated_run_of_a_server_that_prometheus_scrapes() {
     server.ended(&server.begin("github-2016", "sim"));
     prometheus.expect(&[("BlackstartRunViolated", "github-2016")]);
 }
+
+/// What `openssl` is told over TLS by a server with a certificate of its own.
+#[test]
+fn a_server_with_a_certificate_answers_by_tls_and_its_cookie_says_so() {
+    if !crate::prometheus::has("openssl") {
+        return;
+    }
+    let out = folder();
+    let (certificate, key) = (out.path().join("certificate.pem"), out.path().join("key.pem"));
+    let mut command = std::process::Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    command.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"]).arg(&key);
+    let made = command.arg("-out").arg(&certificate).output().expect("openssl was there a moment ago");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    let server = Server::start(out.path(), &["--tls-certificate", &text(&certificate), "--tls-key", &text(&key)]);
+    let address = server.address.strip_prefix("https://").expect("it says how it answers").to_owned();
+    let body = format!(r#"{{"token":"{}"}}"#, server.token("run"));
+    let request = format!(
+        "POST /api/login HTTP/1.1\r\nhost: localhost\r\nx-blackstart: 1\r\norigin: https://localhost\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut client = std::process::Command::new("openssl");
+    client.args([
+        "s_client",
+        "-quiet",
+        "-verify_return_error",
+        "-verify_hostname",
+        "localhost",
+        "-connect",
+        &address,
+        "-CAfile",
+    ]);
+    let pipe = std::process::Stdio::piped;
+    let mut client = client.arg(&certificate).stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().expect("it is there");
+    client.stdin.as_mut().expect("it is piped").write_all(request.as_bytes()).expect("it reads");
+    let answer = String::from_utf8_lossy(&client.wait_with_output().expect("it ends").stdout).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("; Secure"), "{answer}");
+    let mut plain = TcpStream::connect(&address).expect("it listens");
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("it can be sent");
+    let mut told = Vec::new();
+    let _reset = plain.read_to_end(&mut told);
+    assert!(!told.starts_with(b"HTTP"), "nothing is answered in the clear");
+}

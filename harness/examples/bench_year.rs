@@ -15,24 +15,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use year::Course;
 
-/// Four a day.
-const SCHEDULE: &str = r#"
-time-zone = "Europe/Dublin"
-[[blocked-dates]]
-from = "2026-12-20"
-to = "2026-12-27"
-reason = "nobody is there"
-[[conditions]]
-name = "shop"
-http = "http://127.0.0.1:1/health"
-well-for = "2m"
-[[schedules]]
-name = "zones"
-cron = "0 */6 * * *"
-jitter = "20m"
-scenarios = ["az-power-loss", "region-black-start"]
-missed-within = "2h"
-"#;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEARS: u64 = 5;
 
@@ -54,7 +36,7 @@ fn main() -> Result<()> {
         let turns = if scenario == "az-power-loss" { vec!["az1", "az2", "az3"] } else { vec![""] };
         Ok(Variants { scenario: scenario.to_owned(), turns: turns.into_iter().map(str::to_owned).collect() })
     };
-    let source = Source { name: "schedule".to_owned(), text: SCHEDULE.to_owned() };
+    let source = Source { name: "schedule".to_owned(), text: year::SCHEDULE.to_owned() };
     let file = load(&source, &mut resolve).map_err(|found| anyhow::anyhow!("{found:?}"))?;
     let from = Moment::parse("2026-01-01T00:00:00Z").context("a moment")?;
     for seed in 1..=YEARS {

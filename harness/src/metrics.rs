@@ -10,11 +10,11 @@ mod families;
 mod process;
 pub mod table;
 
+use crate::schedule::Outcome;
 use families::{Families, Names};
 use reports::history::Entry;
 use reports::record::Record;
 use scenarios::event::{Act, Detail, Event, Phase};
-use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,53 +25,6 @@ use table::{
     SCENARIO_FAILING, SCENARIO_VERDICT, SCHEDULE_DECIDED, SCHEDULE_KNOWN, SCHEDULE_LAG, SCHEDULE_LAST, SCHEDULE_NEXT,
     SCHEDULE_OUTCOME, SCHEDULE_PERIOD, SCHEDULE_REFUSED, UNFINISHED, VIEWERS, WRITES,
 };
-
-/// How a run that was asked for ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// Everything that was judged held.
-    Held,
-    /// Something was violated.
-    Violated,
-    /// Nothing can be said.
-    Inconclusive,
-    /// It was ended early, healed.
-    Interrupted,
-    /// It was never begun.
-    Refused,
-}
-
-impl Outcome {
-    /// Every one.
-    pub const ALL: [Self; 5] = [Self::Held, Self::Violated, Self::Inconclusive, Self::Interrupted, Self::Refused];
-
-    /// As in labels and messages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Violated => "violated",
-            Self::Inconclusive => "inconclusive",
-            Self::Interrupted => "interrupted",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// Whether it says anything about the region.
-    pub fn is_conclusive(self) -> bool {
-        matches!(self, Self::Held | Self::Violated)
-    }
-}
-
-/// Of a run that was not interrupted.
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Held => Self::Held,
-            Verdict::Violated => Self::Violated,
-            Verdict::Inconclusive | Verdict::NotJudged => Self::Inconclusive,
-        }
-    }
-}
 
 /// A run of before this server was started, as the history knows it.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +99,7 @@ impl Metrics {
         let families = &self.families;
         families.add(RUNS_STARTED, [scenario, world], 1.0);
         // Series that are there before they grow: a first violated run is an increase, too.
-        for outcome in Outcome::ALL {
+        for outcome in Outcome::ENDED {
             families.add(RUNS, [scenario, world, outcome.word()], 0.0);
         }
         for result in ["answered", "lost"] {
@@ -217,7 +170,12 @@ impl Metrics {
         if let Some(schedule) = schedule {
             let schedule = self.schedules.bounded(schedule);
             self.families.shift(SCHEDULE_REFUSED, [schedule], 1.0);
-            self.families.state(SCHEDULE_OUTCOME, schedule, &Outcome::ALL.map(Outcome::word), Outcome::Refused.word());
+            self.families.state(
+                SCHEDULE_OUTCOME,
+                schedule,
+                &Outcome::ENDED.map(Outcome::word),
+                Outcome::Refused.word(),
+            );
         }
     }
 
@@ -236,7 +194,7 @@ impl Metrics {
         }
         if let Some(schedule) = run.schedule {
             let schedule = self.schedules.bounded(schedule);
-            families.state(SCHEDULE_OUTCOME, schedule, &Outcome::ALL.map(Outcome::word), word);
+            families.state(SCHEDULE_OUTCOME, schedule, &Outcome::ENDED.map(Outcome::word), word);
             if run.outcome.is_conclusive() {
                 families.set(SCHEDULE_DECIDED, [schedule], run.ended_s);
             }
@@ -407,7 +365,7 @@ impl Metrics {
         for gauge in gauges {
             families.forget(gauge, [schedule]);
         }
-        for outcome in Outcome::ALL {
+        for outcome in Outcome::ENDED {
             families.forget(SCHEDULE_OUTCOME, [schedule, outcome.word()]);
         }
         self.schedules.forget(schedule);

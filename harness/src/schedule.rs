@@ -12,6 +12,7 @@ mod rotation;
 pub use file::{File, load};
 
 use calendar::{Recurrence, Windows};
+use scenarios::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -134,9 +135,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Held, Self::Violated, Self::Inconclusive, Self::Interrupted, Self::Refused];
+    /// All that are not `pending`: what is counted.
+    pub const ENDED: [Self; 5] = [Self::Held, Self::Violated, Self::Inconclusive, Self::Interrupted, Self::Refused];
+
+    /// Whether it says anything about the region.
+    pub fn is_conclusive(self) -> bool {
+        matches!(self, Self::Held | Self::Violated)
+    }
 
     /// As it is written.
     pub fn word(self) -> &'static str {
@@ -147,6 +152,17 @@ impl Outcome {
             Self::Inconclusive => "inconclusive",
             Self::Interrupted => "interrupted",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// Of a run that was not interrupted.
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Held => Self::Held,
+            Verdict::Violated => Self::Violated,
+            Verdict::Inconclusive | Verdict::NotJudged => Self::Inconclusive,
         }
     }
 }

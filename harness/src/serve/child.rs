@@ -8,7 +8,6 @@ use crate::schedule::ledger::Choice;
 use anyhow::{Context, Result};
 use reports::record::Record;
 use rustix::process::{Pid, Signal, kill_process};
-use scenarios::verdict::Verdict;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -121,12 +120,12 @@ impl Setting {
             (_, Some(record)) if !record.residue.is_empty() => {
                 let left: Vec<String> =
                     record.residue.iter().map(|row| format!("{} {}", row.object, row.name)).collect();
-                (of_verdict(record.verdict), format!("it left behind: {}", left.join(", ")))
+                (record.verdict.into(), format!("it left behind: {}", left.join(", ")))
             }
-            (Some(_), Some(record)) => (of_verdict(record.verdict), String::new()),
+            (Some(_), Some(record)) => (record.verdict.into(), String::new()),
             (Some(_), None) => (Outcome::Inconclusive, said()),
             // Killed, or of an earlier server: a record that is there is whole.
-            (None, Some(record)) => (of_verdict(record.verdict), String::new()),
+            (None, Some(record)) => (record.verdict.into(), String::new()),
             (None, None) => (Outcome::Interrupted, "its process ended before it had a verdict".to_owned()),
         }
     }
@@ -165,15 +164,6 @@ impl Running {
             // Gone already.
             let _gone = kill_process(pid, signal);
         }
-    }
-}
-
-/// The outcome that is a verdict.
-pub fn of_verdict(verdict: Verdict) -> Outcome {
-    match verdict {
-        Verdict::Held => Outcome::Held,
-        Verdict::Violated => Outcome::Violated,
-        Verdict::Inconclusive | Verdict::NotJudged => Outcome::Inconclusive,
     }
 }
 

@@ -4,7 +4,7 @@
 use super::Folders;
 use super::keep::Listener;
 use crate::courier::attempt::Patience;
-use crate::metrics::{Due, Metrics, Outcome as Counted, Remembered};
+use crate::metrics::{Due, Metrics, Remembered};
 use crate::notify::{self, Webhook};
 use crate::schedule::keeper::{Keeper, begins};
 use crate::schedule::ledger::{Entry, Held, Slot};
@@ -71,8 +71,7 @@ impl Tell {
         for held in past {
             let schedule = held.slot.as_ref().map(|slot| slot.schedule.as_str());
             let is_kept = |name: &str| keeper.plan().schedules.iter().any(|schedule| schedule.name == name);
-            let (Some(outcome), Some(ended), Some(true)) = (counted(held.outcome), held.ended, schedule.map(is_kept))
-            else {
+            let (outcome, Some(ended), Some(true)) = (held.outcome, held.ended, schedule.map(is_kept)) else {
                 continue;
             };
             let (scenario, world, fails) =
@@ -85,12 +84,11 @@ impl Tell {
         let (scenario, world) = (held.choice.scenario.as_str(), held.choice.world.word());
         let schedule = held.slot.as_ref().map(|slot| slot.schedule.as_str());
         let (begun, ended) = (held.begun.to_string(), at.to_string());
-        let Some(counted) = counted(outcome) else { return };
         let folder = self.folders.runs.join(&held.run);
         let record = std::fs::read_to_string(folder.join("record.json")).ok();
         let record = record.and_then(|text| reports::record::from_json(&text).ok());
         match &record {
-            Some(record) => self.metrics.ended(record, counted, schedule, seconds(at)),
+            Some(record) => self.metrics.ended(record, outcome, schedule, seconds(at)),
             None if outcome == Outcome::Refused => self.metrics.refused(scenario, world, schedule, "not-begun"),
             None => self.metrics.over(),
         }
@@ -178,16 +176,4 @@ impl Listener for Tell {
 
 fn seconds(moment: Moment) -> f64 {
     moment.0 as f64 / 1000.0
-}
-
-/// As it is counted; what goes on is not.
-fn counted(outcome: Outcome) -> Option<Counted> {
-    Some(match outcome {
-        Outcome::Pending => return None,
-        Outcome::Held => Counted::Held,
-        Outcome::Violated => Counted::Violated,
-        Outcome::Inconclusive => Counted::Inconclusive,
-        Outcome::Interrupted => Counted::Interrupted,
-        Outcome::Refused => Counted::Refused,
-    })
 }

@@ -5,7 +5,8 @@
 use crate::prometheus::record;
 use harness::dashboards::{alerts, files, grafana, panels};
 use harness::metrics::table::{ALL, LABELS, Row, Shape};
-use harness::metrics::{Due, Metrics, Outcome, Remembered};
+use harness::metrics::{Due, Metrics, Remembered};
+use harness::schedule::Outcome;
 use scenarios::event::{Act, By, Detail, Event, EventId, Phase, Place};
 use scenarios::judgement::Reason;
 use std::collections::{BTreeMap, BTreeSet};

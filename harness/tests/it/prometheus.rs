@@ -6,7 +6,8 @@
 use crate::documents::{blackstart, read};
 use harness::clock::Clock;
 use harness::dashboards::{self, RULES_FILE, RUNBOOKS, alerts, grafana, panels};
-use harness::metrics::{Metrics, Outcome};
+use harness::metrics::Metrics;
+use harness::schedule::Outcome;
 use reports::record::Record;
 use scenarios::event::Event;
 use serde_json::Value;

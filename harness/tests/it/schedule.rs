@@ -132,7 +132,7 @@ scenarios = ["az-power-loss", "region-black-start"]
 
 #[test]
 fn a_year_of_crashes_loses_no_run_runs_none_twice_and_none_in_a_blocked_window() {
-    let file = file(YEAR);
+    let file = file(year::SCHEDULE);
     let from = at("2026-01-01T00:00:00Z");
     for seed in 1..=3 {
         let run_at_most = Duration::from_secs(25 * 60);
@@ -195,32 +195,6 @@ fn all_within_what_is_allowed(file: &File, told: &Told, seed: u64) {
         assert_eq!(fits, Ok(()), "seed {seed}: {one:?}");
     }
 }
-
-/// Some three runs a day, with everything that can keep one back.
-pub(crate) const YEAR: &str = r#"
-time-zone = "Europe/Dublin"
-[[blocked-dates]]
-from = "2026-12-20"
-to = "2026-12-27"
-reason = "nobody is there"
-[[conditions]]
-name = "shop"
-http = "http://127.0.0.1:1/health"
-well-for = "2m"
-[[schedules]]
-name = "zones"
-cron = "0 */6 * * *"
-jitter = "20m"
-scenarios = ["az-power-loss", "region-black-start"]
-blocked = ["Fri 16:00-24:00", "Sat,Sun 00:00-06:00"]
-missed-within = "2h"
-[[schedules]]
-name = "small"
-cron = "10 9,12 * * MON-FRI"
-world = "sim"
-scenarios = ["minimal"]
-allowed = ["Mon-Fri 09:00-17:00"]
-"#;
 
 #[test]
 fn a_slot_is_run_once_and_the_choice_goes_round_with_its_reason() {
@@ -466,7 +440,7 @@ fn a_run_that_an_earlier_server_began_is_accounted_for_before_anything_else() {
 
 #[test]
 fn the_preview_is_what_then_happens() {
-    let file = file(YEAR);
+    let file = file(year::SCHEDULE);
     let ahead = preview(&file.plan, &Ledger::default(), at("2026-12-17T00:00:00Z"), 40);
     assert_eq!(ahead.len(), 40);
     assert!(ahead.iter().any(|one| one.refused.as_ref().is_some_and(|why| why.contains("nobody is there"))));
@@ -486,7 +460,7 @@ fn the_preview_is_what_then_happens() {
 #[test]
 fn a_ledger_is_the_same_when_it_is_made_small_and_a_torn_line_is_none() {
     let told = year::live(
-        &file(YEAR).plan,
+        &file(year::SCHEDULE).plan,
         Course {
             from: at("2026-01-01T00:00:00Z"),
             lasts: 20 * DAY,

@@ -8,6 +8,32 @@ use harness::schedule::{Outcome, Plan};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Some three runs a day, with everything that can keep one back.
+pub(crate) const SCHEDULE: &str = r#"
+time-zone = "Europe/Dublin"
+[[blocked-dates]]
+from = "2026-12-20"
+to = "2026-12-27"
+reason = "nobody is there"
+[[conditions]]
+name = "shop"
+http = "http://127.0.0.1:1/health"
+well-for = "2m"
+[[schedules]]
+name = "zones"
+cron = "0 */6 * * *"
+jitter = "20m"
+scenarios = ["az-power-loss", "region-black-start"]
+blocked = ["Fri 16:00-24:00", "Sat,Sun 00:00-06:00"]
+missed-within = "2h"
+[[schedules]]
+name = "small"
+cron = "10 9,12 * * MON-FRI"
+world = "sim"
+scenarios = ["minimal"]
+allowed = ["Mon-Fri 09:00-17:00"]
+"#;
+
 /// How a year goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Course {

@@ -371,7 +371,17 @@ pub fn schedule(path: &Path, color: bool) -> Result<schedule::File, BadInput> {
         })?;
         Ok(schedule::Variants { scenario: argument.to_owned(), turns: turns_of(&loaded) })
     };
-    schedule::load(&source, &mut resolve).map_err(|found| BadInput { text: render(&found, &[source], color) })
+    let mut file =
+        schedule::load(&source, &mut resolve).map_err(|found| BadInput { text: render(&found, &[source], color) })?;
+    // What it names lies beside it.
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let beside = |name: &String| folder.join(name).display().to_string();
+    file.known_gaps = file.known_gaps.as_ref().map(beside);
+    if let Some(webhook) = &mut file.webhook {
+        webhook.secret_file = beside(&webhook.secret_file);
+    }
+    gaps(file.known_gaps.as_deref().map(Path::new), color)?;
+    Ok(file)
 }
 
 /// The zones that each variant of a game day hits, for people.

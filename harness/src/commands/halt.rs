@@ -33,6 +33,8 @@ pub fn run(args: &HaltArgs) -> Result<u8> {
         .timeout_global(Some(WITHIN))
         .http_status_as_error(false)
         .max_redirects(0)
+        // A token goes to the server, and to nobody in between.
+        .proxy(None)
         .build()
         .into();
     let request = agent.post(format!("{server}/api/{what}")).header("Authorization", format!("Bearer {token}"));

@@ -53,7 +53,7 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
     };
     let (socket, address) = bind(args, tls.is_some())?;
     let metrics = Arc::new(Metrics::new());
-    let tell = Tell::new(&file, Arc::clone(&metrics), folders.clone(), address.clone())?;
+    let tell = Tell::new(&file, Arc::clone(&metrics), folders.clone(), by_name(args, &address))?;
     // One set of tasks: what is begun while the ledger is taken up goes on later.
     let (runtime, local) = (tokio::runtime::Builder::new_current_thread().enable_all().build()?, LocalSet::new());
     let (keep, door) = local.block_on(&runtime, async { Keep::open(&file, setting, tell) })?;
@@ -65,8 +65,12 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
     let policy = Policy { open_view, names: args.name.clone(), secure: tls.is_some() };
     let shown = Arc::new(Shown::new(folders.clone()));
     answer(socket, Arc::new(Web { door, folders: folders.clone(), tokens, policy, metrics, shown }), tls)?;
-    std::fs::write(folders.address(), &address)
-        .with_context(|| format!("{} cannot be written", folders.address().display()))?;
+    if let Err(error) = std::fs::write(folders.address(), &address) {
+        tracing::warn!(
+            "{} cannot be written, so `blackstart halt` needs --server: {error}",
+            folders.address().display()
+        );
+    }
     terminal.say(&format!("blackstart serves at {address}"));
     if args.tokens.is_none() {
         terminal.say(&format!("tokens: {}", folders.tokens().display()));
@@ -86,6 +90,14 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
     // Who asks `halt` is told that nobody answers here any more.
     let _gone = std::fs::remove_file(folders.address());
     Ok(exit::OK)
+}
+
+/// Where people reach it: by its first name, where it has one.
+fn by_name(args: &ServeArgs, address: &str) -> String {
+    match (args.name.first(), address.split_once("://"), address.rsplit_once(':')) {
+        (Some(name), Some((scheme, _)), Some((_, port))) => format!("{scheme}://{name}:{port}"),
+        _ => address.to_owned(),
+    }
 }
 
 /// The socket, and where it answers.

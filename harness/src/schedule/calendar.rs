@@ -39,18 +39,37 @@ impl Zone {
         utc(moment).with_timezone(&self.0)
     }
 
-    /// The moment at which clocks there first show this, or would have, had they not been put forward.
-    fn first(self, local: NaiveDateTime) -> Moment {
-        match self.0.from_local_datetime(&local) {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => moment(&at),
+    /// The moment at which clocks there show this, or would have, had they not been put forward; of an hour that comes twice,
+    /// the first or the second.
+    fn shows(self, local: NaiveDateTime, hour: Hour) -> Moment {
+        match (self.0.from_local_datetime(&local), hour) {
+            (LocalResult::Single(at), _) => moment(&at),
+            (LocalResult::Ambiguous(first, _), Hour::First) => moment(&first),
+            (LocalResult::Ambiguous(_, second), Hour::Second) => moment(&second),
             // Clocks are put forward by an hour at most places, and nowhere by more than a day.
-            LocalResult::None => (1..=24 * 4)
+            (LocalResult::None, _) => (1..=24 * 4)
                 .find_map(|quarters| {
                     self.0.from_local_datetime(&(local + TimeDelta::minutes(15 * quarters))).earliest()
                 })
                 .map_or(Moment(local.and_utc().timestamp_millis()), |at| moment(&at)),
         }
     }
+}
+
+/// Which, of an hour that comes twice when clocks are put back.
+#[derive(Debug, Clone, Copy)]
+enum Hour {
+    First,
+    Second,
+}
+
+/// How a stretch is read that begins or ends in such an hour.
+#[derive(Debug, Clone, Copy)]
+enum Read {
+    /// As long as may be: what is blocked.
+    Wide,
+    /// As short as may be: what is allowed.
+    Narrow,
 }
 
 impl fmt::Display for Zone {
@@ -140,7 +159,7 @@ impl Weekly {
     }
 
     /// The whole stretch that begins on a day.
-    fn on(&self, date: NaiveDate, zone: Zone) -> Option<(Moment, Moment)> {
+    fn on(&self, date: NaiveDate, zone: Zone, read: Read) -> Option<(Moment, Moment)> {
         if !self.days.contains(&date.weekday()) {
             return None;
         }
@@ -150,13 +169,20 @@ impl Weekly {
             Some(to) => tomorrow.and_time(to),
             None => tomorrow.and_time(NaiveTime::MIN),
         };
-        Some((zone.first(date.and_time(self.from)), zone.first(end)))
+        Some(stretch(zone, (date.and_time(self.from), end), read))
     }
 }
 
 impl fmt::Display for Weekly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+fn stretch(zone: Zone, (from, to): (NaiveDateTime, NaiveDateTime), read: Read) -> (Moment, Moment) {
+    match read {
+        Read::Wide => (zone.shows(from, Hour::First), zone.shows(to, Hour::Second)),
+        Read::Narrow => (zone.shows(from, Hour::Second), zone.shows(to, Hour::First)),
     }
 }
 
@@ -193,7 +219,7 @@ impl Dates {
 
     fn stretch(&self, zone: Zone) -> (Moment, Moment) {
         let after = self.to.checked_add_days(Days::new(1)).unwrap_or(self.to);
-        (zone.first(self.from.and_time(NaiveTime::MIN)), zone.first(after.and_time(NaiveTime::MIN)))
+        stretch(zone, (self.from.and_time(NaiveTime::MIN), after.and_time(NaiveTime::MIN)), Read::Wide)
     }
 }
 
@@ -227,7 +253,9 @@ impl Windows {
         if let Some(dates) = self.dates.iter().find(|dates| touches(dates.stretch(self.zone))) {
             return Err(format!("blocked from {dates}"));
         }
-        if let Some(weekly) = self.blocked.iter().find(|weekly| self.stretches(weekly, from, to).any(touches)) {
+        if let Some(weekly) =
+            self.blocked.iter().find(|weekly| self.stretches(weekly, (from, to), Read::Wide).any(touches))
+        {
             return Err(format!("blocked: {weekly} in {}", self.zone));
         }
         if self.allowed.is_empty() || self.covered_until(from, to) >= to {
@@ -246,7 +274,7 @@ impl Windows {
     fn covered_until(&self, from: Moment, to: Moment) -> Moment {
         let mut reached = from;
         loop {
-            let stretches = self.allowed.iter().flat_map(|weekly| self.stretches(weekly, from, to));
+            let stretches = self.allowed.iter().flat_map(|weekly| self.stretches(weekly, (from, to), Read::Narrow));
             let further =
                 stretches.filter(|(start, end)| *start <= reached && *end > reached).map(|(_, end)| end).max();
             match further {
@@ -257,11 +285,16 @@ impl Windows {
         }
     }
 
-    fn stretches(&self, weekly: &Weekly, from: Moment, to: Moment) -> impl Iterator<Item = (Moment, Moment)> {
+    fn stretches(
+        &self,
+        weekly: &Weekly,
+        (from, to): (Moment, Moment),
+        read: Read,
+    ) -> impl Iterator<Item = (Moment, Moment)> {
         // What began the day before may reach into this one.
         let first = self.zone.at(from).date_naive().checked_sub_days(Days::new(1)).unwrap_or(NaiveDate::MIN);
         let last = self.zone.at(to).date_naive();
         let (zone, weekly) = (self.zone, weekly.clone());
-        first.iter_days().take_while(move |date| *date <= last).filter_map(move |date| weekly.on(date, zone))
+        first.iter_days().take_while(move |date| *date <= last).filter_map(move |date| weekly.on(date, zone, read))
     }
 }

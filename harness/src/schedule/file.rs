@@ -372,9 +372,13 @@ impl Reader<'_> {
     fn url(&mut self, url: &Located<String>) -> Option<String> {
         let text = url.get();
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
-        if !has_host || text.contains(char::is_whitespace) {
-            self.wrong(Some(url.span()), format!("`{text}` is no address"), "such as \"http://127.0.0.1:9090\"");
+        let host = rest.map(|rest| rest.split(['/', '?']).next().unwrap_or_default()).unwrap_or_default();
+        if host.is_empty() || host.contains('@') || text.contains(char::is_whitespace) {
+            self.wrong(
+                Some(url.span()),
+                format!("`{text}` is no address"),
+                "such as \"http://127.0.0.1:9090\", without a name or a password",
+            );
             return None;
         }
         Some(text.trim_end_matches('/').to_owned())

@@ -7,7 +7,7 @@ mod watch;
 use super::ledger::{Choice, Entry, Halt, Held, Ledger, Slot};
 use super::moment::{Moment, Now};
 use super::rotation::{choose, digest};
-use super::{Outcome, Plan, Schedule, World};
+use super::{Outcome, Plan, Reason, Schedule, World};
 use pending::Pending;
 use std::time::Duration;
 use watch::Watch;
@@ -19,8 +19,12 @@ const STEP: Duration = Duration::from_secs(60);
 /// Of a server that was away for long, so many slots are counted; those before are not.
 const MISSED_COUNTED: u64 = 10_000;
 
-/// The longest time between two looks at a wall clock that may step.
+/// Between two looks while something goes on or is about to begin.
 pub const LOOK: Duration = Duration::from_secs(1);
+/// The longest time between two looks: the wall clock may step, and the other may stand still with a machine that sleeps.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
+/// A run that a person asked for and that takes longer is ended: it must not keep a schedule from going on.
+const ASKED_TAKES: Duration = Duration::from_secs(3600);
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,8 +195,21 @@ impl Keeper {
                 keeper.write(Entry::Accounted { schedule: schedule.name.clone(), until: now.wall }, commands);
             }
         }
+        keeper.set_back(now, commands);
         keeper.find_next(commands);
         keeper
+    }
+
+    /// What is accounted for lies ahead: the clock was put forward once, and is right again. Slots in which something was
+    /// begun stay what they were; the others are due again.
+    fn set_back(&mut self, now: Now, commands: &mut Vec<Command>) {
+        for schedule in self.plan.schedules.clone() {
+            let Some(accounted) = self.ledger.accounted_until(&schedule.name) else { continue };
+            let until = self.ledger.begun_until(&schedule.name).map_or(now.wall, |begun| begun.max(now.wall));
+            if accounted > until {
+                self.write(Entry::SetBack { schedule: schedule.name.clone(), until }, commands);
+            }
+        }
     }
 
     /// What was written so far.
@@ -224,6 +241,10 @@ impl Keeper {
         let ought = self.seen.wall.plus(now.mono.saturating_sub(self.seen.mono));
         if now.wall.since(ought) > STEP {
             self.present = now.wall;
+        }
+        if ought.since(now.wall) > STEP {
+            self.present = self.present.min(now.wall);
+            self.set_back(now, commands);
         }
         self.seen = now;
         match input {
@@ -276,13 +297,22 @@ impl Keeper {
         self.look(now, commands);
     }
 
-    /// The server is about to end.
-    pub fn leave(&mut self, why: &str, commands: &mut Vec<Command>) {
+    /// The server is about to end. What a person was told would begin is told not to have; a slot is due again for the next
+    /// server.
+    pub fn leave(&mut self, now: Now, why: &str, commands: &mut Vec<Command>) {
+        if self.pending.as_ref().is_some_and(|pending| pending.slot.is_none()) {
+            self.refuse(now, Reason::Halted, why.to_owned(), commands);
+        }
         self.pending = None;
         self.stop(why.to_owned(), commands);
     }
 
-    /// How long nothing will change by time alone; at most [`LOOK`] where something is due soon or goes on.
+    /// Whether nothing goes on that this process began. What an earlier one began is the next one's, too.
+    pub fn can_leave(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| running.found)
+    }
+
+    /// How long nothing will change by time alone; [`LOOK`] where something is due soon or goes on.
     pub fn sleep(&self, now: Now) -> Duration {
         if self.running.is_some() || self.pending.is_some() || self.watch.is_armed() {
             return LOOK;
@@ -290,7 +320,8 @@ impl Keeper {
         let next = self.plan.schedules.iter().filter_map(|schedule| self.next(schedule)).map(|(_, at)| at).min();
         // Conditions are asked some time before.
         let early = self.plan.conditions.iter().map(|condition| condition.well_for + 3 * condition.every).max();
-        next.map_or(Duration::from_secs(3600), |at| at.minus(early.unwrap_or_default()).since(now.wall)).max(LOOK)
+        let until = next.map_or(LOOK_AT_LEAST, |at| at.minus(early.unwrap_or_default()).since(now.wall));
+        until.clamp(LOOK, LOOK_AT_LEAST)
     }
 
     /// The next slot of a schedule, and when it begins.
@@ -327,7 +358,8 @@ impl Keeper {
 
     fn ended(&mut self, now: Now, run: &str, outcome: Outcome, why: String, commands: &mut Vec<Command>) {
         let Some(running) = self.running.take_if(|running| running.run == run) else { return };
-        let why = if why.is_empty() { running.stopping.unwrap_or_default() } else { why };
+        let told = [running.stopping.unwrap_or_default(), why].into_iter().filter(|text| !text.is_empty());
+        let why = told.collect::<Vec<_>>().join("; ");
         self.write(Entry::Ended { run: run.to_owned(), outcome, why, at: now.wall }, commands);
         self.find_next(commands);
     }

@@ -57,6 +57,13 @@ pub enum Entry {
         /// Until when.
         until: Moment,
     },
+    /// The clock was put back: what was accounted for beyond this is not any more, where nothing was begun for it.
+    SetBack {
+        /// Its name.
+        schedule: String,
+        /// Until when it is accounted for.
+        until: Moment,
+    },
     /// When a choice was last run, where that run itself is forgotten.
     Last {
         /// By which schedule.
@@ -174,6 +181,8 @@ pub struct Halt {
 pub struct Ledger {
     /// Until when each schedule's slots are accounted for.
     accounted: BTreeMap<String, Moment>,
+    /// The last slot of each schedule for which something was begun, of those that are remembered.
+    begun: BTreeMap<String, Moment>,
     /// Runs, oldest first.
     runs: VecDeque<Held>,
     /// Slots without one, oldest first.
@@ -224,12 +233,17 @@ impl Ledger {
             Entry::Accounted { schedule, until } => {
                 self.account(&Slot { schedule: schedule.clone(), due: *until });
             }
+            Entry::SetBack { schedule, until } => {
+                self.accounted.insert(schedule.clone(), *until);
+            }
             Entry::Last { schedule, scenario, turn, run, at } => {
                 self.last.insert((schedule.clone(), scenario.clone(), *turn), (run.clone(), *at));
             }
             Entry::Begun { run, slot, by, choice, at } => {
                 if let Some(slot) = slot {
                     self.account(slot);
+                    let begun = self.begun.entry(slot.schedule.clone()).or_insert(slot.due);
+                    *begun = (*begun).max(slot.due);
                     let key = (slot.schedule.clone(), choice.scenario.clone(), choice.turn);
                     self.last.insert(key, (run.clone(), *at));
                 }
@@ -317,6 +331,11 @@ impl Ledger {
     /// Until when a schedule's slots are accounted for; `None` where it was never seen.
     pub fn accounted_until(&self, schedule: &str) -> Option<Moment> {
         self.accounted.get(schedule).copied()
+    }
+
+    /// The last slot for which something was begun: never again.
+    pub fn begun_until(&self, schedule: &str) -> Option<Moment> {
+        self.begun.get(schedule).copied()
     }
 
     /// When a choice was last run by a schedule, and in which run.

@@ -92,9 +92,17 @@ impl Setting {
             return Ok(());
         }
         let mut command = self.command(run, choice, self.locked_log(run)?);
-        let mut child = command.arg("--finish").stdin(Stdio::null()).spawn().context("no process could be made")?;
+        let mut child = command
+            .arg("--finish")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("no process could be made")?;
         let ended = tokio::time::timeout(RECORDED_WITHIN, child.wait()).await.context("it took too long")?;
-        ended.context("the process is lost").map(|_| ())
+        let status = ended.context("the process is lost")?;
+        let is_made = status.code() == Some(i32::from(exit::INTERRUPTED));
+        anyhow::ensure!(is_made, "{}", last_words(&self.folders.log(run)));
+        Ok(())
     }
 
     /// Whether a process of a run lives, or whoever cleans up after it.
@@ -114,18 +122,17 @@ impl Setting {
         let record = self.record(run);
         let said = || last_words(&self.folders.log(run));
         match (status, &record) {
-            (Some(status), _) if status == i32::from(exit::INTERRUPTED) => (Outcome::Interrupted, String::new()),
-            (_, Some(record)) if record.interrupted => (Outcome::Interrupted, String::new()),
+            (Some(status), None) if status == i32::from(exit::INTERRUPTED) => (Outcome::Interrupted, String::new()),
             (Some(status), None) if status == i32::from(exit::USAGE) => (Outcome::Refused, said()),
-            (_, Some(record)) if !record.residue.is_empty() => {
+            // Killed, or of an earlier server: a record that is there is whole.
+            (_, Some(record)) => {
                 let left: Vec<String> =
                     record.residue.iter().map(|row| format!("{} {}", row.object, row.name)).collect();
-                (record.verdict.into(), format!("it left behind: {}", left.join(", ")))
+                let why = if left.is_empty() { String::new() } else { format!("it left behind: {}", left.join(", ")) };
+                let outcome = if record.interrupted { Outcome::Interrupted } else { record.verdict.into() };
+                (outcome, why)
             }
-            (Some(_), Some(record)) => (record.verdict.into(), String::new()),
             (Some(_), None) => (Outcome::Inconclusive, said()),
-            // Killed, or of an earlier server: a record that is there is whole.
-            (None, Some(record)) => (record.verdict.into(), String::new()),
             (None, None) => (Outcome::Interrupted, "its process ended before it had a verdict".to_owned()),
         }
     }

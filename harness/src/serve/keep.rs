@@ -35,6 +35,22 @@ pub enum Message {
     Resume(String, oneshot::Sender<()>),
 }
 
+/// What somebody waits to be told, when it is done.
+enum Answer {
+    Asked(oneshot::Sender<Result<String, String>>, Result<String, String>),
+    Done(oneshot::Sender<()>),
+}
+
+impl Answer {
+    /// Whoever asked may be gone.
+    fn give(self) {
+        match self {
+            Self::Asked(to, told) => drop(to.send(told)),
+            Self::Done(to) => drop(to.send(())),
+        }
+    }
+}
+
 /// How others reach the loop, and see what it is at.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -118,18 +134,18 @@ impl Keep {
         let mut leave = std::pin::pin!(leave);
         let mut leaving = false;
         self.sweep();
-        while !leaving || !matches!(self.keeper.doing(), Doing::Waiting | Doing::Held { .. }) {
-            let mut commands = Vec::new();
+        while !leaving || !self.keeper.can_leave() {
+            let (mut commands, mut answer) = (Vec::new(), None);
             // What a full disk did not take is tried again soon.
             let sleep = if self.file.waiting() > 0 { LOOK } else { self.keeper.sleep(self.clock.now()) };
             tokio::select! {
                 () = &mut leave, if !leaving => {
                     leaving = true;
-                    self.keeper.leave("the server was ended", &mut commands);
+                    self.keeper.leave(self.clock.now(), "the server was ended", &mut commands);
                 }
                 message = self.inbox.recv() => {
                     if let Some(message) = message {
-                        self.take(message, leaving, &mut commands);
+                        answer = self.take(message, leaving, &mut commands);
                     }
                 }
                 () = tokio::time::sleep(sleep) => {
@@ -141,11 +157,15 @@ impl Keep {
                 }
             }
             self.perform(commands);
+            // What somebody is told is on the disk.
+            if let Some(answer) = answer {
+                answer.give();
+            }
         }
         self.listener.finish();
     }
 
-    fn take(&mut self, message: Message, leaving: bool, commands: &mut Vec<Command>) {
+    fn take(&mut self, message: Message, leaving: bool, commands: &mut Vec<Command>) -> Option<Answer> {
         let now = self.clock.now();
         match message {
             Message::Input(input) => {
@@ -161,22 +181,20 @@ impl Keep {
                 tracing::warn!("{what}");
                 self.trouble = what;
             }
-            // Whoever asked may be gone.
             Message::Ask(_, answer) if leaving => {
-                let _gone = answer.send(Err("the server ends".to_owned()));
+                return Some(Answer::Asked(answer, Err("the server ends".to_owned())));
             }
-            Message::Ask(ask, answer) => {
-                let _gone = answer.send(self.keeper.ask(now, ask, commands));
-            }
+            Message::Ask(ask, answer) => return Some(Answer::Asked(answer, self.keeper.ask(now, ask, commands))),
             Message::Halt(by, done) => {
                 self.keeper.halt(now, &by, commands);
-                let _gone = done.send(());
+                return Some(Answer::Done(done));
             }
             Message::Resume(by, done) => {
                 self.keeper.resume(now, &by, commands);
-                let _gone = done.send(());
+                return Some(Answer::Done(done));
             }
         }
+        None
     }
 
     fn perform(&mut self, commands: Vec<Command>) {
@@ -244,7 +262,11 @@ impl Keep {
                 let _full = outbox.try_send(Message::Trouble(what));
             };
             let settled = recover::settle(&setting, &run, &choice, told).await;
-            let (outcome, why) = ended.unwrap_or(settled);
+            let (outcome, why) = match ended {
+                Ok((outcome, why)) if settled.left.is_empty() => (outcome, why),
+                Ok((outcome, why)) => (outcome, [why, settled.left].join(" ").trim().to_owned()),
+                Err(_) => (settled.outcome, settled.why()),
+            };
             let _ended = outbox.send(Message::Input(Input::Ended { run, outcome, why })).await;
         });
     }
@@ -255,8 +277,12 @@ impl Keep {
             let told = |what| {
                 let _full = outbox.try_send(Message::Trouble(what));
             };
-            let (outcome, why) = recover::settle(&setting, &run, &choice, told).await;
-            let why = if why.is_empty() { "the server was ended in the middle of it".to_owned() } else { why };
+            let settled = recover::settle(&setting, &run, &choice, told).await;
+            let mut why = settled.why();
+            if settled.outcome == Outcome::Interrupted && why.is_empty() {
+                why = "the server was ended in the middle of it".to_owned();
+            }
+            let outcome = settled.outcome;
             let _ended = outbox.send(Message::Input(Input::Ended { run, outcome, why })).await;
         });
     }

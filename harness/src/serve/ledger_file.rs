@@ -56,10 +56,14 @@ impl LedgerFile {
         let good = whole as u64;
         let mut this = Self { file, path, waiting: VecDeque::new(), good, _lock: lock };
         this.take_back()?;
-        if this.good == 0 {
-            this.append(&Entry::Schema(LEDGER_SCHEMA))?;
-        } else if this.good > COMPACTED_ABOVE {
-            this.compact(&ledger)?;
+        // A full disk keeps what there is: what an earlier server began must be accounted for all the same.
+        let done = match this.good {
+            0 => this.write(Entry::Schema(LEDGER_SCHEMA)),
+            large if large > COMPACTED_ABOVE => this.compact(&ledger),
+            _ => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::warn!("{error:#}");
         }
         Ok((this, ledger))
     }

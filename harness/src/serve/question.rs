@@ -22,13 +22,15 @@ pub fn ask(condition: &Condition) -> Result<(), String> {
 
 fn get(url: &str, query: &[(&str, &str)], timeout: Duration) -> Result<String, String> {
     let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).build().into();
+        ureq::Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).proxy(None).build().into();
     let request = query.iter().fold(agent.get(url), |request, (key, value)| request.query(*key, *value));
-    let mut answer = request.call().map_err(|error| format!("{url}: {error}"))?;
+    // Of an address only the host is told: what follows it may be somebody's secret.
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?']).next().unwrap_or_default();
+    let mut answer = request.call().map_err(|error| format!("{host}: {error}"))?;
     if !answer.status().is_success() {
-        return Err(format!("{url} answers {}", answer.status()));
+        return Err(format!("{host} answers {}", answer.status()));
     }
-    answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(|error| format!("{url}: {error}"))
+    answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string().map_err(|error| format!("{host}: {error}"))
 }
 
 /// The values of an instant query: <https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>.

@@ -15,9 +15,27 @@ const EVERY: Duration = Duration::from_secs(1);
 /// An engine that takes longer hangs, and is asked anew.
 const ENGINE_WITHIN: Duration = Duration::from_secs(300);
 
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, where its record does not say.
+    pub said: String,
+    /// What of it could not be removed, for people.
+    pub left: String,
+}
+
+impl Settled {
+    /// All of that.
+    pub fn why(&self) -> String {
+        [self.said.as_str(), self.left.as_str()].join(" ").trim().to_owned()
+    }
+}
+
 /// What became of a run whose process is not ours, or is gone. Comes back when nothing of it is left: nothing else may begin
 /// before that. `told` hears what it waits for.
-pub async fn settle(setting: &Setting, run: &str, choice: &Choice, told: impl Fn(String)) -> (Outcome, String) {
+pub async fn settle(setting: &Setting, run: &str, choice: &Choice, told: impl Fn(String)) -> Settled {
     let mut waited = false;
     while setting.is_alive(run) {
         if !waited {
@@ -26,12 +44,13 @@ pub async fn settle(setting: &Setting, run: &str, choice: &Choice, told: impl Fn
         waited = true;
         tokio::time::sleep(EVERY).await;
     }
-    let (outcome, mut why) = setting.outcome(run, None);
+    let (outcome, said) = setting.outcome(run, None);
+    let mut left = String::new();
     if choice.world == World::Docker {
-        let left = removed_at_last(run, &told).await;
-        if !left.is_empty() {
-            let names: Vec<String> = left.into_iter().map(|(object, name)| format!("{object} {name}")).collect();
-            why = format!("it left behind: {}", names.join(", "));
+        let all = removed_at_last(run, &told).await;
+        let names: Vec<String> = all.into_iter().map(|(object, name)| format!("{object} {name}")).collect();
+        if !names.is_empty() {
+            left = format!("it left behind: {}", names.join(", "));
         }
     }
     if setting.record(run).is_none()
@@ -39,7 +58,7 @@ pub async fn settle(setting: &Setting, run: &str, choice: &Choice, told: impl Fn
     {
         told(format!("run {run} has no record, only its events: {error:#}"));
     }
-    (outcome, why)
+    Settled { outcome, said, left }
 }
 
 /// Comes back when nothing is left of a run but what cannot be removed; an engine that does not answer is asked again.

@@ -6,6 +6,9 @@ use crate::schedule::file::Retention;
 use reports::policy::Date;
 use std::collections::BTreeSet;
 
+/// What a run said that left no folder is kept for so many days.
+const LOG_DAYS: i64 = 7;
+
 /// Which of some runs' folders are to go, given today: those that are too old, and of the others the oldest that are too
 /// many. What goes on is never among them.
 pub fn doomed(runs: &[String], open: &BTreeSet<String>, retention: &Retention, today: Date) -> Vec<String> {
@@ -37,7 +40,21 @@ pub fn sweep(folders: &Folders, open: &BTreeSet<String>, retention: &Retention, 
         // There is none of a run that a person began.
         let _none = std::fs::remove_file(folders.log(&run));
     }
+    sweep_logs(folders, today);
     trouble
+}
+
+/// What runs said that left nothing else: refused ones, mostly.
+fn sweep_logs(folders: &Folders, today: Date) {
+    for entry in std::fs::read_dir(&folders.state).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(run) = name.to_str().and_then(|name| name.strip_suffix(".log")) else { continue };
+        let is_old = Date::of_run(run).is_some_and(|date| today.since(date) > LOG_DAYS);
+        if is_old && !folders.runs.join(run).is_dir() {
+            // Another time.
+            let _kept = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]

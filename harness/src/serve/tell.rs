@@ -89,7 +89,10 @@ impl Tell {
         let record = record.and_then(|text| reports::record::from_json(&text).ok());
         match &record {
             Some(record) => self.metrics.ended(record, outcome, schedule, seconds(at)),
-            None if outcome == Outcome::Refused => self.metrics.refused(scenario, world, schedule, "not-begun"),
+            None if outcome == Outcome::Refused => {
+                self.metrics.refused(scenario, world, schedule, "not-begun");
+                self.metrics.over();
+            }
             None => self.metrics.over(),
         }
         if let Some(webhook) = &self.webhook {
@@ -142,6 +145,7 @@ impl Listener for Tell {
             }
             Entry::Schema(_)
             | Entry::Accounted { .. }
+            | Entry::SetBack { .. }
             | Entry::Last { .. }
             | Entry::Halted { .. }
             | Entry::Resumed { .. } => {}

@@ -161,7 +161,10 @@ pub(super) async fn login(State(web): State<Shared>, body: Bytes) -> Response {
     answer
 }
 
-pub(super) async fn logout(State(web): State<Shared>) -> Response {
+pub(super) async fn logout(State(web): State<Shared>, body: Bytes) -> Response {
+    if let Err(refused) = read_nothing(&body) {
+        return *refused;
+    }
     let mut answer = Json(serde_json::json!({})).into_response();
     set_cookie(&mut answer, "", "; Max-Age=0", web.policy.secure);
     answer
@@ -257,8 +260,8 @@ pub(super) async fn resume(State(web): State<Shared>, Extension(who): Who, body:
 
 /// A run's id, or nothing: what else comes as one is no part of a path.
 fn known_run<'r>(web: &Shared, run: &'r str) -> Option<&'r str> {
-    let is_id =
-        !run.is_empty() && run.len() <= 40 && run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_id = reports::policy::Date::of_run(run).is_some()
+        && run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (is_id && (web.door.view.borrow().ledger.run(run).is_some() || web.folders.runs.join(run).is_dir())).then_some(run)
 }
 

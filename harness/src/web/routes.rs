@@ -12,9 +12,13 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use std::time::Duration;
 
 /// A body is a few words: a larger one is refused unread, in bytes.
 pub const BODY_MAX: usize = 16 * 1024;
+
+/// What is asked by a body is answered within this.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -110,7 +114,12 @@ async fn admit(web: &Shared, path: &MatchedPath, mut request: Request, next: Nex
     match access::decide(request.method(), request.headers(), route.needs, &web.policy, &web.tokens) {
         Ok(who) => {
             request.extensions_mut().insert(who);
-            next.run(request).await
+            if route.method == Method::GET {
+                return next.run(request).await;
+            }
+            // A few words take no time; whoever sends them one by one must not hold a place.
+            let answered = tokio::time::timeout(BODY_WITHIN, next.run(request)).await;
+            answered.unwrap_or_else(|_| answers::refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))
         }
         // A person is led to where a token can be given.
         Err(Refusal { status: StatusCode::UNAUTHORIZED, .. }) if is_page(&request) => {

@@ -3,7 +3,7 @@
 
 use crate::live::follow::{Over, Source};
 use crate::live::route::Runs;
-use crate::live::tail::Tail;
+use crate::live::tail::{Tail, Turn};
 use crate::live::{Hub, Limits, follow};
 use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
@@ -66,8 +66,12 @@ impl Shown {
     fn keep(&self, run: &str, hub: &Arc<Hub>) {
         let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.push_back(Kept { run: run.to_owned(), hub: Arc::clone(hub), counted: (0, 0) });
+        // Never the one that goes on; nobody's who looks, where there is another.
         while hubs.len() > KEPT {
-            hubs.pop_front();
+            let unseen = hubs.iter().position(|kept| kept.hub.has_ended() && kept.hub.viewers() == 0);
+            let ended = || hubs.iter().position(|kept| kept.hub.has_ended());
+            let Some(place) = unseen.or_else(ended) else { return };
+            hubs.remove(place);
         }
     }
 
@@ -150,8 +154,10 @@ async fn count(folder: PathBuf, over: Over, metrics: Arc<Metrics>) {
                 metrics.event(&event);
             }
         });
-        if is_last || read.is_err() {
-            return;
+        match read {
+            Ok(Turn::More) => continue,
+            Ok(_) if !is_last => {}
+            _ => return,
         }
         tokio::time::sleep(COUNTED_EVERY).await;
     }

@@ -142,7 +142,7 @@ impl Tokens {
 pub fn first_of_role(path: &Path, role: Role) -> Result<String> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("the tokens in {} cannot be read", path.display()))?;
-    let found = text.lines().find_map(|line| {
+    let found = text.lines().filter(|line| !line.trim_start().starts_with('#')).find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         matches!(words.as_slice(), [_, word, _] if *word == role.word()).then(|| words[2].to_owned())
     });

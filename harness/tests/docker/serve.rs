@@ -171,7 +171,9 @@ fn an_engine_that_hangs_in_the_middle_ends_in_a_verdict_or_interrupted_and_heale
     std::thread::sleep(Duration::from_secs(1));
     hangs.store(false, Ordering::Relaxed);
     let held = server.ended(&run);
-    assert_ne!(held["outcome"], "pending", "{held}");
+    assert!(["inconclusive", "interrupted"].contains(&held["outcome"].as_str().unwrap_or_default()), "{held}");
+    assert!(held["why"].as_str().is_some_and(|why| why.starts_with("halted by operator")), "{held}");
+    assert_eq!(server.get(&format!("/runs/{run}/files/record.json")).status, 200);
     nothing_left(&run);
 }
 
@@ -267,8 +269,15 @@ fn a_full_disk_refuses_new_runs_and_keeps_what_there_is() {
         server.get("/api/status").json()["unwritten"].as_u64().filter(|waiting| *waiting > 0)
     });
     assert_eq!(server.post("/api/halt", "").status, 200, "it still answers");
+    kill(server);
+    let server = Server::start(disk.0.path(), &[]);
+    assert_eq!(server.get("/healthz").status, 200, "it comes up on a full disk too");
+    until("an entry that the disk does not take", || {
+        server.post("/api/resume", "");
+        server.post("/api/halt", "");
+        server.get("/api/status").json()["unwritten"].as_u64().filter(|waiting| *waiting > 0)
+    });
     std::fs::remove_file(&filler).expect("it can be removed");
-    server.post("/api/halt", "");
     until("the ledger's way to the disk", || (server.get("/api/status").json()["unwritten"] == 0).then_some(()));
     kill(server);
     let server = Server::start(disk.0.path(), &[]);

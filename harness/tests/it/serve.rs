@@ -75,10 +75,6 @@ fn malformed(server: &Server, route: &Route, may: &[(&str, &str)]) {
     .chain([vec![0xFF, 0xFE, 0], vec![b' '; BODY_MAX - 1]])
     .collect();
     for body in bodies {
-        // A way out needs no body; it does no harm.
-        if route.path == "/api/logout" {
-            continue;
-        }
         let status = server.ask("POST", route.path, may, &body).status;
         assert!(
             [400, 401].contains(&status),
@@ -88,9 +84,6 @@ fn malformed(server: &Server, route: &Route, may: &[(&str, &str)]) {
         );
     }
     for size in [BODY_MAX + 1, 1 << 20] {
-        if route.path == "/api/logout" {
-            continue;
-        }
         assert_eq!(too_large(server, route, may, size), 413, "{} with {size} bytes", route.path);
     }
 }
@@ -195,12 +188,17 @@ fn a_schedule_is_kept_and_its_next_run_is_as_it_was_told() {
     let text = "[[schedules]]\nname = \"often\"\ncron = \"* * * * *\"\nworld = \"sim\"\nscenarios = [\"minimal\", \"github-2016\"]\n";
     std::fs::write(&file, text).expect("a file can be written");
     let server = Server::start(out.path(), &[file.to_str().expect("UTF-8")]);
-    let ahead = server.get("/api/schedule?next=2").json();
+    let ahead = server.get("/api/schedule?next=1").json()[0].clone();
     let first = until("the first run", || {
         let runs = server.get("/api/runs").json();
         runs["runs"].as_array().and_then(|runs| runs.last().cloned()).filter(|run| run["outcome"] != "pending")
     });
-    assert_eq!((&first["slot"], &first["choice"]["seed"]), (&ahead[0]["slot"], &ahead[0]["choice"]["seed"]));
+    // The minute may have turned before it was asked what is ahead.
+    let told = until("the run that was told of", || {
+        let runs = server.get("/api/runs").json();
+        runs["runs"].as_array()?.iter().find(|run| run["slot"] == ahead["slot"]).cloned()
+    });
+    assert_eq!(told["choice"]["seed"], ahead["choice"]["seed"]);
     assert_eq!(first["choice"]["scenario"], "minimal");
     assert!(first["choice"]["why"].as_str().is_some_and(|why| why.contains("never held yet")), "{first}");
     let printed = command(&["schedule", file.to_str().expect("UTF-8"), "--next", "3", "--out"])

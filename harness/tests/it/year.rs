@@ -193,8 +193,9 @@ impl World<'_> {
                     }
                 }
                 Command::Recover { run, .. } => {
-                    let verdict = self.told.started.iter().find(|one| one.run == run).and_then(|one| one.verdict);
-                    let outcome = verdict.unwrap_or(Outcome::Interrupted);
+                    let begun = self.told.started.iter().find(|one| one.run == run);
+                    let outcome = begun.and_then(|one| one.verdict).unwrap_or(Outcome::Interrupted);
+                    let soon = begun.and_then(|one| one.to).map_or(soon, |to| to.max(soon));
                     self.inputs.push((soon, Input::Ended { run, outcome, why: String::new() }));
                 }
                 Command::Probe { condition } => {
@@ -236,7 +237,8 @@ impl World<'_> {
         let away = self.chance.span(self.course.away_at_most);
         // Mostly it is started again at once.
         let away = if self.chance.below(4) == 0 { away } else { away / 1000 };
-        self.wall = self.wall.plus(Duration::from_secs(5) + away);
+        // Often before what it began has healed.
+        self.wall = self.wall.plus(Duration::from_millis(200) + away);
     }
 }
 

@@ -2,8 +2,8 @@
 //! on meanwhile.
 
 use super::{
-    Choice, Command, Duration, Entry, Halt, Keeper, MISSED_COUNTED, Moment, Now, Outcome, Running, Slot, Unfit, begins,
-    choose,
+    ASKED_TAKES, Choice, Command, Duration, Entry, Halt, Keeper, MISSED_COUNTED, Moment, Now, Outcome, Running, Slot,
+    Unfit, begins, choose,
 };
 use crate::schedule::{Reason, Schedule};
 
@@ -177,7 +177,7 @@ impl Keeper {
             // The next look says why.
             return;
         }
-        let lasts = schedule.map_or(Duration::MAX, |one| one.takes_at_most);
+        let lasts = schedule.map_or(ASKED_TAKES, |one| one.takes_at_most);
         let Some(Pending { run, slot, schedule, choice, by, .. }) = self.pending.take() else { return };
         self.running = Some(Running {
             run: run.clone(),
@@ -191,7 +191,7 @@ impl Keeper {
     }
 
     /// A slot passes; what a person asked for is told as a run that was refused.
-    fn refuse(&mut self, now: Now, reason: Reason, why: String, commands: &mut Vec<Command>) {
+    pub(super) fn refuse(&mut self, now: Now, reason: Reason, why: String, commands: &mut Vec<Command>) {
         let Some(Pending { run, slot, choice, by, .. }) = self.pending.take() else { return };
         match slot {
             Some(slot) => self.write(Entry::Refused { slot, slots: 1, reason, why, at: now.wall }, commands),

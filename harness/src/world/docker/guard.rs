@@ -31,7 +31,7 @@ impl Guard {
         let executable = std::env::current_exe().context("this program's own path is not known")?;
         let mut command = Command::new(executable);
         command.arg(COMMAND).arg(run).args(no_rights.then_some("no-rights"));
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(standard_error()).spawn();
         Ok(Self(child.context("the guard of the moments without a hand cannot be started")?))
     }
 
@@ -43,6 +43,14 @@ impl Guard {
         }
         let _status = self.0.wait();
     }
+}
+
+/// Nowhere; but a file that this process writes to may be the lock of its run, which is free only when nobody works for it.
+/// A pipe or a terminal must not wait for a guard.
+fn standard_error() -> Stdio {
+    let is_file = rustix::fs::fstat(std::io::stderr())
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file());
+    if is_file { Stdio::inherit() } else { Stdio::null() }
 }
 
 /// The body of `blackstart guard RUN [no-rights]`.

@@ -1,7 +1,8 @@
 //! Owns the server's face: pages, an interface for programs, and who may use which. Refuses to decide about runs: it asks the
 //! one loop ([`crate::serve::keep`]), from a thread of its own, so that nobody who looks delays a run.
 //!
-//! - [`access`]: who may do what, decided from a request's head alone; [`tokens`]: by what they are known
+//! - [`access`]: who may do what, decided from a request's head alone; [`tokens`]: by what they are known;
+//!   [`sessions`]: who has logged in on a page
 //! - [`routes`]: the table of all routes; [`answers`]: what they answer; [`listen`]: sockets and TLS; [`shown`]: runs that can be
 //!   looked at live
 
@@ -9,6 +10,7 @@ pub mod access;
 pub mod answers;
 pub mod listen;
 pub mod routes;
+pub mod sessions;
 pub mod shown;
 pub mod tokens;
 
@@ -16,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::serve::Folders;
 use crate::serve::keep::Door;
 use access::Policy;
+use sessions::Sessions;
 use shown::Shown;
 use std::sync::Arc;
 use tokens::Tokens;
@@ -28,6 +31,8 @@ pub struct Web {
     pub folders: Folders,
     /// Who is known.
     pub tokens: Tokens,
+    /// Who has logged in.
+    pub sessions: Sessions,
     /// Who may do what.
     pub policy: Policy,
     /// What is counted.

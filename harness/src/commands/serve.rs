@@ -13,6 +13,7 @@ use crate::serve::keep::Keep;
 use crate::serve::tell::Tell;
 use crate::terminal::Terminal;
 use crate::web::access::Policy;
+use crate::web::sessions::Sessions;
 use crate::web::shown::{Shown, show_all};
 use crate::web::tokens::Tokens;
 use crate::web::{Web, listen, routes};
@@ -64,7 +65,11 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
     let open_view = args.listen.ip().is_loopback() && !args.private;
     let policy = Policy { open_view, names: args.name.clone(), secure: tls.is_some() };
     let shown = Arc::new(Shown::new(folders.clone()));
-    answer(socket, Arc::new(Web { door, folders: folders.clone(), tokens, policy, metrics, shown }), tls)?;
+    answer(
+        socket,
+        Arc::new(Web { door, folders: folders.clone(), tokens, sessions: Sessions::default(), policy, metrics, shown }),
+        tls,
+    )?;
     if let Err(error) = std::fs::write(folders.address(), &address) {
         tracing::warn!(
             "{} cannot be written, so `blackstart halt` needs --server: {error}",

@@ -1,6 +1,7 @@
 //! Owns the decision whether a request is answered: from its head alone, before a byte of its body is read. Refuses to know
 //! what would be answered.
 
+use super::sessions::Sessions;
 use super::tokens::{Known, Role, Tokens};
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
 use axum::http::{Method, StatusCode};
@@ -56,7 +57,7 @@ pub fn decide(
     headers: &HeaderMap,
     needs: Needs,
     policy: &Policy,
-    tokens: &Tokens,
+    (tokens, sessions): (&Tokens, &Sessions),
 ) -> Result<Option<Known>, Refusal> {
     let host = text(headers, &HOST).ok_or(refuse(StatusCode::BAD_REQUEST, "a request names its host"))?;
     if !is_ours(host, policy) {
@@ -70,11 +71,14 @@ pub fn decide(
     }
     let bearer = text(headers, &AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let cookie = cookie(headers);
-    let who = bearer.or(cookie).and_then(|token| tokens.who(token.trim()));
+    let who = match bearer {
+        Some(token) => tokens.who(token.trim()).cloned(),
+        None => cookie.and_then(|id| sessions.who(id)),
+    };
     if changes && bearer.is_none() && !headers.contains_key(MARK) {
         return Err(refuse(StatusCode::FORBIDDEN, "what changes anything carries a token, or comes from our own page"));
     }
-    let role = who.map(|known| known.role);
+    let role = who.as_ref().map(|known| known.role);
     let enough = match needs {
         Needs::Nothing => true,
         // A wrong token is told, also where none is needed.
@@ -82,7 +86,7 @@ pub fn decide(
         Needs::Run => role == Some(Role::Run),
     };
     match (enough, role) {
-        (true, _) => Ok(who.cloned()),
+        (true, _) => Ok(who),
         (false, Some(_)) => Err(refuse(StatusCode::FORBIDDEN, "this token may look, and nothing else")),
         (false, None) if bearer.is_none() && cookie.is_none() => {
             Err(refuse(StatusCode::UNAUTHORIZED, "this needs a token: `Authorization: Bearer TOKEN`, or log in"))
@@ -98,7 +102,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     all.next().is_none().then_some(first)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The id of whoever has logged in, as a browser says it.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
     pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE_NAME).map(|(_, token)| token)
 }
@@ -139,7 +144,13 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).expect("a value"));
         }
-        let decided = decide(&method, &map, needs, &policy, &tokens);
+        let sessions = Sessions::default();
+        if let Some(known) = tokens.who(RUN).filter(|_| headers.iter().any(|(name, _)| *name == "cookie")) {
+            let id = sessions.begin(known).expect("randomness");
+            let said = map["cookie"].to_str().expect("text").replace("SESSION", &id);
+            map.insert("cookie", HeaderValue::from_str(&said).expect("a value"));
+        }
+        let decided = decide(&method, &map, needs, &policy, (&tokens, &sessions));
         decided.map(|who| who.map(|known| known.name)).map_err(|refusal| refusal.status.as_u16())
     }
 
@@ -157,7 +168,9 @@ mod tests {
         assert_eq!(post(&[("authorization", &bearer(VIEW))]), Err(403));
         assert_eq!(post(&[("authorization", &bearer("wrong"))]), Err(401));
         assert_eq!(post(&[("authorization", "Basic abc")]), Err(403));
-        let cookie = format!("a=b; {COOKIE_NAME}={RUN}");
+        let token = format!("{COOKIE_NAME}={RUN}");
+        assert_eq!(post(&[("cookie", &token), ("x-blackstart", "1")]), Err(401), "a token is no session");
+        let cookie = format!("a=b; {COOKIE_NAME}=SESSION");
         assert_eq!(post(&[("cookie", &cookie)]), Err(403), "a cookie alone is what another page could make it send");
         assert_eq!(post(&[("cookie", &cookie), ("x-blackstart", "1")]), Ok(Some("ann".to_owned())));
         let own = ("origin", "http://127.0.0.1:8377");

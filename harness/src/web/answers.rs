@@ -1,7 +1,7 @@
 //! Owns what each route answers. Refuses to know who may ask: the guard has looked.
 
 use super::Shared;
-use super::access::COOKIE_NAME;
+use super::access::{COOKIE_NAME, cookie};
 use super::routes::Who;
 use crate::schedule::World;
 use crate::schedule::keeper::Ask;
@@ -12,7 +12,7 @@ use crate::serve::status::Status;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,8 @@ struct Login {
     token: String,
 }
 
-/// The token becomes a cookie that no script reads, no other page's request carries, and that ends with the browser.
+/// Whoever has a token gets a session: a cookie that no script reads, no other page's request carries, that ends with the
+/// browser or the server, and that is not the token.
 pub(super) async fn login(State(web): State<Shared>, body: Bytes) -> Response {
     let login: Login = match read(&body) {
         Ok(login) => login,
@@ -155,24 +156,29 @@ pub(super) async fn login(State(web): State<Shared>, body: Bytes) -> Response {
     let Some(known) = web.tokens.who(token) else {
         return refused(StatusCode::UNAUTHORIZED, "this token is not known");
     };
-    let (name, role) = (known.name.clone(), known.role.word());
-    let mut answer = Json(serde_json::json!({ "who": name, "role": role })).into_response();
-    set_cookie(&mut answer, token, "", web.policy.secure);
+    let Ok(session) = web.sessions.begin(known) else {
+        return refused(StatusCode::INTERNAL_SERVER_ERROR, "the system has no randomness");
+    };
+    let mut answer = Json(serde_json::json!({ "who": known.name, "role": known.role.word() })).into_response();
+    set_cookie(&mut answer, &session, "", web.policy.secure);
     answer
 }
 
-pub(super) async fn logout(State(web): State<Shared>, body: Bytes) -> Response {
+pub(super) async fn logout(State(web): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     if let Err(refused) = read_nothing(&body) {
         return *refused;
+    }
+    if let Some(session) = cookie(&headers) {
+        web.sessions.end(session);
     }
     let mut answer = Json(serde_json::json!({})).into_response();
     set_cookie(&mut answer, "", "; Max-Age=0", web.policy.secure);
     answer
 }
 
-fn set_cookie(answer: &mut Response, token: &str, more: &str, secure: bool) {
+fn set_cookie(answer: &mut Response, session: &str, more: &str, secure: bool) {
     let secure = if secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
+    let cookie = format!("{COOKIE_NAME}={session}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
     if let Ok(mut value) = HeaderValue::from_str(&cookie) {
         value.set_sensitive(true);
         answer.headers_mut().insert(header::SET_COOKIE, value);

@@ -111,7 +111,7 @@ async fn admit(web: &Shared, path: &MatchedPath, mut request: Request, next: Nex
     let Some(route) = ROUTES.iter().find(|route| route.path == path.as_str() && route.method == *method) else {
         return answers::refused(StatusCode::METHOD_NOT_ALLOWED, "that is not done here");
     };
-    match access::decide(request.method(), request.headers(), route.needs, &web.policy, &web.tokens) {
+    match access::decide(request.method(), request.headers(), route.needs, &web.policy, (&web.tokens, &web.sessions)) {
         Ok(who) => {
             request.extensions_mut().insert(who);
             if route.method == Method::GET {

@@ -1,6 +1,7 @@
 //! Owns the tokens by which people and programs are known: a file that nobody else may read. Refuses to say a token in an
 //! error, a log or a debugging text.
 
+use super::sessions::fresh;
 use anyhow::{Context, Result, bail};
 use std::fmt;
 use std::fs::OpenOptions;
@@ -147,13 +148,6 @@ pub fn first_of_role(path: &Path, role: Role) -> Result<String> {
         matches!(words.as_slice(), [_, word, _] if *word == role.word()).then(|| words[2].to_owned())
     });
     found.with_context(|| format!("{} has no token of the role `{}`", path.display(), role.word()))
-}
-
-fn fresh() -> Result<String> {
-    let random = ring::rand::SystemRandom::new();
-    let bytes: [u8; 32] =
-        ring::rand::generate(&random).map_err(|_| anyhow::anyhow!("the system has no randomness"))?.expose();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn every_request_that_changes_anything_is_refused_unless_it_may() {
     let out = folder();
     let server = Server::start(out.path(), &[]);
     let (run, view) = (format!("Bearer {}", server.token("run")), format!("Bearer {}", server.token("view")));
-    let cookie = format!("blackstart={}", server.token("run"));
+    let cookie = log_in(&server);
     let own = server.address.clone();
     let changing: Vec<&Route> = ROUTES.iter().filter(|route| route.method == Method::POST).collect();
     assert!(changing.len() >= 5, "the table is walked");
@@ -50,6 +50,14 @@ fn every_request_that_changes_anything_is_refused_unless_it_may() {
     let runs = server.get("/api/runs").json();
     assert_eq!((&runs["runs"], &runs["passed"]), (&serde_json::json!([]), &serde_json::json!([])), "nothing was begun");
     assert_eq!(server.get("/api/status").json()["halt"], serde_json::Value::Null, "nothing was halted");
+}
+
+/// The cookie of somebody who has logged in.
+fn log_in(server: &Server) -> String {
+    let body = format!(r#"{{"token":"{}"}}"#, server.token("run"));
+    let answer = server.ask("POST", "/api/login", &[("x-blackstart", "1")], body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a pair").to_owned()
 }
 
 /// Bodies of any size that are not what is wanted.
@@ -148,9 +156,12 @@ fn who_may_look_and_who_logs_in() {
         server.ask("POST", "/api/login", &[mark], format!(r#"{{"token":"{}"}}"#, server.token("run")).as_bytes());
     let cookie = right.header("set-cookie").expect("a cookie").to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains(&server.token("run")), "the token itself goes to nobody");
     let cookie = cookie.split(';').next().expect("a pair");
     let seen = server.ask("GET", "/api/status", &[("cookie", cookie)], b"").json();
     assert_eq!((&seen["who"], &seen["may_run"]), (&serde_json::json!("operator"), &serde_json::json!(true)));
+    assert_eq!(server.ask("POST", "/api/logout", &[("cookie", cookie), mark], b"").status, 200);
+    assert_eq!(server.ask("GET", "/api/status", &[("cookie", cookie)], b"").status, 401, "a session that has ended");
 }
 
 #[test]

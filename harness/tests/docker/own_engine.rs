@@ -1,5 +1,6 @@
-//! Owns an engine that a test may stop and start: a second one on the same machine, with its own socket and its own data,
-//! and without bridges and rules of its own. Refuses to hold game days.
+//! Owns an engine that a test may stop and start: a second one on the same machine, with its own socket, its own data and its
+//! own network namespace. In the machine's own namespace it would take away the bridge of the machine's engine, which it
+//! takes for its own. Refuses to hold game days.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -35,16 +36,16 @@ impl OwnEngine {
 
     /// Starts it, again.
     pub(crate) fn go_on(&mut self) {
-        let mut command = Command::new("dockerd");
+        let mut command = Command::new("unshare");
+        // One process all the way: who ends it ends the engine.
+        command.args(["--net", "sh", "-c", "ip link set lo up && exec dockerd \"$@\"", "dockerd"]);
         for (flag, file) in
             [("--config-file", "daemon.json"), ("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
         {
             command.arg(flag).arg(self.path(file));
         }
-        command.arg("--host").arg(self.address());
-        // Regions bring their own bridges; rules of two engines would be in each other's way.
-        command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]);
-        command.args(["--storage-driver", "vfs"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg("--host").arg(self.address()).args(["--storage-driver", "vfs"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.engine = Some(command.spawn().expect("dockerd is there: Debian's docker.io"));
         for _ in 0..LOOKS {
             if self.docker(&["version"]).is_some() {
@@ -60,6 +61,8 @@ impl OwnEngine {
         let Some(mut engine) = self.engine.take() else { return };
         let _gone = Command::new("kill").args(["-s", "TERM", &engine.id().to_string()]).status();
         engine.wait().expect("it is ours");
+        // The engine leaves the mount that stands for its namespace.
+        let _gone = Command::new("umount").arg(self.path("exec/netns/default")).stderr(Stdio::null()).status();
     }
 
     /// What the engine's own command line prints; nothing where it fails.

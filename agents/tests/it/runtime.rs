@@ -9,10 +9,22 @@ use fixtures::name::{InstanceName, ZoneName};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// An address that is free now, and is likely to stay so for the moment that it takes to listen there.
+/// An address that is free, and stays so until somebody listens there: each is given once, and they lie below those that the
+/// system takes for connections. One that the system chooses can be chosen again before anybody listens: a caller then
+/// met the instance of another.
 pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another process of the same tests begins elsewhere.
+    let first = u16::try_from(std::process::id() % 80).expect("it is small") * 150;
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        let at = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(at).is_ok() {
+            return at;
+        }
+    }
 }
 
 /// Runs an instance on a thread of its own until `stop` is dropped.

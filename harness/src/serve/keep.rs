@@ -205,11 +205,12 @@ impl Keep {
             match command {
                 Command::Write(entry) => {
                     wrote = true;
-                    self.listener.entry(&entry, &self.keeper);
-                    if let Err(error) = self.file.write(entry) {
+                    // On the disk before anybody is told.
+                    if let Err(error) = self.file.write(entry.clone()) {
                         tracing::error!("{error:#}");
                         unwritten = Some(format!("{error:#}"));
                     }
+                    self.listener.entry(&entry, &self.keeper);
                 }
                 Command::Start { run, .. } if unwritten.is_some() => {
                     let why = unwritten.take().unwrap_or_default();
@@ -317,7 +318,11 @@ impl Keep {
         });
     }
 
-    fn sweep(&self) {
+    /// Between runs there is time.
+    fn sweep(&mut self) {
+        if let Err(error) = self.file.make_small(self.keeper.ledger()) {
+            tracing::warn!("{error:#}");
+        }
         let open: BTreeSet<String> = self.keeper.ledger().open().map(|held| held.run.clone()).collect();
         for trouble in retention::sweep(&self.setting.folders, &open, &self.retention, clock::today()) {
             tracing::warn!("{trouble}");

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-/// Of a ledger that is larger, a small one is made at the next start, in bytes.
+/// Of a ledger that is larger than this, in bytes, and twice as large as it was made last, a small one is made.
 const COMPACTED_ABOVE: u64 = 1 << 20;
 
 /// The ledger of one folder, and the lock on it.
@@ -21,6 +21,8 @@ pub struct LedgerFile {
     waiting: VecDeque<Entry>,
     /// What has been taken, in bytes.
     good: u64,
+    /// How much that was when it was made small last.
+    small: u64,
     /// Held for as long as the server lives.
     _lock: File,
 }
@@ -54,15 +56,12 @@ impl LedgerFile {
         let text = String::from_utf8_lossy(&bytes[..whole]);
         let ledger = Ledger::read(&text).map_err(|why| anyhow::anyhow!("{}: {why}", path.display()))?;
         let good = whole as u64;
-        let mut this = Self { file, path, waiting: VecDeque::new(), good, _lock: lock };
+        let mut this = Self { file, path, waiting: VecDeque::new(), good, small: 0, _lock: lock };
         this.take_back()?;
         // A full disk keeps what there is: what an earlier server began must be accounted for all the same.
-        let done = match this.good {
-            0 => this.write(Entry::Schema(LEDGER_SCHEMA)),
-            large if large > COMPACTED_ABOVE => this.compact(&ledger),
-            _ => Ok(()),
-        };
-        if let Err(error) = done {
+        if this.good == 0
+            && let Err(error) = this.write(Entry::Schema(LEDGER_SCHEMA))
+        {
             tracing::warn!("{error:#}");
         }
         Ok((this, ledger))
@@ -113,6 +112,15 @@ impl LedgerFile {
         Ok(())
     }
 
+    /// Writes what the entries amount to in fewer lines, where there are many more than it takes.
+    ///
+    /// # Errors
+    /// Where the disk does not take it: the old one stays.
+    pub fn make_small(&mut self, ledger: &Ledger) -> Result<()> {
+        let is_large = self.good > COMPACTED_ABOVE && self.good > 2 * self.small;
+        if is_large && self.waiting.is_empty() { self.compact(ledger) } else { Ok(()) }
+    }
+
     /// The same in fewer lines: written beside, synced, and then put in its place.
     fn compact(&mut self, ledger: &Ledger) -> Result<()> {
         let beside = self.path.with_extension("jsonl.new");
@@ -126,7 +134,7 @@ impl LedgerFile {
         if let Some(folder) = self.path.parent() {
             File::open(folder).and_then(|folder| folder.sync_all()).with_context(told)?;
         }
-        (self.file, self.good) = (file, text.len() as u64);
+        (self.file, self.good, self.small) = (file, text.len() as u64, text.len() as u64);
         Ok(())
     }
 }

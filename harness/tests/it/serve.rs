@@ -2,6 +2,10 @@
 
 use crate::server::{Server, command, until};
 use axum::http::Method;
+use harness::schedule::ledger::Entry;
+use harness::schedule::moment::Moment;
+use harness::serve::Folders;
+use harness::serve::ledger_file::LedgerFile;
 use harness::web::access::Needs;
 use harness::web::routes::{BODY_MAX, ROUTES, Route};
 use std::io::{Read, Write};
@@ -360,4 +364,29 @@ fn a_server_with_a_certificate_answers_by_tls_and_its_cookie_says_so() {
     let mut told = Vec::new();
     let _reset = plain.read_to_end(&mut told);
     assert!(!told.starts_with(b"HTTP"), "nothing is answered in the clear");
+}
+
+#[test]
+fn a_ledger_is_made_small_while_the_server_lives_and_says_the_same() {
+    let out = folder();
+    let folders = Folders::of(out.path());
+    let (mut file, mut ledger) = LedgerFile::open(&folders).expect("a folder of ours");
+    let at = Moment(1_800_000_000_000);
+    let length = || std::fs::metadata(folders.ledger()).expect("it is there").len();
+    for number in 0_u8..200 {
+        // Long names, so that few entries are large.
+        let by = format!("{number}").repeat(4_000);
+        let entry = if number % 2 == 0 { Entry::Halted { by, at } } else { Entry::Resumed { by, at } };
+        ledger.apply(&entry);
+        file.write(entry).expect("there is room");
+    }
+    let before = length();
+    file.make_small(&ledger).expect("there is room");
+    assert!(before > 1 << 20 && length() < before / 10, "{before} and {}", length());
+    let last = Entry::Halted { by: "ann".to_owned(), at };
+    ledger.apply(&last);
+    file.write(last).expect("there is room");
+    assert!(LedgerFile::open(&folders).is_err(), "one server a folder");
+    drop(file);
+    assert_eq!(LedgerFile::open(&folders).expect("it is whole").1, ledger);
 }

@@ -133,12 +133,6 @@ pub fn unix_s() -> f64 {
     Timestamp::now().as_duration().as_secs_f64()
 }
 
-/// Such a moment as UTC (RFC 3339, milliseconds).
-pub fn utc_at(unix_s: f64) -> String {
-    let moment = Timestamp::from_millisecond((unix_s * 1000.0).round() as i64).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{moment:.3}")
-}
-
 /// The day on which this process runs, in UTC: until when a known gap is accepted is about real days, also in virtual
 /// time.
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]

@@ -119,11 +119,6 @@ impl Recurrence {
         let next = self.cron.find_next_occurrence(&self.zone.at(after), false).ok()?;
         Some(moment(&next)).filter(|next| *next > after)
     }
-
-    /// In whose time it is.
-    pub fn zone(&self) -> Zone {
-        self.zone
-    }
 }
 
 impl PartialEq for Recurrence {

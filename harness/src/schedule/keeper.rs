@@ -6,7 +6,7 @@ mod watch;
 
 use super::ledger::{Choice, Entry, Halt, Held, Ledger, Slot};
 use super::moment::{Moment, Now};
-use super::rotation::{choose, digest};
+use super::rotation::digest;
 use super::{Outcome, Plan, Reason, Schedule, World};
 use pending::Pending;
 use std::time::Duration;
@@ -326,11 +326,7 @@ impl Keeper {
 
     /// The next slot of a schedule, and when it begins.
     pub fn next(&self, schedule: &Schedule) -> Option<(Slot, Moment)> {
-        let accounted = self.ledger.accounted_until(&schedule.name)?;
-        let due = schedule.due.next_after(accounted)?;
-        let slot = Slot { schedule: schedule.name.clone(), due };
-        let at = begins(schedule, &slot);
-        Some((slot, at))
+        slot_after(schedule, self.ledger.accounted_until(&schedule.name)?)
     }
 
     fn write(&mut self, entry: Entry, commands: &mut Vec<Command>) {
@@ -442,7 +438,10 @@ pub fn begins(schedule: &Schedule, slot: &Slot) -> Moment {
     slot.due.plus(Duration::from_millis(late_ms))
 }
 
-/// What a schedule would run in a slot.
-pub fn choice(schedule: &Schedule, ledger: &Ledger, slot: &Slot) -> Option<Choice> {
-    choose(schedule, ledger, slot)
+/// The first slot of a schedule that is due after a moment, and when it begins.
+pub fn slot_after(schedule: &Schedule, accounted: Moment) -> Option<(Slot, Moment)> {
+    let due = schedule.due.next_after(accounted)?;
+    let slot = Slot { schedule: schedule.name.clone(), due };
+    let at = begins(schedule, &slot);
+    Some((slot, at))
 }

@@ -1,8 +1,9 @@
 //! Owns the calendar ahead: what would be run when, and what would be refused. Refuses to know what conditions will say.
 
-use super::keeper::{begins, choice};
+use super::keeper::slot_after;
 use super::ledger::{Choice, Entry, Ledger, Slot};
 use super::moment::Moment;
+use super::rotation::choose;
 use super::{Plan, Reason};
 use serde::Serialize;
 
@@ -32,12 +33,11 @@ pub fn preview(plan: &Plan, ledger: &Ledger, now: Moment, wanted: usize) -> Vec<
     let mut ahead = Vec::new();
     while ahead.len() < wanted {
         let next = plan.schedules.iter().filter_map(|schedule| {
-            let due = schedule.due.next_after(ledger.accounted_until(&schedule.name)?)?;
-            let slot = Slot { schedule: schedule.name.clone(), due };
-            Some((begins(schedule, &slot), slot, schedule))
+            let (slot, at) = slot_after(schedule, ledger.accounted_until(&schedule.name)?)?;
+            Some((at, slot, schedule))
         });
         let Some((at, slot, schedule)) = next.min_by_key(|(at, ..)| *at) else { break };
-        let Some(choice) = choice(schedule, &ledger, &slot) else { break };
+        let Some(choice) = choose(schedule, &ledger, &slot) else { break };
         let refused = schedule.windows.fits(at, schedule.takes_at_most).err();
         let entry = match &refused {
             Some(why) => Entry::Refused { slot: slot.clone(), slots: 1, reason: Reason::Window, why: why.clone(), at },

@@ -3,7 +3,7 @@
 //! verifies it.
 
 use crate::prometheus::{has, record};
-use harness::clock::{self, Clock};
+use harness::clock::Clock;
 use harness::courier::attempt::Patience;
 use harness::courier::{BODY_MAX, Courier, Letter, QUEUE_MAX, Receiver};
 use harness::metrics::Metrics;
@@ -101,9 +101,9 @@ fn secret(folder: &Path) -> PathBuf {
 
 fn notice() -> Notice {
     let day = record("github-2016");
-    let (started, ended) = (clock::utc_at(1_796_000_400.0), clock::utc_at(1_796_000_460.000_4));
+    let (started, ended) = ("2026-11-30T01:00:00.000Z", "2026-11-30T01:01:00.000Z");
     let notice =
-        Notice::of(&day, "violated", Span { started_utc: &started, ended_utc: &ended }).of_schedule(Some("nightly"));
+        Notice::of(&day, "violated", Span { started_utc: started, ended_utc: ended }).of_schedule(Some("nightly"));
     notice.with_report("https://blackstart.test/runs/1")
 }
 

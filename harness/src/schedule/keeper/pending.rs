@@ -2,9 +2,10 @@
 //! on meanwhile.
 
 use super::{
-    ASKED_TAKES, Choice, Command, Duration, Entry, Halt, Keeper, MISSED_COUNTED, Moment, Now, Outcome, Running, Slot,
-    Unfit, begins, choose,
+    ASKED_TAKES, Choice, Command, Duration, Entry, Halt, Keeper, MISSED_COUNTED, Now, Outcome, Running, Slot, Unfit,
+    begins, slot_after,
 };
+use crate::schedule::rotation::choose;
 use crate::schedule::{Reason, Schedule};
 
 /// What a person asked for waits so long for conditions and for the engine.
@@ -65,7 +66,7 @@ impl Keeper {
                     (before, last) = (last, Some(Slot { due, ..slot }));
                     break;
                 }
-                next = after(&schedule, &slot);
+                next = slot_after(&schedule, slot.due);
                 (before, last) = (last, Some(slot));
                 count += 1;
             }
@@ -201,12 +202,4 @@ impl Keeper {
             }
         }
     }
-}
-
-/// The slot after another one, and when it begins.
-fn after(schedule: &Schedule, slot: &Slot) -> Option<(Slot, Moment)> {
-    let due = schedule.due.next_after(slot.due)?;
-    let slot = Slot { schedule: slot.schedule.clone(), due };
-    let at = begins(schedule, &slot);
-    Some((slot, at))
 }

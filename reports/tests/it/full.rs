@@ -49,6 +49,7 @@ pub(crate) fn record(text: &str) -> Record {
     let free = || text.to_owned();
     (record.run, record.scenario, record.title) = (free(), free(), free());
     (record.topology, record.graph, record.world, record.replay) = (free(), free(), free(), free());
+    record.interrupted = true;
     record.label = Some(free());
     record.versions = BTreeMap::from([(free(), free())]);
     record.rights = BTreeMap::from([(free(), free())]);

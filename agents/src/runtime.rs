@@ -8,6 +8,7 @@
 //! - [`tls`]: keys, certificates and handshakes
 //! - [`handshake`]: what a handshake costs, measured for the simulator
 //! - [`trouble`]: what the hand says is the matter on this host
+//! - `trim`: memory that is not used any more
 //! - [`disk`]: the state file
 //! - [`reporter`]: lines to the witness
 //! - [`drive`]: the loop around an actor
@@ -24,4 +25,5 @@ pub mod reporter;
 mod resolve;
 mod server;
 pub mod tls;
+mod trim;
 mod trouble;

@@ -365,10 +365,7 @@ fn ledger<T>(path: &Path, color: bool, load: fn(&Source) -> Result<T, Vec<Diagno
 pub fn schedule(path: &Path, color: bool) -> Result<schedule::File, BadInput> {
     let source = read(path)?;
     let mut resolve = |argument: &str| {
-        let loaded = scenario(argument, false).map_err(|bad| {
-            let told = bad.text.trim().to_owned();
-            if told.contains(argument) { told } else { format!("scenario `{argument}`: {told}") }
-        })?;
+        let loaded = scenario(argument, false).map_err(|bad| within(argument, &bad.text))?;
         Ok(schedule::Variants { scenario: argument.to_owned(), turns: turns_of(&loaded) })
     };
     let mut file =
@@ -382,6 +379,21 @@ pub fn schedule(path: &Path, color: bool) -> Result<schedule::File, BadInput> {
     }
     gaps(file.known_gaps.as_deref().map(Path::new), color)?;
     Ok(file)
+}
+
+/// What is wrong with a scenario, for whoever names it: the first problem, and after `help: ` what to do.
+fn within(argument: &str, told: &str) -> String {
+    let mut lines = told.trim().lines();
+    let first = lines.next().unwrap_or_default();
+    let first = first.split_once(": ").map_or(first, |(_, what)| what);
+    let what = if first.contains(argument) { first.to_owned() } else { format!("scenario `{argument}`: {first}") };
+    let (help, rest): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("help: "));
+    let help: Vec<&str> = help.iter().filter_map(|line| line.strip_prefix("help: ")).collect();
+    match rest.iter().all(|line| line.trim().is_empty()) {
+        true if help.is_empty() => what,
+        true => format!("{what}\nhelp: {}", help.join("; ")),
+        false => format!("{what}\nhelp: `blackstart check {argument}` tells all of it, with its place"),
+    }
 }
 
 /// The zones that each variant of a game day hits, for people.

@@ -4,12 +4,13 @@
 //! - [`access`]: who may do what, decided from a request's head alone; [`tokens`]: by what they are known;
 //!   [`sessions`]: who has logged in on a page
 //! - [`routes`]: the table of all routes; [`answers`]: what they answer; [`listen`]: sockets and TLS; [`shown`]: runs that can be
-//!   looked at live
+//!   looked at live; `sent`: how a file goes out
 
 pub mod access;
 pub mod answers;
 pub mod listen;
 pub mod routes;
+mod sent;
 pub mod sessions;
 pub mod shown;
 pub mod tokens;

@@ -47,6 +47,8 @@ mod regression;
 mod scaler;
 #[path = "it/schedule.rs"]
 mod schedule;
+#[path = "it/schedule_file.rs"]
+mod schedule_file;
 #[path = "it/serve.rs"]
 mod serve;
 #[path = "it/server.rs"]

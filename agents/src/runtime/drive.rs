@@ -7,7 +7,7 @@ use super::disk::{self, Append};
 use super::reporter::Reporter;
 use super::tls::{self, Tls};
 use super::trouble::Troubles;
-use super::{name_server, resolve, server};
+use super::{name_server, resolve, server, trim};
 use crate::canary::Canary;
 use crate::commons::Commons;
 use crate::config::{HostConfig, InstanceConfig, Process};
@@ -264,6 +264,7 @@ impl<A: Actor + 'static> Drop for Gone<'_, A> {
 pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
+    local.spawn_local(trim::now_and_then());
     match process {
         Process::Instance(config) => {
             let reporter = Reporter::start(host.witness, config.from.clone())?;

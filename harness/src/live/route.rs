@@ -53,8 +53,14 @@ pub fn tune(stream: &mut TcpStream) {
 const NOT_LIVE: &str =
     "This run is not shown live, or not any more. What it left is at the same address, followed by /report.\n";
 
+/// A run that is over is read from its folder, and others are not kept waiting for the disk.
+async fn hub(runs: &Arc<dyn Runs>, run: String) -> Option<Arc<Hub>> {
+    let runs = Arc::clone(runs);
+    tokio::task::spawn_blocking(move || runs.hub(&run)).await.ok().flatten()
+}
+
 async fn page(State(runs): Shared, Path(run): Path<String>) -> Response {
-    let Some(hub) = runs.hub(&run) else { return (StatusCode::NOT_FOUND, NOT_LIVE).into_response() };
+    let Some(hub) = hub(&runs, run).await else { return (StatusCode::NOT_FOUND, NOT_LIVE).into_response() };
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (headers, page::render(hub.region(), runs.offer())).into_response()
 }
@@ -69,7 +75,7 @@ async fn frames(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some(hub) = runs.hub(&run) else { return (StatusCode::NOT_FOUND, NOT_LIVE).into_response() };
+    let Some(hub) = hub(&runs, run).await else { return (StatusCode::NOT_FOUND, NOT_LIVE).into_response() };
     // A browser that comes back by itself says where it was; a page that comes back says it in its address.
     let said = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let asked = query.as_deref().and_then(|query| query.split('&').find_map(|part| part.strip_prefix("after=")));

@@ -121,6 +121,12 @@ impl Recurrence {
     }
 }
 
+impl fmt::Display for Recurrence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.cron.as_str(), self.zone)
+    }
+}
+
 impl PartialEq for Recurrence {
     fn eq(&self, other: &Self) -> bool {
         self.cron.as_str() == other.cron.as_str() && self.zone == other.zone

@@ -225,7 +225,10 @@ impl Reader<'_> {
             match resolve(name.get()) {
                 Ok(variants) if turns => all.push(variants),
                 Ok(variants) => all.push(Variants { turns: variants.turns.into_iter().take(1).collect(), ..variants }),
-                Err(why) => self.wrong(Some(name.span()), why, ""),
+                Err(why) => {
+                    let (what, help) = why.split_once("\nhelp: ").unwrap_or((&why, ""));
+                    self.wrong(Some(name.span()), what.to_owned(), help);
+                }
             }
         }
         all

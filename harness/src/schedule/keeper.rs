@@ -190,14 +190,29 @@ impl Keeper {
             seen: now,
             numbered: 0,
         };
-        for schedule in &keeper.plan.schedules.clone() {
-            if keeper.ledger.accounted_until(&schedule.name).is_none() {
-                keeper.write(Entry::Accounted { schedule: schedule.name.clone(), until: now.wall }, commands);
-            }
-        }
+        keeper.begin_anew(now, commands);
         keeper.set_back(now, commands);
         keeper.find_next(commands);
         keeper
+    }
+
+    /// A schedule that is new begins now; so does one that says something else than before about when it is due: what it
+    /// says now was not due while nobody had said it.
+    fn begin_anew(&mut self, now: Now, commands: &mut Vec<Command>) {
+        for schedule in self.plan.schedules.clone() {
+            let (name, says) = (schedule.name, schedule.due.to_string());
+            let is_known = self.ledger.accounted_until(&name).is_some();
+            let known = self.ledger.due(&name);
+            let is_the_same = known == Some(&says);
+            // A ledger of an earlier version knows when, and not what.
+            let begins = !is_known || known.is_some() && !is_the_same;
+            if begins {
+                self.write(Entry::Accounted { schedule: name.clone(), until: now.wall }, commands);
+            }
+            if !is_the_same {
+                self.write(Entry::Due { schedule: name, says }, commands);
+            }
+        }
     }
 
     /// What is accounted for lies ahead: the clock was put forward once, and is right again. Slots in which something was

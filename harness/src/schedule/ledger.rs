@@ -57,6 +57,13 @@ pub enum Entry {
         /// Until when.
         until: Moment,
     },
+    /// What a schedule said about when it is due, when it was last taken up.
+    Due {
+        /// Its name.
+        schedule: String,
+        /// Its cron expression and its time zone.
+        says: String,
+    },
     /// The clock was put back: what was accounted for beyond this is not any more, where nothing was begun for it.
     SetBack {
         /// Its name.
@@ -181,6 +188,8 @@ pub struct Halt {
 pub struct Ledger {
     /// Until when each schedule's slots are accounted for.
     accounted: BTreeMap<String, Moment>,
+    /// What each schedule said about when it is due.
+    due: BTreeMap<String, String>,
     /// The last slot of each schedule for which something was begun, of those that are remembered.
     begun: BTreeMap<String, Moment>,
     /// Runs, oldest first.
@@ -232,6 +241,9 @@ impl Ledger {
             Entry::Schema(_) => {}
             Entry::Accounted { schedule, until } => {
                 self.account(&Slot { schedule: schedule.clone(), due: *until });
+            }
+            Entry::Due { schedule, says } => {
+                self.due.insert(schedule.clone(), says.clone());
             }
             Entry::SetBack { schedule, until } => {
                 self.accounted.insert(schedule.clone(), *until);
@@ -324,6 +336,8 @@ impl Ledger {
         let accounted =
             |(schedule, until): (&String, &Moment)| Entry::Accounted { schedule: schedule.clone(), until: *until };
         entries.extend(self.accounted.iter().map(accounted));
+        let due = |(schedule, says): (&String, &String)| Entry::Due { schedule: schedule.clone(), says: says.clone() };
+        entries.extend(self.due.iter().map(due));
         entries.extend(self.halt.iter().map(|halt| Entry::Halted { by: halt.by.clone(), at: halt.since }));
         entries
     }
@@ -331,6 +345,11 @@ impl Ledger {
     /// Until when a schedule's slots are accounted for; `None` where it was never seen.
     pub fn accounted_until(&self, schedule: &str) -> Option<Moment> {
         self.accounted.get(schedule).copied()
+    }
+
+    /// What a schedule said about when it is due, when it was last taken up; `None` where nobody wrote that down.
+    pub fn due(&self, schedule: &str) -> Option<&str> {
+        self.due.get(schedule).map(String::as_str)
     }
 
     /// The last slot for which something was begun: never again.

@@ -3,6 +3,7 @@
 
 use super::Folders;
 use super::keep::Listener;
+use crate::courier::QUEUE_MAX;
 use crate::courier::attempt::Patience;
 use crate::metrics::{Due, Metrics, Remembered};
 use crate::notify::{self, Webhook};
@@ -13,8 +14,11 @@ use crate::schedule::{File, Outcome};
 use crate::traces::{self, Traces};
 use anyhow::Result;
 use reports::notice::{Notice, Span};
+use reports::record::Record;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The disk is looked at so often.
@@ -26,7 +30,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 pub struct Tell {
     metrics: Arc<Metrics>,
     webhook: Option<Webhook>,
-    traces: Option<Traces>,
+    traces: Option<Tracing>,
     folders: Folders,
     /// Where the server answers, for links.
     address: String,
@@ -49,7 +53,7 @@ impl Tell {
         let trace = |endpoint: &String| {
             let settings =
                 traces::Settings { endpoint: endpoint.clone(), headers: None, roots: None, patience: Patience::USUAL };
-            Traces::start(settings, Arc::clone(&metrics))
+            Tracing::start(Traces::start(settings, Arc::clone(&metrics))?)
         };
         let webhook = file.webhook.as_ref().map(hook).transpose()?;
         let traces = file.otlp.as_ref().map(trace).transpose()?;
@@ -107,11 +111,8 @@ impl Tell {
             let notice = notice.of_schedule(schedule);
             webhook.notify(&if why.is_empty() { notice } else { notice.because(why) });
         }
-        if let (Some(traces), Some(record)) = (&self.traces, &record) {
-            let events = std::fs::read_to_string(folder.join("events.jsonl")).unwrap_or_default();
-            if let Ok(journal) = reports::journal::read(&events) {
-                traces.send(record, &journal.events);
-            }
+        if let (Some(traces), Some(record)) = (&self.traces, record) {
+            traces.send(folder.join("events.jsonl"), record);
         }
     }
 
@@ -145,6 +146,7 @@ impl Listener for Tell {
             }
             Entry::Schema(_)
             | Entry::Accounted { .. }
+            | Entry::Due { .. }
             | Entry::SetBack { .. }
             | Entry::Last { .. }
             | Entry::Halted { .. }
@@ -173,7 +175,44 @@ impl Listener for Tell {
             webhook.finish(FINISH_WITHIN);
         }
         if let Some(traces) = self.traces {
+            traces.finish();
+        }
+    }
+}
+
+/// Reads what a run wrote and makes a trace of it, in a thread of its own: a journal of a hundred thousand events is no matter
+/// of the loop's.
+struct Tracing {
+    runs: SyncSender<(PathBuf, Record)>,
+    thread: JoinHandle<()>,
+}
+
+impl Tracing {
+    fn start(traces: Traces) -> Result<Self> {
+        let (runs, ended) = mpsc::sync_channel::<(PathBuf, Record)>(QUEUE_MAX);
+        let work = move || {
+            for (events, record) in ended {
+                let events = std::fs::read_to_string(events).unwrap_or_default();
+                if let Ok(journal) = reports::journal::read(&events) {
+                    traces.send(&record, &journal.events);
+                }
+            }
             traces.finish(FINISH_WITHIN);
+        };
+        let thread = std::thread::Builder::new().name("traces-of-runs".to_owned()).spawn(work)?;
+        Ok(Self { runs, thread })
+    }
+
+    fn send(&self, events: PathBuf, record: Record) {
+        if self.runs.try_send((events, record)).is_err() {
+            tracing::warn!("no trace is made of a run: too many wait");
+        }
+    }
+
+    fn finish(self) {
+        drop(self.runs);
+        if self.thread.join().is_err() {
+            tracing::warn!("making traces ended with a panic");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::access::{COOKIE_NAME, cookie};
 use super::routes::Who;
+use super::sent;
 use crate::schedule::World;
 use crate::schedule::keeper::Ask;
 use crate::schedule::ledger::{Held, Passed};
@@ -287,9 +288,9 @@ pub(super) async fn file(State(web): State<Shared>, Path((run, name)): Path<(Str
     let (Some(run), Some((file, kind))) = (known_run(&web, &run), known) else {
         return refused(StatusCode::NOT_FOUND, "there is no such file");
     };
-    match std::fs::read(web.folders.runs.join(run).join(file)) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, *kind)], bytes).into_response(),
-        Err(_) => refused(StatusCode::NOT_FOUND, "the run has no such file"),
+    match sent::file(&web.folders.runs.join(run).join(file)).await {
+        Some(answer) => ([(header::CONTENT_TYPE, *kind)], answer).into_response(),
+        None => refused(StatusCode::NOT_FOUND, "the run has no such file"),
     }
 }
 
@@ -298,15 +299,15 @@ const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; scri
                              base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-scripts allow-popups";
 
 pub(super) async fn report(State(web): State<Shared>, Path(run): Path<String>) -> Response {
-    let folder = known_run(&web, &run).map(|run| web.folders.runs.join(run));
-    let page = folder
-        .and_then(|folder| ["coe.html", "report.html"].iter().find_map(|name| std::fs::read(folder.join(name)).ok()));
-    match page {
-        Some(bytes) => {
+    let Some(folder) = known_run(&web, &run).map(|run| web.folders.runs.join(run)) else {
+        return refused(StatusCode::NOT_FOUND, "there is no such run");
+    };
+    for name in ["coe.html", "report.html"] {
+        if let Some(answer) = sent::file(&folder.join(name)).await {
             let headers =
                 [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, REPORT_POLICY)];
-            (headers, bytes).into_response()
+            return (headers, answer).into_response();
         }
-        None => refused(StatusCode::NOT_FOUND, "the run has no report yet"),
     }
+    refused(StatusCode::NOT_FOUND, "the run has no report yet")
 }

@@ -1,5 +1,5 @@
 //! Owns the system calls that have no safe signature anywhere: those of loop devices, and the one that shuts an ext4
-//! down. The only file with `unsafe` in it. Refuses to know what they are for.
+//! down. One of two files with `unsafe` in it (`agents/src/runtime/trim.rs` is the other). Refuses to know what they are for.
 
 #![expect(unsafe_code, reason = "an ioctl's argument is whatever its number says; each is stated here, once")]
 

@@ -70,7 +70,10 @@ async fn engine() -> Result<(), Unfit> {
     let (engine, _) = Engine::connect().await.map_err(unreachable)?;
     let remains = sweep::remains(&engine).await.map_err(unreachable)?;
     match remains.iter().find(|(_, remains)| remains.lease == LeaseState::Alive) {
-        Some((run, _)) => Err(Unfit::ForNow(format!("run {run} goes on over the same engine"))),
+        Some((run, remains)) => {
+            let run = remains.day.as_ref().unwrap_or(run);
+            Err(Unfit::ForNow(format!("run {run} goes on over the same engine")))
+        }
         None => Ok(()),
     }
 }

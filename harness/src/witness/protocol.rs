@@ -67,6 +67,12 @@ pub struct Watch {
     /// Where a write that was not acknowledged is looked for at the end; empty where nobody wants to know.
     #[serde(default)]
     pub doubted: Vec<InstanceName>,
+    /// How keys begin: in a standing region those of earlier game days are still there.
+    #[serde(default)]
+    pub keys_begin: String,
+    /// After so many writes of a zone their keys come round, and none is remembered; zero is a ledger, read back at the end.
+    #[serde(default)]
+    pub keys_come_round: u64,
 }
 
 /// One who reads and writes registers of a replicated store, one after the other, at members of one zone.

@@ -97,7 +97,7 @@ impl Watcher {
             operations,
             probes,
             ledger: Ledger::new(&watch),
-            history: History::new(&watch.triers),
+            history: History::new(&watch.triers, &watch.keys_begin),
             switches: Switches::default(),
             watch,
             round: 1,

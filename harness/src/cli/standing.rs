@@ -82,6 +82,9 @@ pub struct UpArgs {
     /// Deploy a service anew, zone by zone, so often; never where nothing is said.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub deploy_every: Option<Duration>,
+    /// An executable of blackstart for the engine's machine, where this one is none.
+    #[arg(long, value_name = "FILE", conflicts_with = "agent_image")]
+    pub agent: Option<PathBuf>,
     /// An image of the engine that has blackstart at /blackstart.
     #[arg(long, value_name = "NAME")]
     pub agent_image: Option<String>,

@@ -33,6 +33,9 @@ pub struct ServeArgs {
     /// Where the runs' folders go; the server keeps its own in `serve` there. One server a folder.
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub out: PathBuf,
+    /// The folder in which standing regions are kept.
+    #[arg(long, value_name = "DIR", default_value = crate::region::folder::ROOT)]
+    pub root: PathBuf,
     /// An executable of blackstart for the engine's machine, where this one is none.
     #[arg(long, value_name = "FILE", conflicts_with = "agent_image")]
     pub agent: Option<PathBuf>,

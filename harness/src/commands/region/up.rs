@@ -23,7 +23,7 @@ use crate::world::docker::names::Names;
 use crate::world::docker::raise::finish_dead_run;
 use crate::world::docker::standing::Stands;
 use crate::world::docker::survey::Survey;
-use crate::world::docker::{DockerWorld, Parts};
+use crate::world::docker::{DockerWorld, Options, Parts};
 use anyhow::{Context, Result, anyhow, bail};
 use fixtures::diagnostic::Source;
 use fixtures::name::{HostName, ZoneName};
@@ -146,7 +146,8 @@ impl<'a> Up<'a> {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let shown = terminal.clone();
         let parts = tenure::parts(&declared, &region, (engine.clone(), info.clone()), Stands::Built(args.name.clone()));
-        let parts = Parts { on_progress: Box::new(move |what, of| shown.progress(what, of)), ..parts };
+        let options = Options { agent: args.agent.clone(), ..parts.options };
+        let parts = Parts { options, on_progress: Box::new(move |what, of| shown.progress(what, of)), ..parts };
         let world = DockerWorld::new(parts, sender);
         Ok(Self { folder, declared, region, engine, info, world, inputs, clock, begun, terminal })
     }

@@ -73,6 +73,9 @@ pub struct HaltArgs {
     /// The server, such as `https://games.example:8377`; without it, the one that keeps DIR.
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+    /// Certificates to trust, PEM, where the server answers by TLS and the system does not trust who signed its own.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub roots: Option<PathBuf>,
     /// The file with a token of the role `run`; without it, the one of the server that keeps DIR.
     #[arg(long, value_name = "FILE")]
     pub tokens: Option<PathBuf>,

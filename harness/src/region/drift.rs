@@ -31,8 +31,8 @@ pub struct Ought<'a> {
     pub known: &'a Known,
 }
 
-/// Everything that is different. `versions` are those that instances say they run, where it is not what the graph says.
-pub fn found(ought: Ought<'_>, survey: &Survey, versions: &BTreeMap<String, String>) -> Vec<Drift> {
+/// Everything that is different on the engine. Rules, faults and versions are told by whoever takes the region over.
+pub fn found(ought: Ought<'_>, survey: &Survey) -> Vec<Drift> {
     let mut all = Vec::new();
     hosts(ought, survey, &mut all);
     networks(ought, survey, &mut all);
@@ -41,10 +41,6 @@ pub fn found(ought: Ought<'_>, survey: &Survey, versions: &BTreeMap<String, Stri
     }
     for (kind, name) in &survey.extra {
         all.push(Drift { big: false, text: format!("{kind} {name} carries the region's label, and is no part of it") });
-    }
-    for (instance, version) in versions {
-        let text = format!("{instance} runs version `{version}`, which nobody brings now");
-        all.push(Drift { big: true, text });
     }
     all
 }

@@ -20,7 +20,7 @@ use crate::world::docker::{DockerWorld, Options, Parts};
 use anyhow::{Context, Result, anyhow, bail};
 use fixtures::name::{HostName, ZoneName};
 use scenarios::event::{By, Detail, Life, Place};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -117,6 +117,7 @@ impl<'k> Tenure<'k> {
             day: None,
             made: built.made.clone(),
             keys_begin: AGE_KEYS.to_owned(),
+            accepts_drift: true,
             only_ages: true,
         };
         let names = Names::new(&declared.run, info.systemd_cgroups);
@@ -188,7 +189,7 @@ impl<'k> Tenure<'k> {
         let zones: Vec<ZoneName> = self.region.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
         let ought = super::drift::Ought { made: &built.made, image: &built.image, zones: &zones, known };
         let found: Vec<String> =
-            super::drift::found(ought, survey, &BTreeMap::new()).into_iter().map(|drift| drift.text).collect();
+            super::drift::found(ought, survey).into_iter().map(|drift| drift.text).collect();
         if !found.is_empty() {
             self.write(What::Drift { run: None, found: found.clone(), accepted: None })?;
         }

@@ -19,6 +19,8 @@ pub enum Tell {
     Switch(SwitchOrder),
     /// These instances were dark, by their indices into [`Watch::probes`]: what was seen of them before says nothing now.
     Relit(Vec<usize>),
+    /// Ask every instance which version of its service it runs.
+    Versions,
     /// Stop writing, and read every acknowledged write back.
     ReadBack,
 }
@@ -202,6 +204,13 @@ pub enum Seen {
         of: usize,
         /// When.
         mono_ns: u64,
+    },
+    /// An instance was asked for its version, or did not answer.
+    Version {
+        /// Index into [`Watch::probes`].
+        probe: usize,
+        /// The name of the version; empty for what the graph says, and where it did not answer.
+        version: String,
     },
     /// All writes were read back.
     ReadBackDone,

@@ -37,6 +37,7 @@ pub(super) struct Lent {
     pub(super) drift: Vec<Drift>,
     /// What its customers do other than those that the game day has in mind.
     pub(super) customers: Option<String>,
+    accepts_drift: bool,
     names: Names,
     clock: Keeping,
     _day: Held,
@@ -86,6 +87,7 @@ impl Day<'_> {
             run,
             drift: Vec::new(),
             customers,
+            accepts_drift: self.args.accept_drift,
             names,
             clock: Keeping::start(),
             _day: day,
@@ -146,7 +148,8 @@ impl Lent {
     pub(super) fn measured(&self) -> BTreeMap<String, String> {
         let Declared { name, run, version, built, .. } = &self.declared;
         let since = built.as_ref().map(|built| format!(", since {}", built.at)).unwrap_or_default();
-        let drift = if self.drift.is_empty() { "none".to_owned() } else { self.drift.len().to_string() };
+        let texts: Vec<&str> = self.drift.iter().map(|drift| drift.text.as_str()).collect();
+        let drift = if texts.is_empty() { "none".to_owned() } else { texts.join("; ") };
         BTreeMap::from([
             ("region".to_owned(), format!("{name} ({run}, built by {version}{since})")),
             ("region.drift".to_owned(), drift),
@@ -162,6 +165,7 @@ impl Lent {
             day: Some(self.run.clone()),
             made: built.made.clone(),
             keys_begin: format!("{short}-"),
+            accepts_drift: self.accepts_drift,
             only_ages: false,
         })))
     }
@@ -183,7 +187,7 @@ impl Lent {
         let known: Known = self.folder.read("known.json")?.unwrap_or_default();
         let zones = self.zones();
         let ought = Ought { made: &built.made, image: &built.image, zones: &zones, known: &known };
-        self.drift = drift::found(ought, &survey, &BTreeMap::new());
+        self.drift = drift::found(ought, &survey);
         let big: Vec<&str> = self.drift.iter().filter(|drift| drift.big).map(|drift| drift.text.as_str()).collect();
         let refuses = !big.is_empty() && !args.accept_drift;
         if !self.drift.is_empty() {

@@ -129,15 +129,44 @@ pub(super) async fn light(shared: &Arc<Shared>, built: &Arc<Built>, hosts: &[Hos
     built.set_lit();
     shared.relit.store(dark.len(), Ordering::Relaxed);
     if dark.is_empty() {
+        versions(shared, built).await?;
         let t_ns = shared.clock.now();
+        tell_anew(built, hosts).await?;
         return Ok(Done::Lit { t_ns, skew_ns: 0, method: "none: every host had power".to_owned() });
     }
     let (first_ns, last_ns) = give_power(shared, built, &dark).await?;
+    tell_anew(built, hosts).await?;
     Ok(Done::Lit {
         t_ns: shared.clock.of_mono(last_ns),
         skew_ns: last_ns.saturating_sub(first_ns),
         method: format!("gate, for {} of {} hosts", dark.len(), hosts.len()),
     })
+}
+
+/// What the witness told of these hosts before the word that they have power says nothing to whoever waits for that word: it
+/// tells how each stands once more.
+async fn tell_anew(built: &Built, hosts: &[HostName]) -> Result<()> {
+    built.tell_witness(&Tell::Relit(draw::instances_on(&built.layout.placement, hosts))).await
+}
+
+/// An instance that runs another version than the graph's is left over from somebody who did not end what they had begun.
+async fn versions(shared: &Shared, built: &Built) -> Result<()> {
+    let versions = built.ask_versions().await?;
+    let instances = &built.layout.placement.instances;
+    let name = |place: &usize| instances.get(*place).map(|instance| instance.name.to_string()).unwrap_or_default();
+    let told: Vec<String> =
+        versions.iter().map(|(place, version)| format!("{} runs version `{version}`", name(place))).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let text = format!("{}, which nobody brings now", told.join(", "));
+    shared.caveat("region-drift", text.clone()).await;
+    match shared.standing() {
+        Some(standing) if !standing.accepts_drift => {
+            bail!("the region is another than was declared: {text}; --accept-drift holds the game day all the same")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Which of these hosts do not run.
@@ -157,7 +186,7 @@ async fn give_power(shared: &Arc<Shared>, built: &Arc<Built>, dark: &[HostName])
     built.hand.ask(Task::CloseGates { gates: gates.clone() }).await?;
     start_hosts(shared, built, dark, || ()).await?;
     let opened = built.hand.ask(Task::OpenGates { gates }).await?;
-    built.tell_witness(&Tell::Relit(draw::instances_on(&built.layout.placement, dark))).await?;
+    tell_anew(built, dark).await?;
     match opened {
         Answer::Open { first_ns, last_ns } => Ok((first_ns, last_ns)),
         other => bail!("the hand answered {other:?} to a power-on"),

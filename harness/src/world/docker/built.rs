@@ -21,6 +21,9 @@ use tokio::sync::Notify;
 /// How long a region that is given back waits for the engine to take note of deaths.
 const DEATHS_WAIT: Duration = Duration::from_secs(3);
 
+/// How long instances may take to say which version they run: a probe of the witness gives up before.
+const VERSIONS_WAIT: Duration = Duration::from_secs(2);
+
 /// What provisioning made.
 pub(super) struct Built {
     pub(super) hand: Hand,
@@ -40,6 +43,9 @@ pub(super) struct Built {
     /// Hosts whose last loss of power the engine has taken note of.
     pub(super) deaths: Mutex<BTreeSet<HostName>>,
     pub(super) deaths_changed: Notify,
+    /// What instances said of their versions, by their places.
+    pub(super) versions: Mutex<BTreeMap<usize, String>>,
+    pub(super) versions_changed: Notify,
 }
 
 impl Built {
@@ -59,6 +65,8 @@ impl Built {
             watched: Mutex::default(),
             deaths: Mutex::default(),
             deaths_changed: Notify::new(),
+            versions: Mutex::default(),
+            versions_changed: Notify::new(),
         }
     }
 
@@ -188,6 +196,24 @@ impl Built {
         let _late = tokio::time::timeout(DEATHS_WAIT, self.await_deaths(hosts)).await;
     }
 
+    /// Asks all instances which version they run; those that run another than the graph's, by their places. Who does not
+    /// answer in time runs none.
+    pub(super) async fn ask_versions(&self) -> Result<BTreeMap<usize, String>> {
+        let all = self.layout.placement.instances.len();
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.tell_witness(&Tell::Versions).await?;
+        let known = || self.versions.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let asked = async {
+            while known() < all {
+                self.versions_changed.notified().await;
+            }
+        };
+        let _late = tokio::time::timeout(VERSIONS_WAIT, asked).await;
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        versions.retain(|_, version| !version.is_empty());
+        Ok(versions)
+    }
+
     pub(super) fn was_lit(&self) -> bool {
         self.lit.load(Ordering::Relaxed)
     }
@@ -200,6 +226,10 @@ impl Built {
     pub(super) fn note(&self, seen: &Seen) {
         match seen {
             Seen::ReadBackDone => self.read_back.notify_one(),
+            Seen::Version { probe, version } => {
+                self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(*probe, version.clone());
+                self.versions_changed.notify_one();
+            }
             Seen::Line(line) if line.note == Note::Powered => {
                 let mut powered = self.powered.lock().unwrap_or_else(PoisonError::into_inner);
                 powered.insert(line.from.host.clone(), line.mono_ns);

@@ -38,6 +38,8 @@ pub struct Standing {
     pub made: Made,
     /// How keys of writes begin: those of another who held the region are not taken for one's own.
     pub keys_begin: String,
+    /// Also one is taken over for a game day in which versions run that nobody brings.
+    pub accepts_drift: bool,
     /// Writes only make state grow: keys come round, and nobody reads them back.
     pub only_ages: bool,
 }

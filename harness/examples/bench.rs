@@ -158,6 +158,7 @@ async fn region() -> Result<()> {
         traffic: loaded.scenario.traffic,
         seed: 1,
         clock: Arc::new(Clock::start()),
+        stands: None,
         on_progress: Box::new(|_, _| {}),
     };
     let mut world = DockerWorld::new(parts, sender);

@@ -1,11 +1,13 @@
 //! Owns the command line's shape. Refuses to do anything.
 
 mod many;
+mod standing;
 mod unattended;
 
 pub use many::{
     ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
 };
+pub use standing::{RegionCommand, Root, UpArgs};
 pub use unattended::{HaltArgs, ScheduleArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,6 +109,12 @@ pub enum Command {
     /// Write a page for each service of a graph: endpoints, needs, calls, callers, owner, and what it does when each
     /// dependency is gone, as measured.
     Docs(DocsArgs),
+    /// Regions that stand between game days, aging as real ones do: build, list, keep, remove.
+    Region {
+        /// What to do.
+        #[command(subcommand)]
+        command: RegionCommand,
+    },
     /// Keep a schedule of game days, hold them one at a time, and show it all on pages: what a team leaves running.
     Serve(ServeArgs),
     /// Print the calendar ahead: what a schedule would run when, and what it would refuse.
@@ -310,6 +318,15 @@ pub struct RunArgs {
     /// Make the record of a run whose process was killed, from the events that it left.
     #[arg(long, requires = "tied_as", hide = true)]
     pub finish: bool,
+    /// Hold them in a region that stands (`blackstart region up NAME`), and give it back.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["keep", "agent", "agent_image"])]
+    pub region: Option<String>,
+    /// The folder in which standing regions are kept.
+    #[arg(long, value_name = "DIR", default_value = crate::region::folder::ROOT)]
+    pub root: PathBuf,
+    /// Hold them also in a region that is another than was declared; hosts that are dead get power first.
+    #[arg(long, requires = "region")]
+    pub accept_drift: bool,
     /// What the runs are of, such as a build or a commit: `blackstart history` compares runs of one label with those of
     /// another.
     #[arg(long, value_name = "NAME")]

@@ -18,6 +18,7 @@ pub mod ops_review;
 pub mod orr;
 pub mod parity;
 pub mod plan;
+pub mod region;
 pub mod report;
 pub mod run;
 pub mod schedule;
@@ -63,6 +64,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::OpsReview(args) => ops_review::run(&args, err),
         Command::Orr(args) => orr::run(&args, err),
         Command::Docs(args) => docs::run(&args, err),
+        Command::Region { command } => region::run(&command, cli.quiet, err),
         Command::Serve(args) => serve::run(&args, cli.quiet, err),
         Command::Schedule(args) => schedule::run(&args, err),
         Command::Halt(args) => halt::run(&args),
@@ -82,6 +84,10 @@ fn status_of(error: &anyhow::Error) -> u8 {
         // Ready to print, with its own `error:` at each problem.
         write_err(&bad.text);
         return exit::USAGE;
+    }
+    if error.is::<exit::Early>() {
+        write_err(&format!("{error:#}\n"));
+        return exit::INTERRUPTED;
     }
     if let Some(error) = error.downcast_ref::<std::io::Error>()
         && error.kind() == std::io::ErrorKind::BrokenPipe

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use anyhow::{Result, bail};
 use attempt::{Next, Patience, next};
 use client::Client;
+pub(crate) use client::roots;
 use secret::Secret;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,11 @@ pub const USAGE: u8 = 64;
 /// Interrupted, after everything was healed and removed (128 + SIGINT).
 pub const INTERRUPTED: u8 = 130;
 
+/// Somebody wanted it to end before anything was begun.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted before {0}")]
+pub struct Early(pub &'static str);
+
 /// The exit status of a run that was completed: what a known-gaps file accepts does not fail, and an entry of it that is
 /// no longer true does.
 pub fn of_record(record: &Record) -> u8 {

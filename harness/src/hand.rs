@@ -44,7 +44,7 @@ use host_fault::Ground;
 use journal::{Entry, Journal, Past};
 use machine::{Snapshot, Whose};
 use net::{Net, NetworkFault, neighbours, wire};
-use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, Target, Task, Wire, Word};
+use protocol::{Answer, Deed, DiskCut, LeaseEnd, Left, Order, Rights, Standing, TakenOver, Target, Task, Wire, Word};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -68,6 +68,10 @@ const LEASE_BEFORE_HELLO: Duration = Duration::from_secs(30);
 /// How long a hand that was started again waits for a controller: one that is alive is there at once.
 const LEASE_AGAIN: Duration = Duration::from_secs(3);
 
+/// How often a hand that stands alone tries to give power back, and how long it waits between.
+const STAND_TRIES: usize = 120;
+const STAND_EVERY: Duration = Duration::from_secs(1);
+
 struct Hand {
     journal: Journal,
     standing: Standing,
@@ -82,6 +86,8 @@ struct Hand {
     before: Option<Snapshot>,
     /// How often the machine had no room for a neighbour before the run.
     crowded_before: Option<u64>,
+    /// What this hand found that takes up what another one left.
+    found: TakenOver,
 }
 
 /// Runs the hand until its orders end; then it does by itself what its lease says.
@@ -151,28 +157,35 @@ impl Hand {
             ground: Ground::of_hand(),
             before,
             crowded_before: neighbours::refused(),
+            found: TakenOver::default(),
         };
         if !disks.is_empty() {
             let mut held = Disks::new(hand.place());
             if let Err(why) = held.resume(&disks) {
-                eprintln!("the disks of an earlier hand cannot be taken over: {why}");
+                hand.trouble("disks", format!("the disks of an earlier hand cannot be taken over: {why}"));
             }
             hand.disks = Some(held);
         }
-        if let Some((bridges, seed)) = links
-            && let Err(why) = hand.link(&bridges, seed)
-        {
-            eprintln!("the network of an earlier hand cannot be taken over: {why}");
+        if let Some((bridges, seed)) = links {
+            hand.found.rules_gone = !net::are_there(&hand.standing.short);
+            if let Err(why) = hand.link(&bridges, seed) {
+                hand.trouble("network", format!("the network of an earlier hand cannot be taken over: {why}"));
+            }
         }
         for (name, deed) in faults {
             match hand.make(&name, &deed) {
                 Ok(fault) => {
                     hand.faults.insert(name, fault);
                 }
-                Err(why) => eprintln!("the fault {name} of an earlier hand cannot be healed: {why}"),
+                Err(why) => hand.trouble("fault", format!("{name} of an earlier hand cannot be healed: {why}")),
             }
         }
         hand
+    }
+
+    fn trouble(&mut self, kind: &str, what: String) {
+        eprintln!("{kind}: {what}");
+        self.found.troubled.push((kind.to_owned(), what));
     }
 
     fn perform(&mut self, task: Task) -> Result<Answer, String> {
@@ -201,6 +214,7 @@ impl Hand {
                 None => Err(format!("no fault `{fault}` is in force")),
             },
             Task::Heal { fault } => self.heal(&fault).map(|()| Answer::Done),
+            Task::TakeOver => Ok(Answer::TakenOver(self.take_over())),
             Task::Crowding => Ok(Answer::Crowded(self.crowding())),
             Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
             Task::Finish => Ok(Answer::Left(self.finish())),
@@ -266,10 +280,25 @@ impl Hand {
     }
 
     fn link(&mut self, bridges: &[String], seed: u64) -> Result<Answer, String> {
-        let net = Net::start(&self.standing.short, bridges, seed)?;
+        // Whoever takes a standing region over asks again.
+        let net = match &self.net {
+            Some(net) => Arc::clone(net),
+            None => Arc::new(Net::start(&self.standing.short, bridges, seed)?),
+        };
         let (shapes, caveats) = (net.shaping(), net.caveats().to_vec());
-        self.net = Some(Arc::new(net));
+        self.net = Some(net);
         Ok(Answer::Linked { shapes, caveats })
+    }
+
+    /// What an earlier hand had begun ends, and hosts that lost their cable with it get one.
+    fn take_over(&mut self) -> TakenOver {
+        let mut found = std::mem::take(&mut self.found);
+        found.healed = self.faults.keys().cloned().collect();
+        found.troubled.extend(self.heal_all());
+        if let Err(why) = wire::plug(self.wires.iter()) {
+            found.troubled.push(("interface".to_owned(), why));
+        }
+        found
     }
 
     fn inject(&mut self, name: &str, deed: Deed) -> Result<Answer, String> {
@@ -358,6 +387,8 @@ impl Hand {
     /// Heals and removes everything but what the hand stands on.
     fn finish(&mut self) -> Left {
         let mut residue = self.heal_all();
+        // Nobody wants it to stand any longer, whatever becomes of whoever asked for this.
+        self.hold_until_ns = None;
         let standing = &self.standing;
         // Its queue ends with it.
         self.faults.clear();
@@ -389,6 +420,9 @@ impl Hand {
         for (kind, name) in self.heal_all() {
             eprintln!("the hand could not heal: {kind} {name}");
         }
+        if standing.lease.then == LeaseEnd::HealAndStand {
+            return self.stand(&standing);
+        }
         if let (None, LeaseEnd::HealAndHold { ms }) = (self.hold_until_ns, standing.lease.then) {
             let held = sweep::light_from_hand(&standing.run, &standing.socket).map_err(|error| format!("{error:#}"));
             let held = held.and_then(|gates| self.open(&gates).map(drop)).and_then(|()| self.hold(ms));
@@ -401,6 +435,32 @@ impl Hand {
             std::thread::sleep(Duration::from_nanos(until_ns.saturating_sub(mono_ns())));
         }
         self.remove_everything(&standing);
+    }
+
+    /// Gives hosts without power theirs, all together, and is there until whoever takes the region over ends it. An engine
+    /// that has just come up is asked until it answers.
+    fn stand(&mut self, standing: &Standing) {
+        for _ in 0..STAND_TRIES {
+            match self.light_all(standing) {
+                Ok(()) => break,
+                Err(why) => eprintln!("the hand cannot give power to region {} yet: {why}", standing.run),
+            }
+            std::thread::sleep(STAND_EVERY);
+        }
+        loop {
+            std::thread::park();
+        }
+    }
+
+    /// Hosts without power wait at their gates until all of them do.
+    fn light_all(&mut self, standing: &Standing) -> Result<(), String> {
+        let told = |error: anyhow::Error| format!("{error:#}");
+        let dark = sweep::dark_from_hand(&standing.run, &standing.socket).map_err(told)?;
+        self.close(&dark)?;
+        let gates = sweep::light_from_hand(&standing.run, &standing.socket).map_err(told)?;
+        self.open(&dark)?;
+        // Those that ran already may have lost their cables with whoever started them.
+        self.plug(&gates)
     }
 
     fn remove_everything(&mut self, standing: &Standing) {

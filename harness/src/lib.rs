@@ -9,6 +9,7 @@
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`schedule`]: what is run unattended, when, and when not
+//! - [`region`]: regions that stand between game days
 //! - [`serve`]: what a team leaves running; [`web`]: its face
 //! - [`live`]: a run while it goes on, for any number of viewers
 //! - [`history`]: the database of past runs
@@ -34,6 +35,7 @@ pub mod matrix;
 pub mod measure;
 pub mod metrics;
 pub mod notify;
+pub mod region;
 pub mod run;
 pub mod schedule;
 pub mod serve;

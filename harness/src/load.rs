@@ -1,6 +1,10 @@
 //! Owns the reading of topologies, graphs and scenarios from files, and of the built-in ones. The only module that
 //! opens input files. Refuses to know what is done with them.
 
+mod region;
+
+pub use region::{region_of, region_texts, traffic_of};
+
 use crate::schedule;
 use fixtures::decode::source_from_bytes;
 use fixtures::diagnostic::{Diagnostic, Severity, Source, render};

@@ -8,6 +8,7 @@
 
 mod families;
 mod process;
+mod regions;
 pub mod table;
 
 use crate::schedule::Outcome;
@@ -50,6 +51,8 @@ pub struct Metrics {
     scenarios: Names,
     schedules: Names,
     conditions: Names,
+    regions: Names,
+    zones: Names,
     /// What is in force: the kind of each fault by its name.
     in_force: Mutex<BTreeMap<String, &'static str>>,
     /// Two that ask at once must not set the process's own metrics at once.
@@ -78,6 +81,8 @@ impl Metrics {
             scenarios: Names::default(),
             schedules: Names::default(),
             conditions: Names::default(),
+            regions: Names::default(),
+            zones: Names::default(),
             in_force: Mutex::default(),
             rendering: Mutex::default(),
         }

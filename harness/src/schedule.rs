@@ -41,6 +41,8 @@ pub struct Schedule {
     pub scenarios: Vec<Variants>,
     /// Where.
     pub world: World,
+    /// The standing region that it is run in.
+    pub region: Option<String>,
     /// A run that takes longer is ended.
     pub takes_at_most: Duration,
     /// How long a slot waits for the engine to be free and for conditions to be well.

@@ -4,6 +4,7 @@
 //!
 //! - [`keep`]: the one loop; [`ledger_file`]: what must be on the disk before an act
 //! - [`child`]: a run as a process; [`recover`]: what became of those that an earlier server began
+//! - [`regions`]: regions that stand between runs: built and kept, looked at, and not harmed beyond a bound
 //! - [`examine`]: whether there is room for a run; [`question`]: conditions, asked
 //! - [`status`]: what the pages are told; [`tell`]: metrics, a webhook, traces; [`retention`]: what is removed of old runs
 
@@ -13,6 +14,7 @@ pub mod keep;
 pub mod ledger_file;
 pub mod question;
 pub mod recover;
+pub mod regions;
 pub mod retention;
 pub mod status;
 pub mod tell;

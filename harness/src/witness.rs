@@ -60,7 +60,8 @@ pub fn run() -> std::io::Result<()> {
                 (Tell::Ping(ping), _) => lines.send(Seen::Pong { ping, mono_ns: mono_ns(), wall_ns: wall_ns() }),
                 (Tell::Switch(order), Some(desk)) => desk.feed(|watcher, now, out| watcher.switch(now, order, out)),
                 (Tell::Relit(instances), Some(desk)) => desk.feed(|watcher, _, _| watcher.relit(&instances)),
-                (Tell::Switch(_) | Tell::Relit(_), None) => {}
+                (Tell::Versions, Some(desk)) => desk.feed(|watcher, _, out| watcher.versions(out)),
+                (Tell::Switch(_) | Tell::Relit(_) | Tell::Versions, None) => {}
                 (Tell::ReadBack, Some(desk)) => desk.feed(Watcher::read_back),
                 (Tell::ReadBack, None) => lines.send(Seen::ReadBackDone),
             }

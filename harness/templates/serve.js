@@ -67,12 +67,36 @@ function showNow(seen) {
     who.dataset.shown = String(seen.who);
     who.replaceChildren(seen.who ? `${seen.who} ` : "only looking ", seen.who ? button("log out", leave) : link("/login", "log in"));
   }
+  showRegions(seen.regions || []);
   byId("conditions-part").hidden = seen.conditions.length === 0;
   byId("conditions").replaceChildren(...seen.conditions.map((one) => row([
     one.name,
     element("span", one.well === null ? "not asked now" : one.well ? "well" : "not well", one.well === false ? "violated" : ""),
     one.what,
   ])));
+}
+
+const share = (value) => (value === null || value === undefined ? "–" : `${(Math.floor(value * 10000) / 100).toFixed(2)} %`);
+
+function showRegions(regions) {
+  const colours = { well: "held", lent: "pending", starting: "pending", building: "pending", unwell: "violated", lost: "violated", unkept: "interrupted" };
+  byId("regions-part").hidden = regions.length === 0;
+  byId("regions").replaceChildren(...regions.map((one) => {
+    const zones = element("span");
+    one.zones.forEach((zone, place) => {
+      if (place) zones.append(document.createElement("br"));
+      zones.append(`${zone.zone} ${share(zone.now)}, ${share(zone.hour)}, ${share(zone.day)}`);
+    });
+    const back = one.black_starts ? `${one.black_starts}, the last after ${((one.last_black_start_ms || 0) / 1000).toFixed(1)} s` : "none";
+    return row([one.name, element("span", one.phase, `outcome ${colours[one.phase] || ""}`), `${one.active} of ${one.instances}`, zones, back, [one.why, ...one.drift].filter(Boolean).join(" · ")]);
+  }));
+  const names = regions.map((one) => one.name);
+  const where = byId("where");
+  if (where.dataset.names !== names.join()) {
+    where.dataset.names = names.join();
+    where.replaceChildren(new Option("of its own", ""), ...names.map((name) => new Option(name, name)));
+    byId("where-part").hidden = names.length === 0;
+  }
 }
 
 function button(text, onClick) {
@@ -177,7 +201,7 @@ function armHalt() {
   byId("resume").addEventListener("click", () => act("The schedule goes on.", "/api/resume", {}));
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    act("", "/api/runs", { scenario: byId("scenario").value, world: byId("world").value, turn: Number(byId("turn").value) || 0 });
+    act("", "/api/runs", { scenario: byId("scenario").value, world: byId("world").value, turn: Number(byId("turn").value) || 0, region: byId("where").value || null });
   });
 }
 

@@ -26,6 +26,8 @@ mod net_lab;
 mod no_effect;
 #[path = "docker/own_engine.rs"]
 mod own_engine;
+#[path = "docker/region.rs"]
+mod region;
 #[path = "docker/residue.rs"]
 mod residue;
 #[path = "docker/rights.rs"]

@@ -41,6 +41,8 @@ mod otlp;
 mod play;
 #[path = "it/prometheus.rs"]
 mod prometheus;
+#[path = "it/region.rs"]
+mod region;
 #[path = "it/regression.rs"]
 mod regression;
 #[path = "it/scaler.rs"]

@@ -33,6 +33,9 @@ pub struct ServeArgs {
     /// Where the runs' folders go; the server keeps its own in `serve` there. One server a folder.
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub out: PathBuf,
+    /// The folder in which standing regions are kept.
+    #[arg(long, value_name = "DIR", default_value = crate::region::folder::ROOT)]
+    pub root: PathBuf,
     /// An executable of blackstart for the engine's machine, where this one is none.
     #[arg(long, value_name = "FILE", conflicts_with = "agent_image")]
     pub agent: Option<PathBuf>,
@@ -70,6 +73,9 @@ pub struct HaltArgs {
     /// The server, such as `https://games.example:8377`; without it, the one that keeps DIR.
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+    /// Certificates to trust, PEM, where the server answers by TLS and the system does not trust who signed its own.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub roots: Option<PathBuf>,
     /// The file with a token of the role `run`; without it, the one of the server that keeps DIR.
     #[arg(long, value_name = "FILE")]
     pub tokens: Option<PathBuf>,

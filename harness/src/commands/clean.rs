@@ -30,6 +30,10 @@ pub fn run(named: &[String], dry_run: bool) -> Result<u8> {
             } else if remains.lease == LeaseState::Holding && !named.contains(run) {
                 writeln!(text, "{run}: held to look around; left alone: {}", counts(remains))?;
                 writeln!(text, "    to remove it: blackstart clean {run}")?;
+            } else if remains.lease == LeaseState::Standing && !named.contains(run) {
+                let name = remains.region.as_deref().unwrap_or_default();
+                writeln!(text, "{run}: region `{name}` stands; left alone: {}", counts(remains))?;
+                writeln!(text, "    to remove it: blackstart region down {name}, or blackstart clean {run}")?;
             } else if dry_run {
                 writeln!(text, "{run}: would remove {}", counts(remains))?;
             } else {

@@ -2,12 +2,14 @@
 
 use super::print;
 use crate::cli::HaltArgs;
+use crate::courier::roots;
 use crate::exit;
 use crate::load::BadInput;
 use crate::serve::Folders;
 use crate::web::tokens::{Role, first_of_role};
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
+use ureq::tls::TlsConfig;
 
 /// A server that has not said by then that it will stop is not one to rely on.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -29,7 +31,11 @@ pub fn run(args: &HaltArgs) -> Result<u8> {
     };
     let token = first_of_role(args.tokens.as_deref().unwrap_or(&folders.tokens()), Role::Run)?;
     let what = if args.resume { "resume" } else { "halt" };
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let mut config = ureq::Agent::config_builder();
+    if server.starts_with("https") {
+        config = config.tls_config(TlsConfig::builder().root_certs(roots(args.roots.as_deref())?).build());
+    }
+    let agent: ureq::Agent = config
         .timeout_global(Some(WITHIN))
         .http_status_as_error(false)
         .max_redirects(0)

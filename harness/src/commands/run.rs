@@ -27,6 +27,7 @@ mod combined;
 mod docker;
 mod finish;
 mod record;
+mod region;
 mod sim;
 mod watch;
 

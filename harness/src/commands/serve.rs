@@ -46,6 +46,7 @@ pub fn run(args: &ServeArgs, quiet: bool, color: bool) -> Result<u8> {
         executable: std::env::current_exe().context("this executable cannot be found")?,
         known_gaps: file.known_gaps.as_ref().map(PathBuf::from),
         more: more(args),
+        regions: args.root.clone(),
     };
     let terminal = Terminal::new(quiet);
     let tls = match (&args.tls_certificate, &args.tls_key) {

@@ -109,7 +109,7 @@ fn is_local(host: &str) -> bool {
 }
 
 /// Those of the file; without one the machine's own; where it has none, those that are compiled in.
-fn roots(file: Option<&Path>) -> Result<RootCerts> {
+pub(crate) fn roots(file: Option<&Path>) -> Result<RootCerts> {
     if let Some(file) = file {
         let pem = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let found = certificates(&pem);

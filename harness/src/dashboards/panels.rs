@@ -91,6 +91,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Verdicts", height: 8, panels: VERDICT },
     Section { title: "Recovery and customers", height: 8, panels: RECOVERY },
     Section { title: "Schedule", height: 7, panels: SCHEDULE },
+    Section { title: "Standing regions", height: 7, panels: REGIONS },
     Section { title: "The run under way", height: 7, panels: RUN },
     Section { title: "Server", height: 7, panels: SERVER },
 ];
@@ -135,6 +136,21 @@ const SCHEDULE: &[Panel] = &[
     panel!(Bars 8 "short" NO_WORDS, "Refused, by reason", "Runs that were due and did not begin.", [("sum by (reason) (increase(blackstart_refusals_total{@}[$__interval]))", "{{reason}}")]),
     panel!(States 12 "short" WELL, "Conditions", "What runs wait for.", [("min by (condition) (blackstart_condition_well{@})", "{{condition}}")]),
     panel!(Lines 12 "short" NO_WORDS, "Refused in a row", "At 3 an alert fires.", [("blackstart_schedule_refused_in_a_row{@}", "{{schedule}}")]),
+];
+
+const REGIONS: &[Panel] = &[
+    panel!(States 8 "short" UNDER_WAY, "States", "At what each standing region is. `lost` and `unkept` are nobody's intention.",
+        [("max by (region, state) (blackstart_region_state{@})", "{{region}} {{state}}")]),
+    panel!(Lines 8 "percentunit" NO_WORDS, "What customers got", "The share of what they asked for that was answered in the last five minutes, for each zone.",
+        [("blackstart_region_availability_ratio{@}", "{{region}} {{zone}}")]),
+    panel!(Lines 8 "percentunit" NO_WORDS, "Active", "The share of instances that are active.",
+        [("blackstart_region_instances_active{@} / blackstart_region_instances{@}", "{{region}}")]),
+    panel!(Lines 6 "percentunit" NO_WORDS, "What customers got, ever", "Since each region was built, the time when its customers were dark included.",
+        [("blackstart_region_customer_requests_answered{@} / blackstart_region_customer_requests{@}", "{{region}} {{zone}}")]),
+    panel!(Lines 6 "short" NO_WORDS, "Drift", "What is not as it was declared, or as it was left. It should be 0.", [("blackstart_region_drift{@}", "{{region}}")]),
+    panel!(Lines 6 "short" NO_WORDS, "Black starts", "How often each region came back from the dark by itself, and after how many seconds the last time.",
+        [("blackstart_region_black_starts{@}", "{{region}}"), ("blackstart_region_last_black_start_seconds{@}", "{{region}}, seconds")]),
+    panel!(Figure 6 "s" NO_WORDS, "Age", "Since each region was built.", [("time() - blackstart_region_built_timestamp_seconds{@}", "{{region}}")]),
 ];
 
 const RUN: &[Panel] = &[

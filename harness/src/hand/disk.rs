@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
 /// Size of a disk. The image file is sparse: a disk takes the room of what was ever written to it.
@@ -113,6 +114,7 @@ impl Disks {
         for zone in zones {
             if !self.held.contains_key(zone) {
                 let held = self.make_one(zone).map_err(|why| format!("the disk of zone {zone}: {why}"))?;
+                self.point_at(zone, &held.device)?;
                 self.held.insert(zone.clone(), held);
             }
             devices.extend(self.held.get(zone).map(|held| (zone.clone(), held.device.name())));
@@ -151,10 +153,38 @@ impl Disks {
     pub fn resume(&mut self, zones: &[String]) -> Result<(), String> {
         self.let_go_of_copies();
         for zone in zones {
-            let (device, mounted) = self.place.open(zone)?;
-            self.held.insert(zone.clone(), Held { mounted: Some(mounted), device });
+            let held = match self.place.open(zone) {
+                Ok((device, mounted)) => Held { mounted: Some(mounted), device },
+                // Nobody had it mounted any more: the engine was stopped, or the machine.
+                Err(_) => self.attach_again(zone).map_err(|why| format!("the disk of zone {zone}: {why}"))?,
+            };
+            self.point_at(zone, &held.device)?;
+            self.held.insert(zone.clone(), held);
         }
         Ok(())
+    }
+
+    fn attach_again(&self, zone: &str) -> Result<Held, String> {
+        let path = self.place.image(zone);
+        let image = OpenOptions::new().read(true).write(true).open(&path);
+        let image = image.map_err(|error| format!("{}: {error}", path.display()))?;
+        let device = LoopDevice::attach(&self.place, &image, zone)?;
+        let mounted = Mounted::new(&device)?;
+        Ok(Held { mounted: Some(mounted), device })
+    }
+
+    /// Has a link beside the image lead to its device, whose number may be another each time: a volume that is to outlive its
+    /// device names the link.
+    fn point_at(&self, zone: &str, device: &LoopDevice) -> Result<(), String> {
+        let link = self.place.link(zone);
+        let told = |error: std::io::Error| format!("{}: {error}", link.display());
+        if std::fs::read_link(&link).is_ok_and(|to| to == Path::new(&device.name())) {
+            return Ok(());
+        }
+        let beside = link.with_extension("new");
+        let _none = std::fs::remove_file(&beside);
+        std::os::unix::fs::symlink(device.name(), &beside).map_err(told)?;
+        std::fs::rename(&beside, &link).map_err(told)
     }
 
     /// A container that sees the machine's root folder got a copy of every mount there was when it started, also of
@@ -205,6 +235,7 @@ impl Disks {
             let name = find().map(|device| device.name()).unwrap_or_default();
             return Some(("loop device".to_owned(), name));
         }
+        let _none = std::fs::remove_file(self.place.link(zone));
         let image = self.place.image(zone);
         match std::fs::remove_file(&image) {
             Err(error) if error.kind() != ErrorKind::NotFound => {

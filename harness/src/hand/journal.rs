@@ -87,6 +87,24 @@ impl Past {
     }
 }
 
+/// A journal of more bytes is made small.
+const LARGE_BYTES: usize = 256 << 10;
+
+impl Past {
+    /// The same in as few entries as may be.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = self.again.then_some(Entry::Up).into_iter().collect();
+        entries.extend(self.before.clone().map(Entry::Before));
+        entries.extend(self.links.clone().map(|(bridges, seed)| Entry::Links { bridges, seed }));
+        entries.extend((!self.wires.is_empty()).then(|| Entry::Wires(self.wires.clone())));
+        entries.extend((!self.disks.is_empty()).then(|| Entry::Disks(self.disks.clone())));
+        let fault = |(fault, deed): (&String, &Deed)| Entry::Intent { fault: fault.clone(), deed: deed.clone() };
+        entries.extend(self.faults.iter().map(fault));
+        entries.extend(self.hold_until_ns.map(|until_ns| Entry::Hold { until_ns }));
+        entries
+    }
+}
+
 /// The open file.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -94,13 +112,28 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the file in `folder`, makes it where it is not there, and reads what an earlier hand wrote.
+    /// Opens the file in `folder`, makes it where it is not there, and reads what an earlier hand wrote. One that has grown
+    /// large, as that of a region does that stands for long, is made small first.
     pub(super) fn open(folder: &Path) -> std::io::Result<(Self, Past)> {
         let path = folder.join("hand.jsonl");
         // Hosts see the folder; what the hand does is none of their business.
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
+        if text.len() > LARGE_BYTES {
+            let past = Past::new(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+            let beside = path.with_extension("jsonl.new");
+            let mut small = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+            for entry in past.entries() {
+                serde_json::to_writer(&mut small, &entry)?;
+                small.write_all(b"\n")?;
+            }
+            small.sync_all()?;
+            std::fs::rename(&beside, &path)?;
+            File::open(folder)?.sync_all()?;
+            file = OpenOptions::new().read(true).append(true).open(&path)?;
+            return Ok((Self { file }, past));
+        }
         if !text.is_empty() && !text.ends_with('\n') {
             // What follows a torn line must not be read as its end.
             file.write_all(b"\n")?;
@@ -138,6 +171,31 @@ mod tests {
         assert_eq!(past.faults.keys().collect::<Vec<_>>(), ["second"]);
         journal.write(&Entry::Healed { fault: "second".to_owned() }).map_err(std::io::Error::other)?;
         assert_eq!(Journal::open(folder.path())?.1.faults.len(), 0, "a torn line hides nothing that follows it");
+        Ok(())
+    }
+
+    #[test]
+    fn a_journal_that_has_grown_large_says_the_same_in_few_lines() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (mut journal, _) = Journal::open(folder.path())?;
+        let deed = Deed::DiskFull { zones: vec!["az1".to_owned()] };
+        let mut write = |entry: Entry| journal.write(&entry).map_err(std::io::Error::other);
+        write(Entry::Up)?;
+        write(Entry::Links { bridges: vec!["one".to_owned(), "other".to_owned()], seed: 7 })?;
+        write(Entry::Disks(vec!["az1".to_owned()]))?;
+        for number in 0..4_000 {
+            let fault = format!("fault-{number}");
+            write(Entry::Intent { fault: fault.clone(), deed: deed.clone() })?;
+            if number != 5 {
+                write(Entry::Healed { fault })?;
+            }
+        }
+        let before = std::fs::metadata(folder.path().join("hand.jsonl"))?.len();
+        let (_, past) = Journal::open(folder.path())?;
+        let after = std::fs::metadata(folder.path().join("hand.jsonl"))?.len();
+        assert!(before > LARGE_BYTES as u64 && after < 1_000, "{before} bytes, then {after}");
+        assert_eq!(past.faults.keys().collect::<Vec<_>>(), ["fault-5"]);
+        assert_eq!(Journal::open(folder.path())?.1, past, "and says the same");
         Ok(())
     }
 }

@@ -40,6 +40,11 @@ pub(super) fn probe() -> Result<(), String> {
     machine::run("iptables", &["-w", "-S", "DOCKER-USER"], "").map(|_| ())
 }
 
+/// Whether the rules of a run are there, by their chains.
+pub(super) fn are_there(short: &str) -> bool {
+    listing().is_ok_and(|listing| !Chains::new(short).found(&listing).is_empty())
+}
+
 /// Removes the rules of a run, whoever made them; returns what is still there. The run's [`Net`] must be gone before:
 /// a queue of its own is told as left.
 pub fn remove(short: &str) -> Vec<String> {

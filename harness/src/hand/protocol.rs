@@ -50,6 +50,9 @@ pub enum LeaseEnd {
         /// Milliseconds.
         ms: u64,
     },
+    /// Heal every fault, give power back, and leave the region standing until somebody takes it over: of a standing region,
+    /// also where the engine has started the hand again.
+    HealAndStand,
 }
 
 /// What the hand can do. Every task can be asked for twice.
@@ -129,6 +132,8 @@ pub enum Task {
         /// Its name.
         fault: String,
     },
+    /// Heal every fault and give every host its cable: a region that stands is taken over. Say what is not as it was.
+    TakeOver,
     /// Say for how many packets the machine has found no room in its table of neighbours since the hand began.
     Crowding,
     /// Leave the region standing for so long, whoever is gone, then remove everything.
@@ -353,8 +358,21 @@ pub enum Answer {
     Look(Look),
     /// To [`Task::Crowding`].
     Crowded(u64),
+    /// To [`Task::TakeOver`].
+    TakenOver(TakenOver),
     /// To [`Task::Finish`].
     Left(Left),
+}
+
+/// What a hand found that takes a standing region over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// Faults that were in force, and are healed.
+    pub healed: Vec<String>,
+    /// The region's packet filter rules were gone, and were made anew.
+    pub rules_gone: bool,
+    /// Kind and name, with the reason, of what is not as it was and could not be put right.
+    pub troubled: Vec<(String, String)>,
 }
 
 /// What is different from before the run.

@@ -138,6 +138,27 @@ table! {
     SCHEDULE_REFUSED = Gauge, "blackstart_schedule_refused_in_a_row", ["schedule"], "runs",
         "Runs of a schedule that were refused since one was begun.";
 
+    REGION_STATE = Gauge, "blackstart_region_state", ["region", "state"], "0 or 1",
+        "At what a standing region is.";
+    REGION_AVAILABILITY = Gauge, "blackstart_region_availability_ratio", ["region", "zone"], "ratio",
+        "The share of what the customers of a zone asked for in the last five minutes that was answered; what they could not ask for because they were dark counts as not answered.";
+    REGION_WANTED = Gauge, "blackstart_region_customer_requests", ["region", "zone"], "requests",
+        "What the customers of a zone of a standing region have asked for since it was built, or would have.";
+    REGION_ANSWERED = Gauge, "blackstart_region_customer_requests_answered", ["region", "zone"], "requests",
+        "How much of that was answered.";
+    REGION_ACTIVE = Gauge, "blackstart_region_instances_active", ["region"], "instances",
+        "Instances of a standing region that are active.";
+    REGION_INSTANCES = Gauge, "blackstart_region_instances", ["region"], "instances",
+        "Instances of a standing region.";
+    REGION_DRIFT = Gauge, "blackstart_region_drift", ["region"], "differences",
+        "What is not as it was declared in a standing region, or as it was left.";
+    REGION_BLACK_STARTS = Gauge, "blackstart_region_black_starts", ["region"], "black starts",
+        "How often a standing region came back from the dark by itself, of what its ledger keeps.";
+    REGION_BLACK_START = Gauge, "blackstart_region_last_black_start_seconds", ["region"], "seconds",
+        "From power to active, the last time; absent before the first.";
+    REGION_BUILT = Gauge, "blackstart_region_built_timestamp_seconds", ["region"], "seconds since 1970",
+        "When a standing region was built.";
+
     HALTED = Gauge, "blackstart_halted", [], "0 or 1",
         "Whether somebody has halted everything: no run begins before that is lifted.";
     CONDITION_WELL = Gauge, "blackstart_condition_well", ["condition"], "0 or 1",
@@ -194,6 +215,9 @@ pub const LABELS: &[(&str, &str)] = &[
     ("kind", "`power`, `network`, `pause` …: what a fault does"),
     ("object", "`container`, `network`, `cgroup` …"),
     ("schedule", "name of the schedule; beyond 200 names `other`"),
+    ("region", "name of a region of the schedule file; beyond 200 names `other`"),
+    ("state", "`building`, `well`, `unwell`, `starting`, `lent`, `lost`, `unkept`"),
+    ("zone", "a zone of a region; beyond 200 names `other`"),
     ("condition", "name of the condition; beyond 200 names `other`"),
     ("buffer", "a word of the server's own"),
     ("route", "a route of the server, without what varies in it"),

@@ -2,6 +2,9 @@
 //! opens files says so.
 
 mod raw;
+mod regions;
+
+pub use regions::{Of, Region};
 
 use super::calendar::{Dates, Recurrence, Weekly, Windows, Zone};
 use super::{Condition, Plan, Question, Schedule, Variants, World};
@@ -42,13 +45,15 @@ pub struct File {
     pub otlp: Option<String>,
     /// The ledger of known gaps that runs are held with.
     pub known_gaps: Option<String>,
+    /// Regions that stand between game days.
+    pub regions: Vec<Region>,
 }
 
 impl Default for File {
     fn default() -> Self {
         let plan = Plan { schedules: Vec::new(), conditions: Vec::new() };
         let (budget, retention) = (Budget::default(), Retention::default());
-        Self { plan, budget, retention, webhook: None, otlp: None, known_gaps: None }
+        Self { plan, budget, retention, webhook: None, otlp: None, known_gaps: None, regions: Vec::new() }
     }
 }
 
@@ -143,8 +148,11 @@ impl Reader<'_> {
         let conditions = raw.conditions.iter().flatten().filter_map(|raw| self.condition(raw)).collect::<Vec<_>>();
         self.unique("condition", raw.conditions.iter().flatten().map(|raw| raw.name.as_ref()));
         self.unique("schedule", raw.schedules.iter().flatten().map(|raw| raw.name.as_ref()));
+        self.unique("region", raw.regions.iter().flatten().map(|raw| raw.name.as_ref()));
+        let regions: Vec<Region> = raw.regions.iter().flatten().filter_map(|raw| self.region(raw)).collect();
         let schedules = raw.schedules.iter().flatten();
-        let schedules = schedules.filter_map(|raw| self.schedule(raw, &conditions, &dates, resolve)).collect();
+        let known = (conditions.as_slice(), regions.as_slice());
+        let schedules = schedules.filter_map(|raw| self.schedule(raw, known, &dates, resolve)).collect();
         let (budget, retention) = (raw.budget.clone().unwrap_or_default(), raw.retention.clone().unwrap_or_default());
         let usual = (Budget::default(), Retention::default());
         let count = |value: &Option<Located<u32>>| value.as_ref().map(|value| u64::from(*value.get()));
@@ -170,13 +178,14 @@ impl Reader<'_> {
             }),
             otlp: raw.otlp.as_ref().and_then(|url| self.url(url)),
             known_gaps: raw.known_gaps.as_ref().map(|path| path.get().clone()),
+            regions,
         }
     }
 
     fn schedule(
         &mut self,
         raw: &RawSchedule,
-        conditions: &[Condition],
+        (conditions, regions): (&[Condition], &[Region]),
         dates: &[Dates],
         resolve: &mut Resolve<'_>,
     ) -> Option<Schedule> {
@@ -197,7 +206,13 @@ impl Reader<'_> {
             None => (0..conditions.len()).collect(),
             Some(named) => named.iter().filter_map(|name| self.named(name, conditions)).collect(),
         };
+        let region = self.named_region(raw.region.as_ref(), regions);
+        if let (Some(_), Some(RawWorld::Sim)) = (&region, raw.world.as_ref().map(Located::get)) {
+            let help = "a region stands on an engine; leave out `world`, or `region`";
+            self.wrong(raw.region.as_ref().map(Located::span), format!("{what} is held in virtual time, and in a region"), help);
+        }
         Some(Schedule {
+            region,
             name: name?,
             due: due?,
             jitter: span(raw.jitter.as_ref(), Duration::ZERO),

@@ -47,6 +47,13 @@ pub enum Input {
         /// Why, where its record does not say.
         why: String,
     },
+    /// What goes on harms those whom it should not.
+    Harms {
+        /// Its id.
+        run: String,
+        /// Whom, and how much.
+        why: String,
+    },
     /// A condition was asked.
     Probed {
         /// Which, by its place.
@@ -116,6 +123,8 @@ pub struct Ask {
     pub turn: usize,
     /// Where.
     pub world: World,
+    /// The standing region to hold it in, where one was named.
+    pub region: Option<String>,
     /// Decides every random choice; drawn from the moment where nobody says.
     pub seed: Option<u64>,
 }
@@ -266,6 +275,11 @@ impl Keeper {
             Input::Tick => {}
             Input::Examined { run, fit } => self.examined(now, &run, fit, commands),
             Input::Ended { run, outcome, why } => self.ended(now, &run, outcome, why, commands),
+            Input::Harms { run, why } => {
+                if self.running.as_ref().is_some_and(|running| running.run == run) {
+                    self.stop(why, commands);
+                }
+            }
             Input::Probed { condition, well } => self.watch.answered(condition, well, now.mono),
         }
         self.look(now, commands);
@@ -286,10 +300,10 @@ impl Keeper {
             return Err(format!("another run is about to begin ({}): one at a time", pending.choice.scenario));
         }
         let run = self.id(now, &ask.scenario);
-        let Ask { by, scenario, turn, world, seed } = ask;
+        let Ask { by, scenario, turn, world, region, seed } = ask;
         let seed = seed.unwrap_or_else(|| now.wall.0.unsigned_abs() % 1_000_000);
         let why = format!("{by} asked for it");
-        let choice = Choice { scenario, turn, world, seed, why };
+        let choice = Choice { scenario, turn, world, region, seed, why };
         self.pending = Some(Pending::asked(run.clone(), choice, by, now.mono));
         self.look(now, commands);
         Ok(run)

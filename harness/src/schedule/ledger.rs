@@ -37,6 +37,9 @@ pub struct Choice {
     pub turn: usize,
     /// Where it is run.
     pub world: World,
+    /// The standing region that it is run in; nothing where it builds its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Decides every random choice in it.
     pub seed: u64,
     /// Why this and no other.

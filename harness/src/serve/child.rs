@@ -35,6 +35,8 @@ pub struct Setting {
     pub known_gaps: Option<PathBuf>,
     /// More arguments of `run`, as the server was told.
     pub more: Vec<String>,
+    /// Where standing regions are kept.
+    pub regions: PathBuf,
 }
 
 /// A run's process.
@@ -67,7 +69,12 @@ impl Setting {
         if let Some(gaps) = &self.known_gaps {
             command.arg("--known-gaps").arg(gaps);
         }
-        command.args(&self.more).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::from(log));
+        match &choice.region {
+            // What it is made of is there already.
+            Some(region) => command.args(["--region", region, "--root"]).arg(&self.regions),
+            None => command.args(&self.more),
+        };
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::from(log));
         // A Ctrl-C in the terminal is the server's: it stops its run by itself.
         command.process_group(0);
         command

@@ -1,8 +1,10 @@
 //! Owns the question whether there is room for a run: its region within the budget, the engine there and free, the disk not
 //! full. Refuses to begin anything.
 
-use super::Folders;
+use super::child::Setting;
 use crate::load;
+use crate::region::folder::Folder;
+use crate::region::state::{Phase, State};
 use crate::schedule::World;
 use crate::schedule::file::{Budget, MEMORY_OF_A_PROCESS};
 use crate::schedule::keeper::Unfit;
@@ -20,8 +22,12 @@ const ENGINE_WITHIN: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// The first thing that is.
-pub async fn examine(choice: &Choice, budget: &Budget, folders: &Folders) -> Result<(), Unfit> {
+pub async fn examine(choice: &Choice, budget: &Budget, setting: &Setting) -> Result<(), Unfit> {
+    let folders = &setting.folders;
     region(choice, budget)?;
+    if let Some(name) = &choice.region {
+        standing(&Folder::of(&setting.regions, name))?;
+    }
     let free = free_bytes(&folders.runs).map_err(Unfit::ForNow)?;
     if free < budget.disk_free {
         let (free, wanted) = (Bytes(free), Bytes(budget.disk_free));
@@ -36,6 +42,20 @@ pub async fn examine(choice: &Choice, budget: &Budget, folders: &Folders) -> Res
                 Err(Unfit::ForNow(format!("the container engine did not answer within {within}")))
             }
         },
+    }
+}
+
+/// A game day begins in a region that is well.
+fn standing(folder: &Folder) -> Result<(), Unfit> {
+    let name = &folder.name;
+    match State::read(folder) {
+        None => Err(Unfit::ForNow(format!("region `{name}` is not there yet"))),
+        Some(State { phase: Phase::Well, day: None, .. }) => Ok(()),
+        Some(State { day: Some(_), .. }) => Err(Unfit::ForNow(format!("another game day is held in region `{name}`"))),
+        Some(State { phase, why, .. }) => {
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            Err(Unfit::ForNow(format!("region `{name}` is {}{why}", phase.word())))
+        }
     }
 }
 
@@ -70,7 +90,10 @@ async fn engine() -> Result<(), Unfit> {
     let (engine, _) = Engine::connect().await.map_err(unreachable)?;
     let remains = sweep::remains(&engine).await.map_err(unreachable)?;
     match remains.iter().find(|(_, remains)| remains.lease == LeaseState::Alive) {
-        Some((run, _)) => Err(Unfit::ForNow(format!("run {run} goes on over the same engine"))),
+        Some((run, remains)) => {
+            let run = remains.day.as_ref().unwrap_or(run);
+            Err(Unfit::ForNow(format!("run {run} goes on over the same engine")))
+        }
         None => Ok(()),
     }
 }

@@ -5,9 +5,11 @@ use super::child::Setting;
 use super::ledger_file::LedgerFile;
 use super::status::{Status, View};
 use super::tell::Tell;
-use super::{examine, question, recover, retention};
+use super::{examine, question, recover, regions, retention};
 use crate::clock::{self, Keeping};
-use crate::schedule::file::{Budget, File, Retention};
+use crate::region::state::State;
+use crate::region::suffering::Bound;
+use crate::schedule::file::{Budget, File, Region, Retention};
 use crate::schedule::keeper::{Ask, Command, Doing, Input, Keeper, LOOK};
 use crate::schedule::ledger::{Choice, Entry};
 use crate::schedule::moment::Moment;
@@ -33,6 +35,8 @@ pub enum Message {
     Halt(String, oneshot::Sender<()>),
     /// Somebody lets it go on.
     Resume(String, oneshot::Sender<()>),
+    /// How standing regions stand.
+    Regions(Vec<State>),
 }
 
 /// What somebody waits to be told, when it is done.
@@ -66,6 +70,8 @@ pub trait Listener {
     fn entry(&mut self, entry: &Entry, keeper: &Keeper);
     /// So it is now.
     fn look(&mut self, keeper: &Keeper, now: Moment);
+    /// So standing regions stand.
+    fn regions(&mut self, regions: &[State]);
     /// The loop has ended.
     fn finish(self: Box<Self>);
 }
@@ -84,6 +90,9 @@ pub struct Keep {
     plan: Arc<Plan>,
     stop: Option<oneshot::Sender<()>>,
     trouble: String,
+    regions: Vec<Region>,
+    /// Who watches the customers of the region that a run is held in.
+    watching: Option<tokio::task::JoinHandle<()>>,
     listener: Box<dyn Listener>,
 }
 
@@ -106,6 +115,7 @@ impl Keep {
             status: Status::of(&keeper, 0, ""),
             ledger: Arc::new(keeper.ledger().clone()),
             plan: Arc::clone(&plan),
+            regions: Vec::new(),
         };
         let (view, seen) = watch::channel(first);
         let door = Door { messages: outbox.clone(), view: seen };
@@ -123,9 +133,12 @@ impl Keep {
             plan,
             stop: None,
             trouble: String::new(),
+            regions: file.regions.clone(),
+            watching: None,
             listener,
         };
         keep.perform(commands);
+        regions::keep_standing(file.regions.clone(), keep.setting.clone(), keep.outbox.clone());
         Ok((keep, door))
     }
 
@@ -188,6 +201,10 @@ impl Keep {
             Message::Halt(by, done) => {
                 self.keeper.halt(now, &by, commands);
                 return Some(Answer::Done(done));
+            }
+            Message::Regions(regions) => {
+                self.listener.regions(&regions);
+                self.view.send_modify(|view| view.regions = regions);
             }
             Message::Resume(by, done) => {
                 self.keeper.resume(now, &by, commands);
@@ -253,6 +270,15 @@ impl Keep {
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
         let (outbox, setting) = (self.outbox.clone(), self.setting.clone());
+        let bound = self.regions.iter().find(|region| Some(&region.name) == choice.region.as_ref());
+        if let Some(region) = bound {
+            let bound = Bound { least: region.bystanders, over: region.over };
+            let told = tokio::task::spawn_local(regions::watch(setting.clone(), run.clone(), choice.clone(), bound, outbox.clone()));
+            // One watch for each run: the one before is over.
+            if let Some(before) = self.watching.replace(told) {
+                before.abort();
+            }
+        }
         tokio::task::spawn_local(async move {
             let ended = tokio::select! {
                 ended = running.ended() => ended,
@@ -289,9 +315,9 @@ impl Keep {
     }
 
     fn examine(&mut self, run: String, choice: Choice) {
-        let (outbox, budget, folders) = (self.outbox.clone(), self.budget, self.setting.folders.clone());
+        let (outbox, budget, setting) = (self.outbox.clone(), self.budget, self.setting.clone());
         tokio::task::spawn_local(async move {
-            let fit = examine::examine(&choice, &budget, &folders).await;
+            let fit = examine::examine(&choice, &budget, &setting).await;
             let _ended = outbox.send(Message::Input(Input::Examined { run, fit })).await;
         });
     }

@@ -1,5 +1,6 @@
 //! Owns what the pages are told of a server: one value, published whole. Refuses to know who looks.
 
+use crate::region::state::State;
 use crate::schedule::Plan;
 use crate::schedule::keeper::{Doing, Keeper};
 use crate::schedule::ledger::{Halt, Ledger, Slot};
@@ -18,6 +19,8 @@ pub struct View {
     pub ledger: Arc<Ledger>,
     /// What is kept.
     pub plan: Arc<Plan>,
+    /// Standing regions, as their keepers say.
+    pub regions: Vec<State>,
 }
 
 /// What goes on.

@@ -7,6 +7,7 @@ use crate::courier::QUEUE_MAX;
 use crate::courier::attempt::Patience;
 use crate::metrics::{Due, Metrics, Remembered};
 use crate::notify::{self, Webhook};
+use crate::region::state::State;
 use crate::schedule::keeper::{Keeper, begins};
 use crate::schedule::ledger::{Entry, Held, Slot};
 use crate::schedule::moment::Moment;
@@ -168,6 +169,10 @@ impl Listener for Tell {
             self.looked = Some(now);
             self.metrics.look_at_disk(&self.folders.runs);
         }
+    }
+
+    fn regions(&mut self, regions: &[State]) {
+        self.metrics.set_regions(regions);
     }
 
     fn finish(self: Box<Self>) {

@@ -75,6 +75,8 @@ struct Seen<'s> {
     /// Whether they may begin and stop runs.
     may_run: bool,
     schedules: Vec<&'s str>,
+    /// Standing regions.
+    regions: &'s [crate::region::state::State],
 }
 
 pub(super) async fn status(State(web): State<Shared>, Extension(who): Who) -> Response {
@@ -86,6 +88,7 @@ pub(super) async fn status(State(web): State<Shared>, Extension(who): Who) -> Re
         may_run: who.as_ref().is_some_and(|known| known.role == super::tokens::Role::Run),
         who: who.map(|known| known.name),
         schedules: view.plan.schedules.iter().map(|schedule| schedule.name.as_str()).collect(),
+        regions: &view.regions,
     };
     Json(seen).into_response()
 }
@@ -194,11 +197,13 @@ struct Begin {
     world: World,
     #[serde(default)]
     turn: usize,
+    /// A standing region of the server to hold it in.
+    region: Option<String>,
     seed: Option<u64>,
 }
 
 pub(super) async fn begin(State(web): State<Shared>, Extension(who): Who, body: Bytes) -> Response {
-    let Begin { scenario, world, turn, seed } = match read(&body) {
+    let Begin { scenario, world, turn, region, seed } = match read(&body) {
         Ok(begin) => begin,
         Err(refused) => return *refused,
     };
@@ -209,9 +214,13 @@ pub(super) async fn begin(State(web): State<Shared>, Extension(who): Who, body: 
             "there is no built-in scenario of that name; `/api/scenarios` lists them",
         );
     }
+    let is_there = |name: &String| web.door.view.borrow().regions.iter().any(|region| region.name == *name);
+    if region.as_ref().is_some_and(|name| world != World::Docker || !is_there(name)) {
+        return refused(StatusCode::BAD_REQUEST, "this server has no such region; `/api/status` lists those that it has");
+    }
     let by = who.map_or_else(|| "somebody".to_owned(), |known| known.name);
     let (answer, answered) = oneshot::channel();
-    let ask = Ask { by, scenario, turn, world, seed };
+    let ask = Ask { by, scenario, turn, world, region, seed };
     let sent = web.door.messages.send(Message::Ask(ask, answer)).await;
     match (sent, answered.await) {
         (Ok(()), Ok(Ok(run))) => {

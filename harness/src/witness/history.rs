@@ -22,6 +22,7 @@ const SCRIBE_SLOWER: u64 = 2;
 #[derive(Debug)]
 pub(super) struct History {
     triers: Vec<Trying>,
+    keys_begin: String,
     ended: bool,
 }
 
@@ -69,7 +70,7 @@ struct UnderWay {
 }
 
 impl History {
-    pub(super) fn new(triers: &[Trier]) -> Self {
+    pub(super) fn new(triers: &[Trier], keys_begin: &str) -> Self {
         let of = |service: &str| {
             let same = triers.iter().enumerate().filter(|(_, other)| other.service == service);
             same.map(|(place, _)| place).collect()
@@ -87,7 +88,7 @@ impl History {
             let interval_ns = trier.interval_ns.saturating_mul(SCRIBE_SLOWER);
             trying(place, &Trier { interval_ns, ..trier.clone() }, Vec::new())
         });
-        Self { triers: readers.chain(scribes).collect(), ended: false }
+        Self { triers: readers.chain(scribes).collect(), keys_begin: keys_begin.to_owned(), ended: false }
     }
 
     pub(super) fn begin(&self, now: Nanos, out: &mut Vec<Out>) {
@@ -110,6 +111,7 @@ impl History {
         let members = trying.trier.members.len().max(1) as u64;
         let member = usize::try_from(trying.number % members).unwrap_or_default();
         let (key, write) = trying.next();
+        let key = format!("{}{key}", self.keys_begin);
         let Some(target) = trying.trier.members.get(member) else { return };
         let ask = match &write {
             Some(value) => Ask::Work {

@@ -38,6 +38,9 @@ pub(super) struct Ledger {
     /// How many such writes are in the ledger.
     doubted: usize,
     reading: Option<Reading>,
+    keys_begin: String,
+    /// Zero, or after how many writes of a zone keys come round; then nothing is remembered.
+    keys_come_round: u64,
 }
 
 /// Writes to one zone, one at a time: the ledger wants acknowledged writes, not load.
@@ -94,6 +97,8 @@ impl Ledger {
             doubted_at: watch.doubted.clone(),
             doubted: 0,
             reading: None,
+            keys_begin: watch.keys_begin.clone(),
+            keys_come_round: watch.keys_come_round,
         }
     }
 
@@ -114,8 +119,12 @@ impl Ledger {
         }
         let writer = &mut self.writers[zone];
         let Some(target) = writer.picker.as_mut().and_then(|picker| picker.pick(now, &[])) else { return };
-        let (key, value) = (format!("{}-{}", writer.zone, writer.number), format!("v{}-{now}", writer.number));
+        let (key, value) =
+            (format!("{}{}-{}", self.keys_begin, writer.zone, writer.number), format!("v{}-{now}", writer.number));
         writer.number += 1;
+        if self.keys_come_round > 0 {
+            writer.number %= self.keys_come_round;
+        }
         let ask = Ask::Work {
             operation: self.operation.clone(),
             write: Some(Box::new(Write { key: key.clone(), value: value.clone() })),
@@ -136,7 +145,9 @@ impl Ledger {
                 None => picker.failed(target, now),
             }
         }
-        if let Some(reply) = reply.filter(|reply| reply.error.is_none() && !reply.stored_at.is_empty()) {
+        if self.keys_come_round > 0 {
+            // It only makes state grow.
+        } else if let Some(reply) = reply.filter(|reply| reply.error.is_none() && !reply.stored_at.is_empty()) {
             let stored_at = reply.stored_at.iter().map(ToString::to_string).collect();
             out.push(Out::Seen(Seen::Acknowledged { key: key.clone(), stored_at, mono_ns: now }));
             let stored_at = reply.stored_at.into();

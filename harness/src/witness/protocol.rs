@@ -19,6 +19,8 @@ pub enum Tell {
     Switch(SwitchOrder),
     /// These instances were dark, by their indices into [`Watch::probes`]: what was seen of them before says nothing now.
     Relit(Vec<usize>),
+    /// Ask every instance which version of its service it runs.
+    Versions,
     /// Stop writing, and read every acknowledged write back.
     ReadBack,
 }
@@ -67,6 +69,12 @@ pub struct Watch {
     /// Where a write that was not acknowledged is looked for at the end; empty where nobody wants to know.
     #[serde(default)]
     pub doubted: Vec<InstanceName>,
+    /// How keys begin: in a standing region those of earlier game days are still there.
+    #[serde(default)]
+    pub keys_begin: String,
+    /// After so many writes of a zone their keys come round, and none is remembered; zero is a ledger, read back at the end.
+    #[serde(default)]
+    pub keys_come_round: u64,
 }
 
 /// One who reads and writes registers of a replicated store, one after the other, at members of one zone.
@@ -196,6 +204,13 @@ pub enum Seen {
         of: usize,
         /// When.
         mono_ns: u64,
+    },
+    /// An instance was asked for its version, or did not answer.
+    Version {
+        /// Index into [`Watch::probes`].
+        probe: usize,
+        /// The name of the version; empty for what the graph says, and where it did not answer.
+        version: String,
     },
     /// All writes were read back.
     ReadBackDone,

@@ -28,6 +28,8 @@ pub enum Errand {
     Try(usize),
     /// To renew a switch; the number is its own.
     Switch(usize),
+    /// To ask the instance with this index for its version.
+    Version(usize),
 }
 
 /// What its driver is to do.
@@ -97,7 +99,7 @@ impl Watcher {
             operations,
             probes,
             ledger: Ledger::new(&watch),
-            history: History::new(&watch.triers),
+            history: History::new(&watch.triers, &watch.keys_begin),
             switches: Switches::default(),
             watch,
             round: 1,
@@ -129,7 +131,16 @@ impl Watcher {
             Errand::Write(zone) => self.ledger.write(now, zone, out),
             Errand::Try(trier) => self.history.ask(now, trier, out),
             Errand::Switch(number) => self.switches.turn(now, number, out),
-            Errand::Read => {}
+            Errand::Read | Errand::Version(_) => {}
+        }
+    }
+
+    /// Asks every instance which version it runs.
+    pub fn versions(&self, out: &mut Vec<Out>) {
+        for (index, probed) in self.watch.probes.iter().enumerate() {
+            let (to, secure) = (probed.target.address, probed.target.secure.clone());
+            let errand = Errand::Version(index);
+            out.push(Out::Ask { errand, to, secure, ask: Ask::Version, timeout_ns: PROBE_TIMEOUT_NS });
         }
     }
 
@@ -141,6 +152,10 @@ impl Watcher {
             Errand::Read => self.ledger.was_read(now, result.ok(), out),
             Errand::Try(trier) => self.history.answered(now, trier, result.ok(), out),
             Errand::Switch(number) => self.switches.answered(now, number, result.ok(), out),
+            Errand::Version(probe) => {
+                let version = result.ok().and_then(|reply| reply.value).unwrap_or_default();
+                out.push(Out::Seen(Seen::Version { probe, version }));
+            }
         }
     }
 

@@ -3,9 +3,14 @@
 //!
 //! - [`engine`]: the engine's API, the only module that names bollard
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of; [`found`]: what is there of it
-//! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts
+//! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts; [`adopt`]: those on a region that [`standing`] outlives
+//!   the process, [`survey`]: what is there of it
+//! - [`built`]: what stands of it; [`claim`]: whose turn it is
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
+mod adopt;
+mod built;
+pub mod claim;
 pub mod engine;
 mod faults;
 pub mod found;
@@ -19,39 +24,38 @@ mod provision;
 pub mod raise;
 pub mod region;
 pub mod spec;
+pub mod standing;
 pub mod subnet;
+pub mod survey;
 pub mod sweep;
 mod trouble;
 
 use super::World;
 use crate::clock::Clock;
 use crate::controller::{Do, Done, Input};
-use crate::hand::net::wire;
-use crate::hand::protocol::{Answer, Left, Rights, Target, Task, Wire};
-use crate::witness::protocol::{Seen, Tell};
-use agents::wire::Note;
+use crate::hand::protocol::{Answer, Left, Task};
+use crate::witness::protocol::Tell;
 use anyhow::{Context, Result, bail};
+use built::Built;
 use engine::{Engine, EngineInfo};
 use fixtures::graph::Graph;
 use fixtures::name::HostName;
-use fixtures::placement::{Host, Placement};
+use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use guard::Guard;
-use hand_link::Hand;
-use link::Speaker;
 use names::{HOLDING, Names};
 use raise::finish_dead_run;
-use region::Layout;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use standing::{Made, Standing, Stands};
+use tokio::sync::{mpsc, watch};
 
 /// Calls under way at once. The engine does no more with more of them.
 const CALLS_AT_ONCE: usize = 8;
@@ -94,28 +98,10 @@ pub struct Shared {
     guard: Mutex<Option<Guard>>,
     tearing_down: AtomicBool,
     told_of_crowding: AtomicBool,
+    stands: Option<Stands>,
+    /// Hosts of a region that was taken over that had no power.
+    relit: AtomicUsize,
     on_progress: OnProgress,
-}
-
-/// What provisioning made.
-struct Built {
-    hand: Hand,
-    rights: Rights,
-    layout: Layout,
-    routed: bool,
-    /// How packets are shaped, or why they cannot be.
-    shapes: Result<String, String>,
-    witness: RwLock<Option<Speaker>>,
-    containers: Mutex<BTreeMap<HostName, (usize, String)>>,
-    powered: Mutex<BTreeMap<HostName, u64>>,
-    powered_changed: Notify,
-    read_back: Notify,
-    lit: AtomicBool,
-    /// Faults in force that are looked at.
-    watched: Mutex<BTreeSet<String>>,
-    /// Hosts whose last loss of power the engine has taken note of.
-    deaths: Mutex<BTreeSet<HostName>>,
-    deaths_changed: Notify,
 }
 
 /// A region on an engine.
@@ -148,6 +134,8 @@ pub struct Parts {
     pub seed: u64,
     /// The run's clock.
     pub clock: Arc<Clock>,
+    /// Whether the region is to stand longer than the run, or does already.
+    pub stands: Option<Stands>,
     /// Called for each host that is there, with how many there will be.
     pub on_progress: OnProgress,
 }
@@ -157,8 +145,9 @@ impl DockerWorld {
     pub fn new(parts: Parts, inputs: mpsc::Sender<Input>) -> Self {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
+        let names = parts.stands.as_ref().map_or(names.clone(), |stands| names.of_region(stands.name()));
         let Parts { engine, info, options, topology, graph, placement, .. } = parts;
-        let Parts { traffic, gathered, seed, clock, on_progress, .. } = parts;
+        let Parts { traffic, gathered, seed, clock, stands, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -178,6 +167,8 @@ impl DockerWorld {
             guard,
             tearing_down,
             told_of_crowding: AtomicBool::new(false),
+            stands,
+            relit: AtomicUsize::new(0),
             on_progress,
         };
         Self { shared: Arc::new(shared), cancel }
@@ -186,6 +177,16 @@ impl DockerWorld {
     /// How each right was had, for the record.
     pub fn rights(&self) -> BTreeMap<String, String> {
         self.shared.built().map(|built| built.rights_used()).unwrap_or_default()
+    }
+
+    /// What was made of a region, for those who take it over.
+    pub fn made(&self) -> Option<Made> {
+        self.shared.built().map(|built| built.made())
+    }
+
+    /// How many hosts of a region that was taken over had no power.
+    pub fn relit(&self) -> usize {
+        self.shared.relit.load(Ordering::Relaxed)
     }
 
     /// Address of each host, for the record.
@@ -272,7 +273,13 @@ impl Shared {
 
     async fn perform(self: &Arc<Self>, act: Do) -> Result<Done> {
         match act {
-            Do::Provision => provision::provision(self).await.map(|()| Done::Provisioned),
+            Do::Provision => match self.standing() {
+                Some(standing) => adopt::take_over(self, standing).await.map(|()| Done::Provisioned),
+                None => provision::provision(self).await.map(|()| Done::Provisioned),
+            },
+            Do::PowerOn(hosts) if self.standing().is_some() && !self.need_built()?.was_lit() => {
+                adopt::light(self, &self.need_built()?, &hosts).await
+            }
             Do::PowerOn(hosts) => power::power_on(self, &self.need_built()?, &hosts).await,
             Do::PowerOff { hosts, unsynced } => power::power_off(self, &self.need_built()?, &hosts, unsynced).await,
             Do::Inject { fault, deed, hosts } => faults::inject(self, &self.need_built()?, fault, deed, hosts).await,
@@ -283,9 +290,20 @@ impl Shared {
             }
             Do::Teardown => {
                 self.tell_of_crowding().await;
-                self.tear_down().await
+                match self.standing() {
+                    Some(_) => adopt::give_back(self).await,
+                    None => self.tear_down().await,
+                }
             }
             Do::Leave => self.leave_standing().await,
+        }
+    }
+
+    /// The region that was taken over, where one was.
+    fn standing(&self) -> Option<&Standing> {
+        match &self.stands {
+            Some(Stands::TakenOver(standing)) => Some(standing),
+            _ => None,
         }
     }
 
@@ -407,188 +425,5 @@ impl Shared {
         self.engine.rename(&hand, &format!("{hand}{HOLDING}")).await?;
         self.stand_down();
         Ok(Done::Left)
-    }
-}
-
-impl Built {
-    fn new(hand: Hand, rights: Rights, layout: Layout, routed: bool, shapes: Result<String, String>) -> Self {
-        Self {
-            hand,
-            rights,
-            layout,
-            routed,
-            shapes,
-            witness: RwLock::default(),
-            containers: Mutex::default(),
-            powered: Mutex::default(),
-            powered_changed: Notify::new(),
-            read_back: Notify::new(),
-            lit: AtomicBool::new(false),
-            watched: Mutex::default(),
-            deaths: Mutex::default(),
-            deaths_changed: Notify::new(),
-        }
-    }
-
-    fn rights_used(&self) -> BTreeMap<String, String> {
-        let power = match &self.rights {
-            Rights { host_view: false, .. } => "engine (the hand sees no host processes)",
-            Rights { cgroup_kill, .. } if !cgroup_kill.is_empty() => "hand: cgroup.kill",
-            Rights { freezer, .. } if !freezer.is_empty() => "hand: freezer and SIGKILL",
-            Rights { .. } => "hand: SIGKILL",
-        };
-        let links = match &self.rights.links {
-            Ok(()) => "hand: a bridge for each zone, forwarding between them, no way out".to_owned(),
-            Err(why) => format!("one internal bridge for all zones ({why})"),
-        };
-        let had = |way: &str, right: &Result<(), String>| match right {
-            Ok(()) => way.to_owned(),
-            Err(why) => format!("none ({why})"),
-        };
-        BTreeMap::from([
-            ("power".to_owned(), power.to_owned()),
-            ("links".to_owned(), links),
-            ("shapes".to_owned(), self.shapes.clone().unwrap_or_else(|why| format!("none ({why})"))),
-            ("disks".to_owned(), had("hand: a filesystem for each zone on a loop device", &self.rights.disks)),
-            ("gate".to_owned(), "hand: a lock for each host".to_owned()),
-        ])
-    }
-
-    /// The network with this number; where zones share one bridge, that one.
-    fn network(&self, shared: &Shared, number: usize) -> String {
-        shared.names.object(&format!("net-{}", if self.routed { number } else { 0 }))
-    }
-
-    /// Whether the hand lays the cables of hosts, and the engine's networks have no endpoint of theirs.
-    fn is_wired(&self) -> bool {
-        self.routed && self.rights.host_view
-    }
-
-    /// The cables of all hosts that were made.
-    fn wires(&self, shared: &Shared) -> Vec<Wire> {
-        let hosts = self.layout.placement.hosts.iter().enumerate();
-        let wire = |(number, host): (usize, &Host)| {
-            let (subnet, block) = (self.layout.zone_number(&host.zone) + 1, &self.layout.block);
-            Some(Wire {
-                host: self.target(shared, &host.name)?,
-                interface: wire::name(&shared.names.short, number),
-                bridge: shared.names.bridge(subnet),
-                address: self.layout.address(host),
-                prefix: block.prefix(),
-                gateway: block.gateway(subnet),
-            })
-        };
-        hosts.filter_map(wire).collect()
-    }
-
-    /// The network of a host with its address there, where the engine lays its cable.
-    fn endpoint(&self, shared: &Shared, host: &Host) -> Option<(String, String)> {
-        let network = || self.network(shared, self.layout.zone_number(&host.zone) + 1);
-        (!self.is_wired()).then(|| (network(), self.layout.address(host).to_string()))
-    }
-
-    /// The network that a host which was made is on, where the engine lays its cable.
-    fn network_of(&self, shared: &Shared, host: &HostName) -> String {
-        self.network(shared, self.container(host).map_or(0, |(zone, _)| zone + 1))
-    }
-
-    fn created(&self, host: &HostName, zone: usize, id: String) {
-        self.containers.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), (zone, id));
-    }
-
-    /// A host's zone number and container id.
-    fn container(&self, host: &HostName) -> Option<(usize, String)> {
-        self.containers.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
-    }
-
-    /// A host that was made, as the hand knows it.
-    fn target(&self, shared: &Shared, host: &HostName) -> Option<Target> {
-        let (zone, id) = self.container(host)?;
-        Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
-    }
-
-    fn all_targets(&self, shared: &Shared) -> Vec<Target> {
-        self.layout.placement.hosts.iter().filter_map(|host| self.target(shared, &host.name)).collect()
-    }
-
-    fn set_witness(&self, speaker: Speaker) {
-        *self.witness.write().unwrap_or_else(PoisonError::into_inner) = Some(speaker);
-    }
-
-    async fn tell_witness(&self, tell: &Tell) -> Result<()> {
-        let speaker = self.witness.read().unwrap_or_else(PoisonError::into_inner).clone();
-        speaker.context("there is no witness yet")?.say(tell).await.context("the witness")
-    }
-
-    /// Gives a host that was started its cable, whoever started it: one that somebody else starts passes its gate at once.
-    fn plug(self: &Arc<Self>, host: &HostName) {
-        if self.is_wired() {
-            let (hand, host) = (self.hand.clone(), host.to_string());
-            // One that is dark again needs none, and a hand that is gone is told elsewhere.
-            tokio::spawn(async move { hand.try_ask(Task::Plug { host }).await });
-        }
-    }
-
-    /// The engine has taken note of a death.
-    fn died(&self, host: HostName) {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).insert(host);
-        self.deaths_changed.notify_one();
-    }
-
-    /// Hosts are about to die: the engine knows of none of these deaths yet.
-    fn forget_deaths(&self, hosts: &[HostName]) {
-        self.deaths.lock().unwrap_or_else(PoisonError::into_inner).retain(|host| !hosts.contains(host));
-    }
-
-    /// Waits until the engine has taken note that these hosts died.
-    async fn await_deaths(&self, hosts: &[HostName]) {
-        let known = || {
-            let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts.iter().all(|host| deaths.contains(host))
-        };
-        while !known() {
-            self.deaths_changed.notified().await;
-        }
-    }
-
-    fn was_lit(&self) -> bool {
-        self.lit.load(Ordering::Relaxed)
-    }
-
-    fn set_lit(&self) {
-        self.lit.store(true, Ordering::Relaxed);
-    }
-
-    /// Notes of the witness that acts wait for.
-    fn note(&self, seen: &Seen) {
-        match seen {
-            Seen::ReadBackDone => self.read_back.notify_one(),
-            Seen::Line(line) if line.note == Note::Powered => {
-                let mut powered = self.powered.lock().unwrap_or_else(PoisonError::into_inner);
-                powered.insert(line.from.host.clone(), line.mono_ns);
-                self.powered_changed.notify_one();
-            }
-            _ => {}
-        }
-    }
-
-    fn forget_powered(&self) {
-        self.powered.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// When each of these hosts passed its gate, as far as their notes arrive in time.
-    async fn await_powered(&self, hosts: &[HostName], wait: Duration) -> Vec<u64> {
-        let passed = || {
-            let powered = self.powered.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts.iter().filter_map(|host| powered.get(host).copied()).collect::<Vec<u64>>()
-        };
-        let all = async {
-            while passed().len() < hosts.len() {
-                self.powered_changed.notified().await;
-            }
-        };
-        // A timeout leaves fewer notes than hosts, which the caller tells.
-        let _late = tokio::time::timeout(wait, all).await;
-        passed()
     }
 }

@@ -1,17 +1,21 @@
 //! Owns a game day on an engine. Refuses to know what the command line was.
 
 use super::record::Facts;
+use super::region::Lent;
 use super::{Day, Left};
 use crate::clock::{self, Clock};
 use crate::controller::Controller;
+use crate::exit;
 use crate::journal::Journal;
 use crate::live::tui::Signals;
-use crate::load::Loaded;
+use crate::load::{BadInput, Loaded};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
+use crate::world::docker::claim::{self, Claimed};
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::{DockerWorld, Options, Parts};
 use anyhow::Result;
+use scenarios::event::{By, Detail, Place};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -20,9 +24,45 @@ use tokio::sync::mpsc;
 const INPUTS_MAX: usize = 4096;
 
 impl Day<'_> {
-    pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<Left> {
+    pub(super) async fn hold_in_docker(self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<Left> {
+        let Some(run) = self.args.tied_as.clone() else {
+            return self.hold_somewhere(clock::run_id(), (engine, info), stop).await;
+        };
+        // Of all servers over one engine one begins; people may hold several game days beside each other.
+        let claimed = tokio::select! {
+            claimed = claim::claim(engine, &run) => claimed?,
+            () = stop.wanted() => return Err(exit::Early("it was this run's turn").into()),
+        };
+        if let Claimed::Theirs(other) = claimed {
+            let text = format!("error: run {other} goes on over the same engine, of another server\n");
+            return Err(BadInput { text }.into());
+        }
+        let left = self.hold_somewhere(run.clone(), (engine, info), stop).await;
+        claim::release(engine, &run).await?;
+        left
+    }
+
+    async fn hold_somewhere(
+        self,
+        run: String,
+        (engine, info): (&Engine, &EngineInfo),
+        stop: &mut Stop,
+    ) -> Result<Left> {
+        match self.args.region.clone() {
+            Some(name) => self.hold_in_region(&name, run, (engine, info), stop).await,
+            None => self.hold_on_engine(run, (engine, info), stop, None).await,
+        }
+    }
+
+    /// In a region of its own, or in one that stands.
+    pub(super) async fn hold_on_engine(
+        mut self,
+        run: String,
+        (engine, info): (&Engine, &EngineInfo),
+        stop: &mut Stop,
+        lent: Option<&Lent>,
+    ) -> Result<Left> {
         let clock = Arc::new(Clock::start());
-        let run = self.args.tied_as.clone().unwrap_or_else(clock::run_id);
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
         let mut journal = Journal::create(&self.args.out, &run, Arc::clone(&clock))?;
@@ -34,6 +74,14 @@ impl Day<'_> {
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let parts = self.parts(&run, seed, &clock, &terminal, (engine, info));
+        let parts = match lent {
+            Some(lent) => lent.parts(parts)?,
+            None => parts,
+        };
+        for (code, text) in lent.into_iter().flat_map(Lent::told) {
+            let detail = Detail::Caveat { code: code.to_owned(), text };
+            journal.write(clock.now(), By::Controller, Place::default(), detail, false)?;
+        }
         let mut world = DockerWorld::new(parts, sender);
         let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
         let course = Course {
@@ -53,7 +101,7 @@ impl Day<'_> {
             versions: BTreeMap::from(versions),
             rights: world.rights(),
             addresses: world.addresses(),
-            measured: BTreeMap::new(),
+            measured: lent.map(Lent::measured).unwrap_or_default(),
         };
         let record = self.record(&run, seed, &clock, facts, &journal);
         self.leave(record, &mut journal, &ending)
@@ -85,6 +133,7 @@ impl Day<'_> {
             gathered: self.loaded.scenario.gathered(),
             seed,
             clock: Arc::clone(clock),
+            stands: None,
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),
         }
     }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Folder of the image files, below the shared folder.
-const DISKS_DIR: &str = "disks";
+pub const DISKS_DIR: &str = "disks";
+/// How the names of links to devices end, beside the image files.
+pub const LINK: &str = ".device";
 
 /// Where one run's disks are.
 #[derive(Debug, Clone)]
@@ -50,6 +52,11 @@ impl Place {
 
     pub(super) fn image(&self, zone: &str) -> PathBuf {
         self.folder.join(format!("{zone}.img"))
+    }
+
+    /// What leads to a zone's device, whatever its number is.
+    pub(super) fn link(&self, zone: &str) -> PathBuf {
+        self.folder.join(format!("{zone}{LINK}"))
     }
 
     /// What a zone's loop device is called: found by it alone, whoever bound it.

@@ -1,7 +1,7 @@
 //! Owns the keys of a schedule file. Refuses to know what they mean together.
 
 use fixtures::decode::Located;
-use fixtures::unit::{Bytes, Span};
+use fixtures::unit::{Bytes, Percent, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,6 +15,8 @@ pub(super) struct Raw {
     pub(super) blocked_dates: Option<Vec<RawDates>>,
     /// What must be well before a run begins, and ends it when it turns bad.
     pub(super) conditions: Option<Vec<RawCondition>>,
+    /// Regions that stand between game days.
+    pub(super) regions: Option<Vec<RawRegion>>,
     /// What is run when.
     pub(super) schedules: Option<Vec<RawSchedule>>,
     /// What a run may take.
@@ -44,6 +46,8 @@ pub(super) struct RawSchedule {
     pub(super) scenarios: Option<Vec<Located<String>>>,
     /// Whether faults that name zones hit each zone in turn (they do, unless this is false).
     pub(super) every_zone: Option<Located<bool>>,
+    /// A region of this file that its game days are held in, one after the other; without it, each builds its own.
+    pub(super) region: Option<Located<String>>,
     /// Where it is run; without it, in real containers.
     pub(super) world: Option<Located<RawWorld>>,
     /// Only then, such as "Mon-Fri 09:00-17:00".
@@ -58,6 +62,26 @@ pub(super) struct RawSchedule {
     pub(super) missed_within: Option<Located<Span>>,
     /// Which conditions; without it, all.
     pub(super) conditions: Option<Vec<Located<String>>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RawRegion {
+    /// Its name: small letters, digits and hyphens.
+    pub(super) name: Option<Located<String>>,
+    /// The scenario whose topology, graph and customers it has: a file, or a built-in one.
+    pub(super) scenario: Option<Located<String>>,
+    /// Its topology: a file, or a built-in one.
+    pub(super) topology: Option<Located<String>>,
+    /// Its graph: a file, or a built-in one.
+    pub(super) graph: Option<Located<String>>,
+    /// A service is deployed anew, zone by zone, so often; without it, never.
+    pub(super) deploy_every: Option<Located<Span>>,
+    /// A game day in it is ended when customers of zones at which no fault is aimed get a smaller share than this of what they
+    /// ask for. Without it, "50%".
+    pub(super) bystanders_at_least: Option<Located<Percent>>,
+    /// Over so long. Without it, "10s".
+    pub(super) bystanders_over: Option<Located<Span>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]

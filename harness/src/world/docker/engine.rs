@@ -4,6 +4,8 @@
 //! version, which every engine from API 1.41 on answers with its own; the contract test in `tests/it/engine.rs` holds
 //! bollard to that on the real engine.
 
+pub mod survey;
+
 pub use super::found::Found;
 use super::names::LABEL_RUN;
 pub use super::names::ObjectKind;
@@ -20,7 +22,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, InspectContainerOptions,
-    KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
+    InspectNetworkOptions, KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
     LogsOptions, RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};

@@ -4,7 +4,8 @@
 
 use super::region::Layout;
 use super::trouble::trouble_probes;
-use super::{Built, Shared, at_once};
+use super::built::Built;
+use super::{Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};
 use crate::witness::protocol::Tell;

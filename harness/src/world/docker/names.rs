@@ -10,6 +10,10 @@ pub const LABEL_ZONE: &str = "blackstart.zone";
 pub const LABEL_HOST: &str = "blackstart.host";
 /// On the hand and the witness: which of them.
 pub const LABEL_ROLE: &str = "blackstart.role";
+/// On everything of a standing region: its name.
+pub const LABEL_REGION: &str = "blackstart.region";
+/// On the hand of a standing region while a game day is held in it: that run.
+pub const LABEL_DAY: &str = "blackstart.day";
 /// The hand's role: a run whose hand runs has a live lease.
 pub const ROLE_HAND: &str = "hand";
 /// How the name of a hand ends that holds a region for nobody but those who look around.
@@ -26,13 +30,21 @@ pub struct Names {
     pub short: String,
     /// Whether control groups are systemd slices.
     pub slices: bool,
+    /// The name of the standing region that the run is; nothing of a game day's own.
+    pub region: Option<String>,
 }
 
 impl Names {
     /// Names for a run whose id ends in `-` and its short id.
     pub fn new(run: &str, slices: bool) -> Self {
         let short = run.rsplit('-').next().unwrap_or(run).to_owned();
-        Self { run: run.to_owned(), short, slices }
+        Self { run: run.to_owned(), short, slices, region: None }
+    }
+
+    /// The same of a standing region.
+    #[must_use]
+    pub fn of_region(self, name: &str) -> Self {
+        Self { region: Some(name.to_owned()), ..self }
     }
 
     /// `blackstart.run=ID`.
@@ -43,7 +55,8 @@ impl Names {
     /// The labels of an object, with more of its own.
     pub fn labels(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
         let run = std::iter::once((LABEL_RUN, self.run.as_str()));
-        run.chain(more.iter().copied()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        let region = self.region.as_deref().map(|name| (LABEL_REGION, name));
+        run.chain(region).chain(more.iter().copied()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// The image.

@@ -9,8 +9,10 @@ use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::{Built, CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
+use super::built::Built;
+use super::{CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
 use crate::controller::Input;
+use crate::hand::disk::place::{DISKS_DIR, LINK};
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
@@ -77,9 +79,20 @@ async fn state_volumes(shared: &Shared, hand: &Hand, rights: &Rights) -> Result<
     for zone in &zones {
         let labels = shared.names.labels(&[(LABEL_ZONE, zone)]);
         let name = shared.names.object(&format!("state-{zone}"));
-        shared.engine.create_volume(&name, &labels, devices.get(zone).map(String::as_str)).await?;
+        let device = match devices.get(zone) {
+            // The device of a region that stands may have another number when the machine has been restarted.
+            Some(_) if shared.names.region.is_some() => Some(link_to_device(shared, zone).await?),
+            device => device.cloned(),
+        };
+        shared.engine.create_volume(&name, &labels, device.as_deref()).await?;
     }
     Ok(())
+}
+
+/// The link beside a disk's image that leads to its device, as the engine's machine has it.
+async fn link_to_device(shared: &Shared, zone: &str) -> Result<String> {
+    let folder = shared.engine.volume_path(&shared.names.object("shared")).await?;
+    Ok(format!("{folder}/{DISKS_DIR}/{zone}{LINK}"))
 }
 
 fn state_volume(shared: &Shared, zone: &str, target: &str) -> VolumeMount {
@@ -96,6 +109,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
         image: shared.image(),
         no_rights: shared.options.no_rights,
         lease: Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove },
+        day: None,
     };
     raise.raise(move || watcher.part_gone("the hand")).await
 }
@@ -152,7 +166,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
 }
 
 /// Links the bridges; returns how packets are shaped, or why they cannot be.
-async fn link(shared: &Shared, hand: &Hand, bridges: Vec<String>) -> Result<Result<String, String>> {
+pub(super) async fn link(shared: &Shared, hand: &Hand, bridges: Vec<String>) -> Result<Result<String, String>> {
     match hand.ask(Task::Links { bridges, seed: shared.seed }).await? {
         Answer::Linked { shapes, caveats } => {
             for text in caveats {
@@ -195,7 +209,7 @@ async fn release(shared: &Shared, subnets: usize) -> Result<()> {
     Ok(())
 }
 
-async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
+pub(super) async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     let spec = ContainerSpec {
         name: shared.names.object("witness"),
         hostname: "witness".to_owned(),
@@ -228,10 +242,15 @@ async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
 
 /// Passes on what the witness tells.
 async fn listen(shared: Arc<Shared>, built: Arc<Built>, mut seen: mpsc::Receiver<Seen>) {
-    let mut observer = crate::world::observe::Observer::default();
+    // What waited for a witness says how it was before this one came.
+    let taken = shared.standing().is_some().then(|| shared.clock.to_mono(shared.clock.now()));
+    let mut observer = crate::world::observe::Observer::from_then_on(taken);
     while let Some(message) = seen.recv().await {
         built.note(&message);
         for input in observer.translate(&shared.clock, message) {
+            if shared.is_of_no_use(&input) {
+                continue;
+            }
             if shared.inputs.send(input).await.is_err() {
                 return;
             }
@@ -308,6 +327,12 @@ impl Shared {
             bail!("cancelled")
         }
         Ok(())
+    }
+
+    /// Instances of a standing region count what arrives whether a game day is judged by it or not.
+    fn is_of_no_use(&self, input: &Input) -> bool {
+        let counts = matches!(input, Input::Seen { detail: Detail::Arrived { .. }, .. });
+        counts && !self.gathered.counts_arrivals
     }
 
     /// Tells what a reader of the record must know.

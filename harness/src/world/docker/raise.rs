@@ -3,7 +3,7 @@
 
 use super::engine::{self, ContainerSpec, Engine, EngineInfo, ObjectKind, VolumeMount};
 use super::hand_link::{Hand, LEASE_MS};
-use super::names::{LABEL_ROLE, LABEL_RUN, Names, ROLE_HAND};
+use super::names::{LABEL_DAY, LABEL_ROLE, LABEL_RUN, Names, ROLE_HAND};
 use super::{image, sweep};
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Left, Rights, Standing, Task};
 use crate::hand::{MACHINE_ROOT, SHARED_DIR};
@@ -36,6 +36,8 @@ pub(super) struct Raise<'a> {
     /// Go without rights on the engine's machine, although they could be had.
     pub(super) no_rights: bool,
     pub(super) lease: Lease,
+    /// The game day that it serves, in a standing region.
+    pub(super) day: Option<&'a str>,
 }
 
 impl Raise<'_> {
@@ -69,7 +71,7 @@ impl Raise<'_> {
             hostname: "hand".to_owned(),
             image: self.image.clone(),
             command: vec![image::EXECUTABLE.to_owned(), "hand".to_owned(), serde_json::to_string(&standing)?],
-            labels: self.names.labels(&[(LABEL_ROLE, ROLE_HAND)]),
+            labels: self.names.labels(&[(LABEL_ROLE, ROLE_HAND), (LABEL_DAY, self.day.unwrap_or_default())]),
             user: "0:0".to_owned(),
             volumes: vec![VolumeMount { volume: shared, target: SHARED_DIR.to_owned(), read_only: false, copy: false }],
             privileged: rights,
@@ -139,7 +141,7 @@ pub async fn finish_dead_run(
     // Where it is gone the journal is gone with it, and so is everything that stood on it; making it twice is none.
     engine.create_volume(&names.object("shared"), &names.labels(&[]), None).await?;
     let lease = Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove };
-    let raise = Raise { engine, names: &names, image, no_rights, lease };
+    let raise = Raise { engine, names: &names, image, no_rights, lease, day: None };
     let (hand, _) = raise.raise(|| ()).await?;
     let mut left = match hand.ask(Task::Finish).await? {
         Answer::Left(Left { residue, .. }) => residue,

@@ -1,6 +1,7 @@
 //! Owns what a run's region looks like on an engine before anything is made: addresses, and each host's configuration.
 //! Refuses to make it.
 
+use super::standing::Standing;
 use super::subnet::Block;
 use crate::hand::boot::BOOT_DIR;
 use crate::hand::trouble::TROUBLE_DIR;
@@ -17,11 +18,17 @@ use fixtures::topology::Topology;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// Port of a host's first instance; the others follow.
 const FIRST_PORT: u16 = 8_000;
 /// Port of a zone's echo, on the host of its canary.
 const ECHO_PORT: u16 = 7_999;
+/// Between two writes to a zone by which a standing region ages, and after how many their keys come round. Stores append and do
+/// not compact: at this pace the disk of a zone takes two years of it.
+const AGES_EVERY: Duration = Duration::from_secs(120);
+const AGES_KEYS: u64 = 1_000;
+
 /// The region of one run with its addresses.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -142,6 +149,19 @@ impl Layout {
                 .collect(),
             triers: if self.gathered.tries_stores { draw::triers(&region) } else { Vec::new() },
             doubted: draw::doubted(&self.graph, &self.placement, self.gathered),
+            keys_begin: String::new(),
+            keys_come_round: 0,
         }
+    }
+
+    /// The same of a region that was taken over.
+    pub fn watch_of(&self, standing: &Standing) -> Watch {
+        let mut watch = Watch { keys_begin: standing.keys_begin.clone(), ..self.watch() };
+        if standing.only_ages {
+            watch.write_interval_ns = nanos(AGES_EVERY);
+            watch.keys_come_round = AGES_KEYS;
+            (watch.triers, watch.doubted) = (Vec::new(), Vec::new());
+        }
+        watch
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The range is 198.18.0.0/15, reserved for benchmarks of network devices (RFC 2544, RFC 6890).
 
+use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
 const RANGE: u32 = u32::from_be_bytes([198, 18, 0, 0]);
@@ -13,7 +14,7 @@ const RESERVED: u32 = 8;
 const FIRST_HOST: u32 = 4;
 
 /// Subnets of one run: the witness's first, then one for each zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     base: u32,
     /// Addresses of each subnet, as a power of two.

@@ -2,7 +2,7 @@
 //! any run whose lease is alive.
 
 use super::engine::{self, Engine, Found, ObjectKind};
-use super::names::{HOLDING, LABEL_HOST, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use super::names::{HOLDING, LABEL_DAY, LABEL_HOST, LABEL_REGION, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,10 @@ pub struct Remains {
     pub objects: BTreeMap<&'static str, Vec<String>>,
     /// Whether anybody looks after it.
     pub lease: LeaseState,
+    /// The name of the standing region that it is, where it is one.
+    pub region: Option<String>,
+    /// The game day that is held in that region now.
+    pub day: Option<String>,
 }
 
 /// Whether anybody looks after a run.
@@ -42,6 +46,8 @@ pub enum LeaseState {
     Dead,
     /// Its hand runs, and holds the region for nobody but those who look around.
     Holding,
+    /// It is a standing region, whether its hand runs or not, and no game day is held in it.
+    Standing,
     /// Its hand runs.
     Alive,
 }
@@ -56,11 +62,28 @@ pub async fn remains(engine: &Engine) -> Result<BTreeMap<String, Remains>> {
         for found in engine.find(kind, LABEL_RUN).await? {
             let Some(run) = found.labels.get(LABEL_RUN) else { continue };
             let remains = runs.entry(run.clone()).or_default();
+            if let Some(name) = found.labels.get(LABEL_REGION) {
+                remains.region = Some(name.clone());
+                remains.lease = remains.lease.max(LeaseState::Standing);
+            }
             if is_hand_that_runs(&found) {
-                let holding = found.name.ends_with(HOLDING);
-                remains.lease = remains.lease.max(if holding { LeaseState::Holding } else { LeaseState::Alive });
+                let day = found.labels.get(LABEL_DAY).filter(|day| !day.is_empty());
+                let is_region = found.labels.contains_key(LABEL_REGION);
+                let alive = match (is_region, found.name.ends_with(HOLDING)) {
+                    (true, _) => day.is_some(),
+                    (false, holding) => !holding,
+                };
+                remains.day = day.cloned();
+                remains.lease = remains.lease.max(if alive { LeaseState::Alive } else { LeaseState::Holding });
             }
             remains.objects.entry(kind.word()).or_default().push(found.name);
+        }
+    }
+    // A game day in a standing region has nothing of its own there but its claim.
+    let days: Vec<String> = runs.values().filter_map(|remains| remains.day.clone()).collect();
+    for day in days {
+        if let Some(remains) = runs.get_mut(&day) {
+            remains.lease = LeaseState::Alive;
         }
     }
     Ok(runs)
@@ -173,6 +196,17 @@ pub fn from_hand(run: &str, socket: &str) -> Result<()> {
             spare.extend(engine.find(kind, &label).await?.into_iter().map(|found| found.name));
         }
         all_gone(remove_run(engine, run, &spare).await?)
+    })
+}
+
+/// The hosts of a run that do not run.
+///
+/// # Errors
+/// Where the engine's socket cannot be reached from here.
+pub fn dark_from_hand(run: &str, socket: &str) -> Result<Vec<String>> {
+    by_hand(socket, async |engine| {
+        let all = engine.find(ObjectKind::Container, &format!("{LABEL_RUN}={run}")).await?;
+        Ok(all.into_iter().filter(|found| !found.running).filter_map(|found| found.labels.get(LABEL_HOST).cloned()).collect())
     })
 }
 

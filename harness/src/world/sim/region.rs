@@ -170,6 +170,8 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
             .collect(),
         triers: if parts.gathered.tries_stores { draw::triers(region) } else { Vec::new() },
         doubted: draw::doubted(parts.graph, parts.placement, parts.gathered),
+        keys_begin: String::new(),
+        keys_come_round: 0,
         probes,
     }
 }

@@ -1,0 +1,145 @@
+//! Owns the claims about a region that stands: it is built whole or not at all, holds game days one at a time and is given back,
+//! tells what is different, and comes back from the dark by itself when its engine is stopped and started. Refuses to look at
+//! verdicts of game days in it beyond that there is one.
+
+use crate::lab::{left_of, machine};
+use crate::own_engine::OwnEngine;
+use crate::server::{command, until};
+use harness::region::folder::Folder;
+use harness::region::ledger::{self, What};
+use harness::region::state::{Phase, State};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+
+const NAME: &str = "blue";
+
+/// Regions on an engine of the test's own, below a folder.
+struct Lab {
+    engine: OwnEngine,
+    folder: tempfile::TempDir,
+}
+
+impl Lab {
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = command(arguments);
+        command.env("DOCKER_HOST", self.engine.address()).arg("--root").arg(self.root().join("regions"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("it can be started")
+    }
+
+    fn region(&self) -> Folder {
+        Folder::of(&self.root().join("regions"), NAME)
+    }
+
+    fn state(&self) -> State {
+        State::read(&self.region()).expect("there is a region")
+    }
+
+    fn day(&self, more: &[&str]) -> Child {
+        let out = self.root().join("runs");
+        let mut command = self.command(&["run", "minimal", "--region", NAME, "--format", "json", "--assumptions-within", "0s"]);
+        command.arg("--out").arg(out).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("it can be started")
+    }
+
+    fn ledger(&self) -> Vec<What> {
+        ledger::read(&self.region()).into_iter().map(|entry| entry.what).collect()
+    }
+
+    fn host(&self, host: &str) -> String {
+        format!("blackstart-{}-host-{host}", self.state().run.rsplit('-').next().expect("an id"))
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // Removed already, mostly; a test that fails must not leave its keeper behind.
+        let _gone = self.output(&["region", "down", NAME]);
+    }
+}
+
+#[track_caller]
+fn said(output: &Output, status: i32) -> String {
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{said}");
+    said
+}
+
+/// One region through all of it: building one takes most of the time.
+#[test]
+fn a_region_stands_holds_game_days_one_at_a_time_and_comes_back_from_the_dark() {
+    let Some(_machine) = machine() else { return };
+    let mut lab = Lab { engine: OwnEngine::start(), folder: tempfile::tempdir().expect("a folder can be made") };
+    said(&lab.output(&["region", "up", NAME, "--scenario", "minimal"]), 0);
+    let run = lab.state().run;
+    assert_eq!((lab.state().phase, lab.state().active), (Phase::Well, 9));
+    let again = said(&lab.output(&["region", "up", NAME, "--scenario", "minimal"]), 64);
+    assert!(again.contains("is there already") && again.contains("region down blue"), "{again}");
+    let other = said(&lab.output(&["run", "az-power-loss", "--region", NAME]), 64);
+    assert!(other.contains("cannot be held in region `blue`") && other.contains("service"), "{other}");
+    let cleaned = command(&["clean"]).env("DOCKER_HOST", lab.engine.address()).output().expect("it can be started");
+    assert!(said(&cleaned, 0).contains("region `blue` stands; left alone"));
+
+    let first = lab.day(&[]);
+    until("a game day in the region", || (lab.state().phase == Phase::Lent).then_some(()));
+    let second = lab.day(&[]).wait_with_output().expect("it ends");
+    assert!(said(&second, 64).contains("is held in region `blue` now"));
+    let first = first.wait_with_output().expect("it ends");
+    let record = reports::record::from_json(&String::from_utf8_lossy(&first.stdout)).expect("a record");
+    assert_eq!(first.status.code(), Some(0), "{:?} {:?}", record.verdict, record.inconclusive);
+    assert!(record.residue.is_empty(), "{:?}", record.residue);
+    until("a region that was given back", || (lab.state().phase == Phase::Well).then_some(()));
+    let ledger = lab.ledger();
+    assert!(ledger.iter().any(|what| matches!(what, What::GivenBack { troubled, .. } if troubled.is_empty())), "{ledger:?}");
+
+    lab.engine.stop();
+    until("a region that is lost", || (lab.state().phase == Phase::Lost).then_some(()));
+    lab.engine.go_on();
+    until("a region that came back", || (lab.state().phase == Phase::Well && lab.state().black_starts == 1).then_some(()));
+    let start = lab.ledger().into_iter().find_map(|what| match what {
+        What::BlackStart { hosts, since_lost_ms, since_power_ms, .. } => Some((hosts, since_lost_ms, since_power_ms)),
+        _ => None,
+    });
+    let (hosts, since_lost_ms, since_power_ms) = start.expect("it is written down");
+    assert_eq!(hosts, 9, "all of them, together");
+    assert!(since_lost_ms >= since_power_ms && since_power_ms > 0, "{since_lost_ms} ms, {since_power_ms} ms");
+
+    lab.engine.docker(&["kill", &lab.host("az1-api-0")]).expect("there is such a host");
+    let refused = lab.day(&[]).wait_with_output().expect("it ends");
+    let refused = said(&refused, 64);
+    assert!(refused.contains("has no power") && refused.contains("--accept-drift"), "{refused}");
+    assert!(lab.ledger().iter().any(|what| matches!(what, What::Drift { accepted: Some(false), .. })));
+
+    said(&lab.output(&["region", "down", NAME]), 0);
+    assert!(!lab.region().path.exists());
+    assert_eq!(lab.engine.docker(&["ps", "-aq"]).as_deref(), Some(""));
+    assert_eq!(lab.engine.docker(&["volume", "ls", "-q"]).as_deref(), Some(""));
+    let left = left_of(&run);
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn a_region_that_is_interrupted_on_its_way_leaves_nothing() {
+    let Some(_machine) = machine() else { return };
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let root = folder.path().join("regions");
+    let mut up = command(&["region", "up", NAME, "--topology", "us-test-1", "--graph", "minimal", "--root"]);
+    let mut up = up.arg(&root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be started");
+    let region = Folder::of(&root, NAME);
+    let state = until("the beginning of a region", || State::read(&region));
+    let has_hand = || !left_of(&state.run).is_empty();
+    until("its first objects", || has_hand().then_some(()));
+    let sent = std::process::Command::new("kill").args(["-s", "INT", &up.id().to_string()]).status();
+    assert!(sent.expect("kill can be run").success());
+    assert_eq!(up.wait().expect("it ends").code(), Some(130));
+    until("nothing left", || left_of(&state.run).is_empty().then_some(()));
+    assert!(!region.path.exists(), "its folder too");
+}

@@ -3,7 +3,7 @@
 //!
 //! - [`engine`]: the engine's API, the only module that names bollard
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of; [`found`]: what is there of it
-//! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts
+//! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts; [`software`]: hosts of real software
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 pub mod engine;
@@ -18,6 +18,7 @@ mod power;
 mod provision;
 pub mod raise;
 pub mod region;
+pub mod software;
 pub mod spec;
 pub mod subnet;
 pub mod sweep;
@@ -31,7 +32,7 @@ use crate::hand::protocol::{Answer, Left, Rights, Target, Task, Wire};
 use crate::witness::protocol::{Seen, Tell};
 use agents::wire::Note;
 use anyhow::{Context, Result, bail};
-use engine::{Engine, EngineInfo};
+use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
 use fixtures::name::HostName;
 use fixtures::placement::{Host, Placement};
@@ -46,6 +47,7 @@ use raise::finish_dead_run;
 use region::Layout;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
+use software::Images;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +86,7 @@ pub struct Shared {
     topology: Topology,
     graph: Graph,
     placement: Placement,
+    images: Images,
     traffic: Traffic,
     gathered: Gathered,
     seed: u64,
@@ -140,6 +143,8 @@ pub struct Parts {
     pub graph: Graph,
     /// Instances.
     pub placement: Placement,
+    /// What the images of the graph say of themselves, by their references.
+    pub images: BTreeMap<String, ImageFacts>,
     /// Traffic.
     pub traffic: Traffic,
     /// What is gathered because it is judged.
@@ -157,7 +162,7 @@ impl DockerWorld {
     pub fn new(parts: Parts, inputs: mpsc::Sender<Input>) -> Self {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
-        let Parts { engine, info, options, topology, graph, placement, .. } = parts;
+        let Parts { engine, info, options, topology, graph, placement, images, .. } = parts;
         let Parts { traffic, gathered, seed, clock, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
@@ -168,6 +173,7 @@ impl DockerWorld {
             topology,
             graph,
             placement,
+            images,
             traffic,
             gathered,
             seed,

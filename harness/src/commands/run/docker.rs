@@ -6,12 +6,13 @@ use crate::clock::{self, Clock};
 use crate::controller::Controller;
 use crate::journal::Journal;
 use crate::live::tui::Signals;
-use crate::load::Loaded;
+use crate::load::{BadInput, Loaded};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
-use crate::world::docker::engine::{Engine, EngineInfo};
-use crate::world::docker::{DockerWorld, Options, Parts};
+use crate::world::docker::engine::{Engine, EngineInfo, ImageFacts};
+use crate::world::docker::{DockerWorld, Options, Parts, software};
 use anyhow::Result;
+use fixtures::graph::Graph;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -19,8 +20,42 @@ use tokio::sync::mpsc;
 /// Observations that may wait for the controller; the world waits when there are more.
 const INPUTS_MAX: usize = 4096;
 
+/// What the images of a graph say of themselves; every one that cannot be used is told at once.
+async fn known_images(engine: &Engine, graph: &Graph) -> Result<BTreeMap<String, ImageFacts>> {
+    let (mut known, mut problems) = (BTreeMap::new(), String::new());
+    for service in &graph.services {
+        let Some(image) = &service.image else { continue };
+        match engine.image_facts(&image.reference).await? {
+            None => {
+                problems += &format!(
+                    "error: service `{}`: the engine has no image `{}`, and none is pulled\nhelp: build it, or `docker load` or \
+                     `docker pull` it; `--mock` plays the service as mock software\n",
+                    service.name, image.reference
+                );
+            }
+            Some(facts) => {
+                let empty = facts.entrypoint.is_empty() && facts.command.is_empty();
+                let says_nothing = image.entrypoint.is_none() && image.command.is_none();
+                if empty && says_nothing {
+                    let (name, reference) = (&service.name, &image.reference);
+                    problems += &format!(
+                        "error: service `{name}`: image `{reference}` has neither entrypoint nor command\nhelp: give one of \
+                         them in `[services.image]`\n"
+                    );
+                }
+                if let Some(clash) = software::clash(image, &facts) {
+                    problems += &format!("error: service `{}`: {clash}\n", service.name);
+                }
+                known.insert(image.reference.clone(), facts);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(known) } else { Err(BadInput { text: problems }.into()) }
+}
+
 impl Day<'_> {
     pub(super) async fn hold_in_docker(mut self, engine: &Engine, info: &EngineInfo, stop: &mut Stop) -> Result<Left> {
+        let images = known_images(engine, &self.loaded.graph).await?;
         let clock = Arc::new(Clock::start());
         let run = self.args.tied_as.clone().unwrap_or_else(clock::run_id);
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
@@ -33,7 +68,7 @@ impl Day<'_> {
         let about = self.about(&run, "docker", seed);
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
-        let parts = self.parts(&run, seed, &clock, &terminal, (engine, info));
+        let parts = Parts { images, ..self.parts(&run, seed, &clock, &terminal, (engine, info)) };
         let mut world = DockerWorld::new(parts, sender);
         let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
         let course = Course {
@@ -81,6 +116,7 @@ impl Day<'_> {
             topology: self.loaded.topology.clone(),
             graph: self.loaded.graph.clone(),
             placement: self.loaded.placement.clone(),
+            images: BTreeMap::new(),
             traffic: self.loaded.scenario.traffic.clone(),
             gathered: self.loaded.scenario.gathered(),
             seed,

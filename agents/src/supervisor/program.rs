@@ -1,0 +1,94 @@
+//! Owns the life of real software on a host, as an engine with its owner's restart policy sees to it. Refuses to know
+//! what it does.
+//!
+//! A container ends with its first process, and everything in it dies then; here the host goes on, so whatever the
+//! software leaves behind is ended with it. Pauses between restarts are those of Docker: 100 ms, doubled each time up to a
+//! minute, and afresh after 10 s of quiet.
+
+use super::Children;
+use crate::config::ProgramConfig;
+use crate::config::nanos;
+use crate::runtime::clock::mono_ns;
+use crate::runtime::reporter::Reporter;
+use crate::wire::Note;
+use fixtures::graph::image::RestartPolicy;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_MOST: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(10);
+/// Variable of its environment: its place in the host's configuration, by which the hand knows it.
+pub const PLACE_VARIABLE: &str = "BLACKSTART_PROCESS";
+
+/// Runs it for as long as its owner's policy says; returns when nothing will start it again.
+pub(super) fn supervise(config: &ProgramConfig, index: usize, children: &Children, reporter: &Reporter) {
+    let began_before = Path::new(&config.marker).exists();
+    if began_before && config.restart == RestartPolicy::No {
+        let status = "not started: its restart policy is `no`, and nobody else starts it".to_owned();
+        return reporter.note(Note::ServiceExited { process: config.name.to_string(), status });
+    }
+    // A file that cannot be made makes the next power-on a first one, which only the policy `no` sees.
+    let _made = File::create(&config.marker);
+    let mut pause = PAUSE_FIRST;
+    loop {
+        reporter.note(Note::ServiceStarted { process: config.name.to_string() });
+        let began = mono_ns();
+        let ended = run(config, index, children);
+        sweep(children);
+        let failed = !matches!(&ended, Ok(status) if status.success());
+        let status = ended.map_or_else(|error| format!("not started: {error}"), super::describe);
+        reporter.note(Note::ServiceExited { process: config.name.to_string(), status });
+        match config.restart {
+            RestartPolicy::No => return,
+            RestartPolicy::OnFailure if !failed => return,
+            RestartPolicy::OnFailure | RestartPolicy::Always | RestartPolicy::UnlessStopped => {}
+        }
+        if mono_ns() - began > nanos(CALM) {
+            pause = PAUSE_FIRST;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MOST);
+    }
+}
+
+fn run(config: &ProgramConfig, index: usize, children: &Children) -> std::io::Result<ExitStatus> {
+    let (program, arguments) = config.run.split_first().ok_or_else(|| std::io::Error::other("nothing is to be run"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).envs(config.environment.iter().cloned()).env(PLACE_VARIABLE, index.to_string());
+    command.current_dir(&config.working_dir).stdin(std::process::Stdio::null());
+    children.wait(&mut command)
+}
+
+/// Ends what has lost its parent, until there is nothing more: each that ends may leave others.
+fn sweep(children: &Children) {
+    loop {
+        let orphans = orphans(children);
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            // One that is gone already is what is wanted; one that may not be ended goes with the host.
+            if kill_process(orphan, Signal::KILL).is_err() || waitpid(Some(orphan), WaitOptions::empty()).is_err() {
+                children.spare(orphan);
+            }
+        }
+    }
+}
+
+/// Children of the host's first process that it did not start itself.
+fn orphans(children: &Children) -> Vec<Pid> {
+    let own = std::process::id();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_ours = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, in parentheses, may have spaces.
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+        parent == Some(own)
+    };
+    pids.filter(is_ours).filter_map(Pid::from_raw).filter(|pid| !children.knows(*pid)).collect()
+}

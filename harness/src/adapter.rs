@@ -11,6 +11,8 @@ mod etcd;
 mod http;
 mod postgres;
 mod redis;
+#[cfg(test)]
+mod tests;
 
 use agents::config::{AdapterConfig, HostConfig};
 use agents::machine::Nanos;

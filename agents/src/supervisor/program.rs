@@ -63,8 +63,12 @@ fn run(config: &ProgramConfig, index: usize, children: &Children) -> std::io::Re
     children.wait(&mut command)
 }
 
-/// Ends what has lost its parent, until there is nothing more: each that ends may leave others.
+/// Ends what has lost its parent, until there is nothing more: each that ends may leave others. It comes to a container's
+/// first process, and to no other.
 fn sweep(children: &Children) {
+    if std::process::id() != 1 {
+        return;
+    }
     loop {
         let orphans = orphans(children);
         if orphans.is_empty() {
@@ -91,4 +95,54 @@ fn orphans(children: &Children) -> Vec<Pid> {
         parent == Some(own)
     };
     pids.filter(is_ours).filter_map(Pid::from_raw).filter(|pid| !children.knows(*pid)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{From, Line};
+    use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    /// What a program's life looks like from outside: `start` and the words of each end, up to the last one.
+    fn life(run: &str, restart: RestartPolicy, marker: &Path, notes: usize) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let zone = ZoneName::new("az1").expect("a name");
+        let from = From { zone, host: HostName("h".to_owned()), service: None, instance: None };
+        let reporter = Reporter::start(listener.local_addr().expect("an address"), from).expect("it starts");
+        let config = ProgramConfig {
+            name: InstanceName("a".to_owned()),
+            service: ServiceName::new("a").expect("a name"),
+            run: ["/bin/sh", "-c", run].map(str::to_owned).into(),
+            environment: vec![("STATUS".to_owned(), "3".to_owned())],
+            working_dir: "/".to_owned(),
+            restart,
+            marker: marker.display().to_string(),
+        };
+        std::thread::spawn(move || supervise(&config, 0, &Children::default(), &reporter));
+        let (stream, _) = listener.accept().expect("it connects");
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let told = lines.map(|line| match serde_json::from_str::<Line>(&line).expect("a line").note {
+            Note::ServiceStarted { .. } => "start".to_owned(),
+            Note::ServiceExited { status, .. } => status,
+            other => panic!("{other:?}"),
+        });
+        told.take(notes).collect()
+    }
+
+    #[test]
+    fn an_owners_policy_decides_who_is_started_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let marker = |name: &str| folder.path().join(name);
+        let failing = ["start", "exit status 3", "start", "exit status 3"];
+        for (number, policy) in [RestartPolicy::OnFailure, RestartPolicy::Always].into_iter().enumerate() {
+            assert_eq!(life("exit $STATUS", policy, &marker(&number.to_string()), 4), failing);
+        }
+        assert_eq!(life("exit 0", RestartPolicy::Always, &marker("again"), 3), ["start", "exit status 0", "start"]);
+        assert_eq!(life("exit 1", RestartPolicy::No, &marker("once"), 2), ["start", "exit status 1"]);
+        // The host has power again: nobody starts it.
+        let told = life("exit 1", RestartPolicy::No, &marker("once"), 1);
+        assert!(told[0].starts_with("not started"), "{told:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //! addresses come from: the world that makes the region gives one per instance.
 
 mod customer;
+mod image;
 mod store;
 
 use crate::commons::{Callee, Commons, Keys};
@@ -17,6 +18,7 @@ use fixtures::graph::{
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
+pub use image::{AdapterConfig, ProgramConfig};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -57,6 +59,10 @@ pub enum Process {
     Instance(InstanceConfig),
     /// A customer.
     Canary(CanaryConfig),
+    /// Real software, run by the supervisor itself.
+    Program(ProgramConfig),
+    /// What speaks for it.
+    Adapter(Box<AdapterConfig>),
 }
 
 /// One instance of a mock service.

@@ -6,6 +6,7 @@
 //! - [`server`]: reads requests, writes answers, `/metrics`
 //! - [`dns`]: the bytes of lookups; [`resolve`] asks, [`name_server`] answers
 //! - [`tls`]: keys, certificates and handshakes
+//! - [`front`]: the listening side of what speaks for real software
 //! - [`handshake`]: what a handshake costs, measured for the simulator
 //! - [`trouble`]: what the hand says is the matter on this host
 //! - `trim`: memory that is not used any more
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod disk;
 mod dns;
 pub mod drive;
+pub mod front;
 pub mod handshake;
 mod name_server;
 pub mod probe;

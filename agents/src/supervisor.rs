@@ -5,14 +5,19 @@
 //! it to give power. A blocked `flock` costs nothing and is released for all hosts within a few milliseconds, whatever
 //! the engine's own start rate is. A second lock, behind it, is held by faults that keep hosts from booting.
 
+pub mod program;
+
 use crate::config::{HostConfig, Process, nanos};
 use crate::runtime::clock::mono_ns;
 use crate::runtime::reporter::Reporter;
 use crate::wire::{From, Note};
+use rustix::process::Pid;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// First pause before a restart; doubles up to [`RESTART_PAUSES`] times this. An init's common default (100 ms) with a cap that
@@ -47,13 +52,17 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
     reporter.note(Note::Powered);
     await_boot(Path::new(&config.boot_gate))?;
     std::thread::sleep(config.boot);
+    let children = Children::default();
     std::thread::scope(|scope| {
         for (index, process) in config.processes.iter().enumerate() {
-            let (reporter, name) = (reporter.clone(), name(process));
-            scope.spawn(move || supervise(executable, path, index, &name, &reporter));
+            let (reporter, name, children) = (reporter.clone(), name(process), &children);
+            scope.spawn(move || match process {
+                Process::Program(program) => program::supervise(program, index, children, &reporter),
+                _ => supervise((executable, path, index), &name, children, &reporter),
+            });
         }
     });
-    // Only a host without processes comes here: it is a host all the same, and stays up.
+    // A host without processes comes here, or one whose owner starts nothing again: it is a host all the same, and stays up.
     loop {
         std::thread::park();
     }
@@ -73,15 +82,47 @@ fn name(process: &Process) -> String {
     match process {
         Process::Instance(config) => config.name.to_string(),
         Process::Canary(config) => format!("canary-{}", config.zone),
+        Process::Program(config) => config.name.to_string(),
+        Process::Adapter(config) => format!("adapter-{}", config.name),
     }
 }
 
-fn supervise(executable: &Path, config: &Path, index: usize, name: &str, reporter: &Reporter) {
+/// Processes that this one has started itself.
+#[derive(Debug, Default)]
+struct Children(Mutex<BTreeSet<i32>>);
+
+impl Children {
+    /// Starts a process and waits for its end; it is known from before its start until after that.
+    fn wait(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
+        let mut child = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let child = command.spawn()?;
+            known.insert(i32::try_from(child.id()).unwrap_or_default());
+            child
+        };
+        let ended = child.wait();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&i32::try_from(child.id()).unwrap_or_default());
+        ended
+    }
+
+    fn knows(&self, pid: Pid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&pid.as_raw_nonzero().get())
+    }
+
+    /// Leaves a process alone from now on.
+    fn spare(&self, pid: Pid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pid.as_raw_nonzero().get());
+    }
+}
+
+/// `what`: this program, the host's configuration, and the place of the process in it.
+fn supervise(what: (&Path, &Path, usize), name: &str, children: &Children, reporter: &Reporter) {
+    let (executable, config, index) = what;
     let mut pause = RESTART_PAUSE;
     loop {
         reporter.note(Note::ServiceStarted { process: name.to_owned() });
         let began = mono_ns();
-        let status = Command::new(executable).arg("agent").arg(config).arg(index.to_string()).status();
+        let status = children.wait(Command::new(executable).arg("agent").arg(config).arg(index.to_string()));
         let status = status.map_or_else(|error| format!("not started: {error}"), describe);
         reporter.note(Note::ServiceExited { process: name.to_owned(), status });
         if mono_ns() - began > nanos(RESTART_CALM) {

@@ -154,6 +154,7 @@ async fn region() -> Result<()> {
         topology: loaded.topology,
         graph: loaded.graph,
         placement: loaded.placement.clone(),
+        images: BTreeMap::new(),
         gathered: loaded.scenario.gathered(),
         traffic: loaded.scenario.traffic,
         seed: 1,

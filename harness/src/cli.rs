@@ -348,6 +348,9 @@ pub struct RunArgs {
     /// tell which of them would flip the verdict; `0s` not at all.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub assumptions_within: std::time::Duration,
+    /// Play each service that is a real image as a mock service of the same shape: for a graph whose images are not at hand.
+    #[arg(long)]
+    pub mock: bool,
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,

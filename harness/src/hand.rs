@@ -58,6 +58,8 @@ pub const SHARED_DIR: &str = "/run/blackstart";
 pub const STATE_DIR: &str = "/state";
 /// Where the hand sees the root folder of the engine's machine.
 pub const MACHINE_ROOT: &str = "/machine";
+/// Where this executable is for hosts of real software, below [`SHARED_DIR`].
+pub const EXECUTABLE: &str = "software/blackstart";
 /// Folder of the gates, below [`SHARED_DIR`].
 pub const GATES_DIR: &str = "gates";
 /// The user that hosts run as: nobody has an account with this number.
@@ -193,7 +195,8 @@ impl Hand {
             Task::Hello => self.greeted(),
             Task::Beat => Ok(Answer::Done),
             Task::Prepare { files, gates } => self.prepare(&files, &gates),
-            Task::Disks { zones } => self.make_disks(zones),
+            Task::Software => place_executable(),
+            Task::Disks { zones, large } => self.make_disks(zones, large),
             Task::Links { bridges, seed } => {
                 self.journal.write(&Entry::Links { bridges: bridges.clone(), seed })?;
                 self.link(&bridges, seed)
@@ -260,10 +263,10 @@ impl Hand {
         Place::in_hand(&self.standing.short)
     }
 
-    fn make_disks(&mut self, zones: Vec<String>) -> Result<Answer, String> {
+    fn make_disks(&mut self, zones: Vec<String>, large: bool) -> Result<Answer, String> {
         self.journal.write(&Entry::Disks(zones.clone()))?;
         let place = self.place();
-        self.disks.get_or_insert_with(|| Disks::new(place)).make(&zones).map(Answer::Disks)
+        self.disks.get_or_insert_with(|| Disks::new(place)).make(&zones, large).map(Answer::Disks)
     }
 
     fn power_off(&mut self, whole: &[String], hosts: &[Target], disks: &[DiskCut]) -> Result<Answer, String> {
@@ -474,6 +477,14 @@ impl Hand {
             eprintln!("what the hand stands on is left to `blackstart clean`: {error}");
         }
     }
+}
+
+/// Real software is beside this executable in one container, and has a root folder of its own.
+fn place_executable() -> Result<Answer, String> {
+    let path = Path::new(SHARED_DIR).join(EXECUTABLE);
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(told)?;
+    std::fs::copy("/proc/self/exe", &path).map(|_| Answer::Done).map_err(told)
 }
 
 fn rights(place: &Place) -> Rights {

@@ -7,6 +7,7 @@
 //! - [`matrix`]: every invariant with a defect and its twin
 //! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
+//! - `adapter`: what speaks for real software on its host
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
 //! - [`schedule`]: what is run unattended, when, and when not
 //! - [`region`]: regions that stand between game days
@@ -17,6 +18,7 @@
 //! - [`notify`], [`traces`]: what is sent to others at the end of a run; [`courier`]: how it gets there
 //! - [`commands`]: what the command line ([`cli`]) does; [`exit`]: its statuses; [`load`]: the only reader of files
 
+mod adapter;
 pub mod assumptions;
 pub mod cli;
 pub mod clock;

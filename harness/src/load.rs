@@ -1,6 +1,7 @@
 //! Owns the reading of topologies, graphs and scenarios from files, and of the built-in ones. The only module that
 //! opens input files. Refuses to know what is done with them.
 
+pub mod images;
 mod region;
 
 pub use region::{region_of, region_texts, traffic_of};
@@ -62,6 +63,15 @@ pub struct Sources {
 }
 
 impl Loaded {
+    /// The same game day with mock software in the place of each image.
+    #[must_use]
+    pub fn mocked(self) -> Self {
+        let graph = self.graph.without_images();
+        let placement = Placement::new(&self.topology, &graph);
+        let plan = scenarios::plan::plan(&self.scenario, &placement, 0);
+        Self { graph, placement, plan, ..self }
+    }
+
     /// What no text says, so that a default stands for it; nothing where there is no text.
     pub fn assumed(&self) -> Vec<Assumed> {
         let Some(sources) = &self.sources else { return Vec::new() };
@@ -191,6 +201,15 @@ pub fn scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
     }
 }
 
+/// As [`scenario`], of one that is played in virtual time.
+///
+/// # Errors
+/// As there; where a service is a real image.
+pub fn virtual_scenario(argument: &str, color: bool) -> Result<Loaded, BadInput> {
+    let loaded = scenario(argument, color)?;
+    images::in_virtual_time(&loaded.graph).map(|()| loaded)
+}
+
 /// Reads everything that a scenario is made of; `None` where a problem says why it cannot be used.
 fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, BadInput> {
     let source = find(Kind::Scenario, argument, None)?;
@@ -207,6 +226,10 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     let graph = problems.found(find(Kind::Graph, &graph, beside.as_deref()));
     let topology = topology.and_then(|source| Some((problems.take(&source, load_topology(&source))?, source)));
     let graph = graph.and_then(|source| Some((problems.take(&source, load_graph_placed(&source))?, source)));
+    let graph = graph.map(|((mut graph, places), source)| {
+        problems.unread += &images::fill(&mut graph, &source);
+        ((graph, places), source)
+    });
     if let Some(((graph, places), _)) = &graph {
         let setting = setting(graph, scenario.as_ref(), topology.as_ref().map(|(topology, _)| topology));
         problems.look_at(graph, places, &setting);
@@ -220,7 +243,7 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     };
     problems.diagnostics.extend(scenarios::bind::bind(&scenario, &source, &topology, &graph));
     let placement = Placement::new(&topology, &graph);
-    if problems.fatal() {
+    if problems.fatal() || !problems.unread.is_empty() {
         return Ok(None);
     }
     let clashes = placement.problems();
@@ -324,9 +347,10 @@ fn judge(argument: &str, problems: &mut Problems) -> Result<bool, BadInput> {
     Ok(match kind {
         Kind::Topology => problems.take(&source, load_topology(&source)).is_some(),
         _ => match problems.take(&source, load_graph_placed(&source)) {
-            Some((graph, places)) => {
+            Some((mut graph, places)) => {
+                problems.unread += &images::fill(&mut graph, &source);
                 problems.look_at(&graph, &places, &Setting::of(&graph));
-                true
+                problems.unread.is_empty()
             }
             None => false,
         },

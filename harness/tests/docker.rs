@@ -14,6 +14,8 @@ mod game_days;
 mod host_faults;
 #[path = "docker/house.rs"]
 mod house;
+#[path = "docker/images.rs"]
+mod images;
 #[path = "docker/killed.rs"]
 mod killed;
 #[path = "docker/lab.rs"]

@@ -183,8 +183,25 @@ impl<A: Actor + 'static> Driver<A> {
         }
     }
 
+    async fn wake(self: Rc<Self>) {
+        loop {
+            let next = self.actor.borrow().next_wake();
+            let now = mono_ns();
+            match next {
+                Some(at) if at <= now => self.feed(Input::Wake),
+                Some(at) => {
+                    let sleep = tokio::time::sleep(Duration::from_nanos(at - now));
+                    tokio::select! { () = sleep => {} () = self.rearm.notified() => {} }
+                }
+                None => self.rearm.notified().await,
+            }
+        }
+    }
+}
+
+impl<A: Actor + 'static> server::Serves for Driver<A> {
     /// Puts a request to the actor and waits for its answer.
-    pub(super) async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Reply {
+    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply> {
         let id = RequestId(self.next_request.get());
         self.next_request.set(id.0 + 1);
         let (sender, receiver) = oneshot::channel();
@@ -194,11 +211,11 @@ impl<A: Actor + 'static> Driver<A> {
         let reply = receiver.await;
         // It holds a reference and a number: forgetting it leaks nothing, and keeps it from telling.
         std::mem::forget(gone);
-        reply.unwrap_or_else(|_| Reply { error: Some(Failure::Deadline), ..Reply::default() })
+        Some(reply.unwrap_or_else(|_| Reply { error: Some(Failure::Deadline), ..Reply::default() }))
     }
 
     /// Takes connections over TLS, where it is asked so; an authority sees to its own certificate first.
-    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
+    fn acceptor(&self) -> Option<TlsAcceptor> {
         let (tls, commons) = (self.tls.as_ref()?, &self.around.commons);
         let now = mono_ns();
         if let (true, Some(keys)) = (commons.is_authority && now >= self.around.signed_until.get(), &commons.keys)
@@ -214,7 +231,7 @@ impl<A: Actor + 'static> Driver<A> {
     }
 
     /// What was granted, with the certificate where it is one and somebody's key came with the question.
-    pub(super) fn signed(&self, mut reply: Reply, key: &[u8], names: &[String]) -> Reply {
+    fn signed(&self, mut reply: Reply, key: &[u8], names: &[String]) -> Reply {
         if let (Some(grant), Some(keys)) = (reply.grant.as_deref().copied(), &self.around.commons.keys) {
             match tls::sign(keys, key, names, grant) {
                 Ok(pem) => reply.certificate = Some(pem.into()),
@@ -224,23 +241,8 @@ impl<A: Actor + 'static> Driver<A> {
         reply
     }
 
-    pub(super) fn counters(&self) -> Counters {
+    fn counters(&self) -> Counters {
         self.actor.borrow().counters()
-    }
-
-    async fn wake(self: Rc<Self>) {
-        loop {
-            let next = self.actor.borrow().next_wake();
-            let now = mono_ns();
-            match next {
-                Some(at) if at <= now => self.feed(Input::Wake),
-                Some(at) => {
-                    let sleep = tokio::time::sleep(Duration::from_nanos(at - now));
-                    tokio::select! { () = sleep => {} () = self.rearm.notified() => {} }
-                }
-                None => self.rearm.notified().await,
-            }
-        }
     }
 }
 
@@ -270,6 +272,8 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
             let reporter = Reporter::start(host.witness, config.from.clone())?;
             local.block_on(&runtime, instance(config, Some(reporter), Path::new(&host.state_dir), &host.trouble_dir))
         }
+        Process::Program(_) => Err(std::io::Error::other("real software is run by its host's supervisor itself")),
+        Process::Adapter(_) => Err(std::io::Error::other("what speaks for real software is no agent")),
         Process::Canary(config) => {
             let reporter = Reporter::start(host.witness, config.from.clone())?;
             let around = Around::new(&host.trouble_dir, None, &config.commons);

@@ -1,9 +1,8 @@
 //! Owns the listening side: reads requests into [`Ask`]s, writes [`Reply`]s, and shows `/metrics`. Refuses to decide
 //! any answer.
 
-use super::drive::Driver;
-use crate::machine::Actor;
 use crate::machine::duty::{STANDS_BY, TAKES};
+use crate::machine::{Counters, Nanos};
 use crate::wire::{
     Ask, HEADER_AGAIN, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
     HEADER_WRITE, LoadOf, Reply, Switch, Write,
@@ -16,13 +15,30 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use prometheus::{Encoder, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
-use std::convert::Infallible;
 use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// Whoever answers requests.
+pub(super) trait Serves: 'static {
+    /// Takes connections over TLS, where it is asked so.
+    fn acceptor(&self) -> Option<TlsAcceptor>;
+    /// Answers; with nothing the connection ends, as that of a process that is not there.
+    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply>;
+    /// What was granted, with the certificate where it is one and somebody's key came with the question.
+    fn signed(&self, reply: Reply, key: &[u8], names: &[String]) -> Reply;
+    /// Requests so far.
+    fn counters(&self) -> Counters;
+}
+
+/// Why a connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody is there to answer")]
+struct Nobody;
 
 /// Accepts for ever.
-pub(super) async fn accept<A: Actor + 'static>(listener: TcpListener, driver: Rc<Driver<A>>) {
+pub(super) async fn accept<V: Serves>(listener: TcpListener, driver: Rc<V>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -34,7 +50,7 @@ pub(super) async fn accept<A: Actor + 'static>(listener: TcpListener, driver: Rc
     }
 }
 
-async fn serve<A: Actor + 'static>(stream: TcpStream, driver: Rc<Driver<A>>) {
+async fn serve<V: Serves>(stream: TcpStream, driver: Rc<V>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -45,10 +61,10 @@ async fn serve<A: Actor + 'static>(stream: TcpStream, driver: Rc<Driver<A>>) {
     }
 }
 
-async fn speak<A: Actor + 'static>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: Rc<Driver<A>>) {
+async fn speak<V: Serves>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: Rc<V>) {
     let service = service_fn(move |request| {
         let driver = Rc::clone(&driver);
-        async move { Ok::<_, Infallible>(answer(request, driver).await) }
+        async move { answer(request, driver).await.ok_or(Nobody) }
     });
     // An error here is a caller who went away; the machine was told when its request was dropped.
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -57,21 +73,21 @@ async fn speak<A: Actor + 'static>(stream: impl AsyncRead + AsyncWrite + Unpin, 
     let _ended = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer<A: Actor + 'static>(request: Request<Incoming>, driver: Rc<Driver<A>>) -> Response<Full<Bytes>> {
+async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>) -> Option<Response<Full<Bytes>>> {
     if request.uri().path() == "/metrics" {
-        return respond(200, "text/plain; version=0.0.4", metrics(&driver));
+        return Some(respond(200, "text/plain; version=0.0.4", metrics(&*driver)));
     }
     let Some(ask) = ask_of(&request) else {
-        return respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec());
+        return Some(respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec()));
     };
     let remaining = header(&request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
     let wants_certificate = matches!(&ask, Ask::Need { kind, .. } if **kind == *CERTIFICATE);
-    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await;
+    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await?;
     if let (true, Some((key, names))) = (wants_certificate, identity_of(&request)) {
         reply = driver.signed(reply, &key, &names);
     }
     // A reply is a plain tree of strings: it always serialises.
-    respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default())
+    Some(respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default()))
 }
 
 fn header<'a>(request: &'a Request<Incoming>, name: &str) -> Option<&'a str> {
@@ -154,7 +170,7 @@ fn respond(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<F
 }
 
 /// The text of `/metrics`, made when it is asked for: an idle agent keeps no registry.
-fn metrics<A: Actor + 'static>(driver: &Driver<A>) -> Vec<u8> {
+fn metrics(driver: &impl Serves) -> Vec<u8> {
     let counters = driver.counters();
     let registry = Registry::new();
     let mut text = Vec::new();

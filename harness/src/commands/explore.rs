@@ -24,7 +24,7 @@ const COVERED_MAX: usize = 12;
 /// # Errors
 /// Bad input; a folder that cannot be written.
 pub fn run(args: &ExploreArgs, quiet: bool, color: bool) -> Result<u8> {
-    let base = load::scenario(&args.scenario, color)?;
+    let base = load::virtual_scenario(&args.scenario, color)?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let over = AtomicBool::new(false);
     let seeds = if args.minutes.is_some() && args.seeds.is_none() { u64::MAX } else { args.seeds.unwrap_or(2_000) };
@@ -43,7 +43,7 @@ pub fn run(args: &ExploreArgs, quiet: bool, color: bool) -> Result<u8> {
             bounds.over.store(true, Ordering::Relaxed);
         }
     };
-    let found = search(&bounds, || Ok(load::scenario(&args.scenario, color)?), on_seed)?;
+    let found = search(&bounds, || Ok(load::virtual_scenario(&args.scenario, color)?), on_seed)?;
     bar.finish_and_clear();
     print(&covered(&found, Duration::from_nanos(begun.now()), threads)?)?;
     let mut failures: Vec<(&Culprit, &Failure)> = found.failures.iter().collect();

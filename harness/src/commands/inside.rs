@@ -3,6 +3,7 @@
 
 use crate::hand::helper;
 use crate::world::docker::guard;
+use agents::config::Process;
 use std::path::{Path, PathBuf};
 
 /// Runs a hidden command, if the arguments are one; returns its exit status.
@@ -41,5 +42,8 @@ fn agent(config: &str, index: &str) -> std::io::Result<()> {
     let host = agents::supervisor::read(Path::new(config))?;
     let process = index.parse::<usize>().ok().and_then(|index| host.processes.get(index));
     let process = process.ok_or_else(|| std::io::Error::other("the host has no such process"))?;
-    agents::runtime::drive::run(&host, process)
+    match process {
+        Process::Adapter(config) => crate::adapter::run(&host, config),
+        _ => agents::runtime::drive::run(&host, process),
+    }
 }

@@ -23,6 +23,7 @@ const NAMED_MAX: usize = 8;
 /// Bad input.
 pub fn run(args: &MeasureArgs, color: bool) -> Result<u8> {
     let (graph, warnings) = load::graph(&args.graph, color)?;
+    load::images::in_virtual_time(&graph)?;
     super::write_err(&warnings);
     let (alone, orders) = (alone(&graph, args.seed)?, orders(&graph, args.orders, args.seed)?);
     let edges = edges(&graph, args.seed)?;

@@ -33,7 +33,7 @@ pub fn run(args: &ParityArgs, quiet: bool, color: bool) -> Result<u8> {
     let names = if args.scenarios.is_empty() { &builtin } else { &args.scenarios };
     let mut rows = Vec::new();
     for name in names {
-        let mut loaded = load::scenario(name, color)?;
+        let mut loaded = load::virtual_scenario(name, color)?;
         let simulated = twin::play(&mut loaded, args.seed)?.judgement;
         let recorded = match &args.recorded {
             Some(folder) => find(folder, &loaded.scenario.name)?,

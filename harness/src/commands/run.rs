@@ -48,6 +48,9 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     for argument in &arguments {
         match load::scenario(argument, color_err) {
             Ok(mut scenario) => {
+                if args.mock {
+                    scenario = scenario.mocked();
+                }
                 scenario.scenario = scenarios::turn::turned(&scenario.scenario, &scenario.topology, args.turn);
                 loaded.push((argument.as_str(), scenario));
             }
@@ -77,6 +80,9 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
             }
             Place::Sim => None,
         };
+        if let Place::Sim = place {
+            loaded.iter().try_for_each(|(_, loaded)| load::images::in_virtual_time(&loaded.graph))?;
+        }
         let several = loaded.len() > 1;
         let mut lefts: Vec<Left> = Vec::new();
         for (argument, loaded) in loaded {
@@ -196,7 +202,8 @@ impl Day<'_> {
     /// Whether the verdict hangs on what was assumed; only of a verdict that says something.
     fn try_assumptions(&self, record: &mut Record, ending: &Ending) -> Result<()> {
         let within = self.args.assumptions_within;
-        let decided = matches!(record.verdict, Verdict::Held | Verdict::Violated);
+        // Virtual time runs no real software.
+        let decided = matches!(record.verdict, Verdict::Held | Verdict::Violated) && !self.loaded.graph.has_images();
         if decided && matches!(ending, Ending::Completed) && !within.is_zero() {
             record.assumptions = Some(assumptions::tried(&self.loaded, record.seed, record.verdict, within)?);
         }

@@ -41,11 +41,16 @@ use std::time::Duration;
 
 /// Size of a disk. The image file is sparse: a disk takes the room of what was ever written to it.
 const DISK_BYTES: u64 = 64 << 20;
+/// Size of a disk that real software has room on: write-ahead logs are laid out beforehand, 64 MB of them by etcd.
+const LARGE_BYTES: u64 = 1 << 30;
 /// Below this are the superblock, all bitmaps and inodes, the journal and folders; above it the contents of files.
 const DATA_FROM_BYTES: u64 = 8193 << 10;
 /// Small blocks, because a full disk still takes what fits into a file's last block. Groups of 8 MB put into one flexible
 /// group: then the first holds all metadata, and ext4 puts folders into the first and files into the others.
 const FORMAT: [&str; 13] = ["-q", "-F", "-b", "1024", "-g", "8192", "-G", "16", "-m", "0", "-N", "4096", "-O"];
+/// A large disk is one flexible group as well, has room for the files of a database, and a journal as small as the other's.
+const FORMAT_LARGE: [&str; 15] =
+    ["-q", "-F", "-b", "1024", "-g", "8192", "-G", "128", "-m", "0", "-N", "16384", "-J", "size=4", "-O"];
 const FEATURES: &str = "has_journal,extent,flex_bg,^resize_inode";
 /// How long a filesystem that nobody has mounted any more may take to go.
 const GONE_WAIT: Duration = Duration::from_secs(10);
@@ -89,7 +94,7 @@ impl Disks {
     /// Why not: a program, a device or a right that is not there.
     pub fn probe(place: &Place) -> Result<(), String> {
         let mut disks = Self::new(place.clone());
-        let tried = disks.make(&[PROBED.to_owned()]).and_then(|_| {
+        let tried = disks.make(&[PROBED.to_owned()], false).and_then(|_| {
             let report = disks.cut(PROBED, None)?;
             let device = LoopDevice::find(place, PROBED).ok_or("a loop device is not found again by its name")?;
             device.set_limit(DATA_FROM_BYTES)?;
@@ -101,11 +106,11 @@ impl Disks {
         left.map_or(Ok(()), |(kind, name)| Err(format!("{kind} {name} could not be removed again")))
     }
 
-    /// Makes a disk for each zone that has none yet; returns the device of each, as the engine's machine names it.
+    /// Makes a disk for each zone that has none yet, `large` where real software is to have room on it; returns the device of each, as the engine's machine names it.
     ///
     /// # Errors
     /// Where one cannot be made; those that were made are there until [`Disks::remove`].
-    pub fn make(&mut self, zones: &[String]) -> Result<Vec<(String, String)>, String> {
+    pub fn make(&mut self, zones: &[String], large: bool) -> Result<Vec<(String, String)>, String> {
         let folder = self.place.folder();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -113,7 +118,7 @@ impl Disks {
         let mut devices = Vec::new();
         for zone in zones {
             if !self.held.contains_key(zone) {
-                let held = self.make_one(zone).map_err(|why| format!("the disk of zone {zone}: {why}"))?;
+                let held = self.make_one(zone, large).map_err(|why| format!("the disk of zone {zone}: {why}"))?;
                 self.point_at(zone, &held.device)?;
                 self.held.insert(zone.clone(), held);
             }
@@ -122,7 +127,7 @@ impl Disks {
         Ok(devices)
     }
 
-    fn make_one(&self, zone: &str) -> Result<Held, String> {
+    fn make_one(&self, zone: &str, large: bool) -> Result<Held, String> {
         if let Some(device) = LoopDevice::find(&self.place, zone) {
             // Of a hand before this one. One whose making was not completed is made again.
             match Mounted::new(&device) {
@@ -135,12 +140,13 @@ impl Disks {
         let told = |error: std::io::Error| format!("{}: {error}", path.display());
         let image = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path);
         let image = image.map_err(told)?;
-        image.set_len(DISK_BYTES).map_err(told)?;
+        image.set_len(if large { LARGE_BYTES } else { DISK_BYTES }).map_err(told)?;
         let device = LoopDevice::attach(&self.place, &image, zone)?;
         let owner = crate::hand::HOST_UID;
         let extended = format!("root_owner={owner}:{owner},packed_meta_blocks=1,lazy_itable_init=0,nodiscard");
         let name = device.name();
-        let arguments = FORMAT.iter().copied().chain([FEATURES, "-E", &extended, &name]).collect::<Vec<_>>();
+        let format = if large { FORMAT_LARGE.as_slice() } else { FORMAT.as_slice() };
+        let arguments = format.iter().copied().chain([FEATURES, "-E", &extended, &name]).collect::<Vec<_>>();
         self.place.run("mkfs.ext4", &arguments)?;
         let mounted = Mounted::new(&device)?;
         Ok(Held { mounted: Some(mounted), device })

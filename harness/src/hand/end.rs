@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::hierarchy::Hierarchies;
 use super::host_fault::{look, within};
 use super::protocol::{Look, Target};
+use agents::supervisor::program::PLACE_VARIABLE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -50,7 +51,8 @@ impl End {
     /// The service processes with this place in their host's configuration.
     fn services(&self, host: usize, index: usize) -> Vec<Service> {
         let group = self.hierarchies.group(&self.hosts[host].cgroup);
-        let found = group.processes().into_iter().filter(|&pid| service_index(&command_line(pid)) == Some(index));
+        let is_it = |pid: &i32| service_index(&command_line(*pid)).or_else(|| program_index(*pid)) == Some(index);
+        let found = group.processes().into_iter().filter(is_it);
         found.filter_map(|pid| Some(Service { pid, started: started(pid)? })).collect()
     }
 
@@ -139,6 +141,21 @@ fn service_index(words: &[String]) -> Option<usize> {
         [_, word, _, index] if word == "agent" => index.parse().ok(),
         _ => None,
     }
+}
+
+/// Of real software that a supervisor started itself, its index: its variables say it, and so do those of what it has
+/// started in turn, whose parent is not the supervisor.
+fn program_index(pid: i32) -> Option<usize> {
+    let variables = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let named = |variable: &[u8]| {
+        let text = std::str::from_utf8(variable).ok()?;
+        text.strip_prefix(PLACE_VARIABLE)?.strip_prefix('=')?.parse::<usize>().ok()
+    };
+    let index = variables.split(|&byte| byte == 0).find_map(named)?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let parent: i32 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let is_supervisor = matches!(command_line(parent).as_slice(), [_, word, _] if word == "host");
+    is_supervisor.then_some(index)
 }
 
 /// When a process started, in ticks since the machine did.

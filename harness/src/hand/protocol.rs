@@ -69,10 +69,15 @@ pub enum Task {
         /// Hosts.
         gates: Vec<String>,
     },
+    /// Put this executable where hosts of real software find it.
+    Software,
     /// Give each of these zones a disk of its own.
     Disks {
         /// Zones.
         zones: Vec<String>,
+        /// Whether real software is to have room on them.
+        #[serde(default)]
+        large: bool,
     },
     /// Allow forwarding between these bridges and nothing else out of them.
     Links {

@@ -14,6 +14,7 @@ use crate::schedule::moment::Moment;
 use crate::world::World;
 use crate::world::docker::engine::Engine;
 use crate::world::docker::names::Names;
+use crate::world::docker::software::{Images, known_images};
 use crate::world::docker::standing::{Standing, Stands};
 use crate::world::docker::survey::Survey;
 use crate::world::docker::{DockerWorld, Options, Parts};
@@ -88,7 +89,13 @@ struct Starting {
 }
 
 /// Holds the region until somebody wants it, ends the keeper, or it is lost. Everything that works on it ends with this.
-pub fn hold(folder: &Folder, declared: &Declared, region: &Region, before: Before, leave: &watch::Receiver<bool>) -> End {
+pub fn hold(
+    folder: &Folder,
+    declared: &Declared,
+    region: &Region,
+    before: Before,
+    leave: &watch::Receiver<bool>,
+) -> End {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return End::Lost(error.to_string()),
@@ -121,7 +128,10 @@ impl<'k> Tenure<'k> {
             only_ages: true,
         };
         let names = Names::new(&declared.run, info.systemd_cgroups);
-        let world = DockerWorld::new(parts(declared, region, (engine.clone(), info), Stands::TakenOver(Box::new(standing))), sender);
+        let images = known_images(&engine, &region.graph).await?;
+        let stands = Stands::TakenOver(Box::new(standing));
+        let parts = parts(declared, region, (engine.clone(), info), stands, images);
+        let world = DockerWorld::new(parts, sender);
         let entries = ledger::read(folder);
         let (count, last) = ledger::black_starts(&entries);
         let last = last.and_then(|entry| match entry.what {
@@ -188,8 +198,7 @@ impl<'k> Tenure<'k> {
         let Some(built) = &self.declared.built else { return Ok(()) };
         let zones: Vec<ZoneName> = self.region.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
         let ought = super::drift::Ought { made: &built.made, image: &built.image, zones: &zones, known };
-        let found: Vec<String> =
-            super::drift::found(ought, survey).into_iter().map(|drift| drift.text).collect();
+        let found: Vec<String> = super::drift::found(ought, survey).into_iter().map(|drift| drift.text).collect();
         if !found.is_empty() {
             self.write(What::Drift { run: None, found: found.clone(), accepted: None })?;
         }
@@ -340,23 +349,31 @@ impl<'k> Tenure<'k> {
 
     fn say(&self, why: &str) -> Result<()> {
         let now = self.clock.now().wall;
-        self.folder.write("state.json", &State {
-            name: self.declared.name.clone(),
-            run: self.declared.run.clone(),
-            phase: self.phase,
-            since: self.since,
-            at: now,
-            built: self.declared.built.as_ref().map(|built| built.at),
-            why: why.to_owned(),
-            day: None,
-            hosts: self.region.placement.hosts.len(),
-            instances: self.region.placement.instances.len(),
-            active: self.active.len(),
-            zones: zones(&self.availability, now),
-            black_starts: self.black_starts.0,
-            last_black_start_ms: self.black_starts.1,
-            drift: self.drift.iter().cloned().chain(self.dead.iter().map(|host| format!("host {host} died"))).collect(),
-        })
+        self.folder.write(
+            "state.json",
+            &State {
+                name: self.declared.name.clone(),
+                run: self.declared.run.clone(),
+                phase: self.phase,
+                since: self.since,
+                at: now,
+                built: self.declared.built.as_ref().map(|built| built.at),
+                why: why.to_owned(),
+                day: None,
+                hosts: self.region.placement.hosts.len(),
+                instances: self.region.placement.instances.len(),
+                active: self.active.len(),
+                zones: zones(&self.availability, now),
+                black_starts: self.black_starts.0,
+                last_black_start_ms: self.black_starts.1,
+                drift: self
+                    .drift
+                    .iter()
+                    .cloned()
+                    .chain(self.dead.iter().map(|host| format!("host {host} died")))
+                    .collect(),
+            },
+        )
     }
 }
 
@@ -430,6 +447,7 @@ pub fn parts(
     region: &Region,
     (engine, info): (Engine, crate::world::docker::engine::EngineInfo),
     stands: Stands,
+    images: Images,
 ) -> Parts {
     Parts {
         engine,
@@ -445,6 +463,7 @@ pub fn parts(
         topology: region.topology.clone(),
         graph: region.graph.clone(),
         placement: region.placement.clone(),
+        images,
         traffic: region.traffic.clone(),
         gathered: gathered(),
         seed: declared.seed,

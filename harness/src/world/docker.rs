@@ -6,6 +6,7 @@
 //! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts; [`adopt`]: those on a region that [`standing`] outlives
 //!   the process, [`survey`]: what is there of it
 //! - [`built`]: what stands of it; [`claim`]: whose turn it is
+//! - [`software`]: hosts of real software
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 mod adopt;
@@ -23,6 +24,7 @@ mod power;
 mod provision;
 pub mod raise;
 pub mod region;
+pub mod software;
 pub mod spec;
 pub mod standing;
 pub mod subnet;
@@ -37,7 +39,7 @@ use crate::hand::protocol::{Answer, Left, Task};
 use crate::witness::protocol::Tell;
 use anyhow::{Context, Result, bail};
 use built::Built;
-use engine::{Engine, EngineInfo};
+use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
 use fixtures::name::HostName;
 use fixtures::placement::Placement;
@@ -49,12 +51,13 @@ use names::{HOLDING, Names};
 use raise::finish_dead_run;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
+use software::Images;
+use standing::{Made, Standing, Stands};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use standing::{Made, Standing, Stands};
 use tokio::sync::{mpsc, watch};
 
 /// Calls under way at once. The engine does no more with more of them.
@@ -88,6 +91,7 @@ pub struct Shared {
     topology: Topology,
     graph: Graph,
     placement: Placement,
+    images: Images,
     traffic: Traffic,
     gathered: Gathered,
     seed: u64,
@@ -126,6 +130,8 @@ pub struct Parts {
     pub graph: Graph,
     /// Instances.
     pub placement: Placement,
+    /// What the images of the graph say of themselves, by their references.
+    pub images: BTreeMap<String, ImageFacts>,
     /// Traffic.
     pub traffic: Traffic,
     /// What is gathered because it is judged.
@@ -146,7 +152,7 @@ impl DockerWorld {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
         let names = parts.stands.as_ref().map_or(names.clone(), |stands| names.of_region(stands.name()));
-        let Parts { engine, info, options, topology, graph, placement, .. } = parts;
+        let Parts { engine, info, options, topology, graph, placement, images, .. } = parts;
         let Parts { traffic, gathered, seed, clock, stands, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
@@ -157,6 +163,7 @@ impl DockerWorld {
             topology,
             graph,
             placement,
+            images,
             traffic,
             gathered,
             seed,

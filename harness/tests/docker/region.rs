@@ -45,7 +45,8 @@ impl Lab {
 
     fn day(&self, more: &[&str]) -> Child {
         let out = self.root().join("runs");
-        let mut command = self.command(&["run", "minimal", "--region", NAME, "--format", "json", "--assumptions-within", "0s"]);
+        let mut command =
+            self.command(&["run", "minimal", "--region", NAME, "--format", "json", "--assumptions-within", "0s"]);
         command.arg("--out").arg(out).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("it can be started")
     }
@@ -98,12 +99,17 @@ fn a_region_stands_holds_game_days_one_at_a_time_and_comes_back_from_the_dark() 
     assert!(record.residue.is_empty(), "{:?}", record.residue);
     until("a region that was given back", || (lab.state().phase == Phase::Well).then_some(()));
     let ledger = lab.ledger();
-    assert!(ledger.iter().any(|what| matches!(what, What::GivenBack { troubled, .. } if troubled.is_empty())), "{ledger:?}");
+    assert!(
+        ledger.iter().any(|what| matches!(what, What::GivenBack { troubled, .. } if troubled.is_empty())),
+        "{ledger:?}"
+    );
 
     lab.engine.stop();
     until("a region that is lost", || (lab.state().phase == Phase::Lost).then_some(()));
     lab.engine.go_on();
-    until("a region that came back", || (lab.state().phase == Phase::Well && lab.state().black_starts == 1).then_some(()));
+    until("a region that came back", || {
+        (lab.state().phase == Phase::Well && lab.state().black_starts == 1).then_some(())
+    });
     let start = lab.ledger().into_iter().find_map(|what| match what {
         What::BlackStart { hosts, since_lost_ms, since_power_ms, .. } => Some((hosts, since_lost_ms, since_power_ms)),
         _ => None,
@@ -132,7 +138,13 @@ fn a_region_that_is_interrupted_on_its_way_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let root = folder.path().join("regions");
     let mut up = command(&["region", "up", NAME, "--topology", "us-test-1", "--graph", "minimal", "--root"]);
-    let mut up = up.arg(&root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it can be started");
+    let mut up = up
+        .arg(&root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it can be started");
     let region = Folder::of(&root, NAME);
     let state = until("the beginning of a region", || State::read(&region));
     let has_hand = || !left_of(&state.run).is_empty();

@@ -3,7 +3,8 @@
 //! *Statement*: a write acknowledged to a customer is there after the power comes back.
 //!
 //! *Oracle*: every key that the witness has an acknowledgement for is read back with the value written. Limit: 0 lost;
-//! 0 unreadable from a store that is active.
+//! 0 unreadable from a store that is active. A service whose owner says so (`may-lose`) may lose what it acknowledged
+//! shortly before its store lost power; how much that was is told.
 //!
 //! *Horizon*: aspect `process kill`: at least one write was stored on a host that lost power afterwards. Aspect
 //! `unsynced data lost`: the world really dropped what a zone's disk had not synced, and a store of that zone had
@@ -22,6 +23,7 @@ use crate::judgement::{Finding, InvariantResult, Link};
 use crate::verdict::Verdict;
 use fixtures::graph::State;
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use fixtures::unit::Span;
 use std::collections::BTreeMap;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -48,7 +50,7 @@ struct Entered<'e> {
 const TELLING_NS: u64 = 5_000_000_000;
 
 fn judge(run: &Run<'_>) -> Outcome {
-    let ledger = ledger(run);
+    let (promised, ledger): (Vec<_>, Vec<_>) = ledger(run).into_iter().partition(|one| may_be_lost(run, one));
     let cuts = disk_cuts(run);
     // What a disk dropped says nothing of a kill alone; what outlived it outlived the kill as well.
     let (dropped, others): (Vec<_>, Vec<_>) =
@@ -56,7 +58,46 @@ fn judge(run: &Run<'_>) -> Outcome {
     let (killed, mut findings) = process_kill(run, &others);
     let (unsynced, more) = unsynced_lost(run, &dropped, &others, &cuts);
     findings.extend(more);
-    Outcome { results: vec![killed, unsynced], findings }
+    let results = vec![killed, unsynced].into_iter().map(|result| with_promised(run, result, &promised)).collect();
+    Outcome { results, findings }
+}
+
+/// Gone, and acknowledged so shortly before its store lost power that its owner promised no more.
+fn may_be_lost(run: &Run<'_>, entered: &Entered<'_>) -> bool {
+    let placement = run.case.placement;
+    let acknowledged_ns = entered.acknowledged.t_ns;
+    let promised = |name: &&InstanceName| {
+        let instance = placement.instance_by_name(name)?;
+        let within_ns = u64::try_from(run.case.graph.service(&instance.service)?.may_lose.as_nanos()).ok()?;
+        let spells = run.timeline.dark.get(&placement.hosts[instance.host].name).into_iter().flatten();
+        let next_ns = spells.into_iter().map(|spell| spell.from_ns).find(|&from_ns| from_ns >= acknowledged_ns)?;
+        (next_ns - acknowledged_ns <= within_ns).then_some(())
+    };
+    is_gone(run, entered) && stores(run, entered).iter().any(|name| promised(name).is_some())
+}
+
+/// A result with what was lost within the promise.
+fn with_promised(run: &Run<'_>, mut result: InvariantResult, promised: &[Entered<'_>]) -> InvariantResult {
+    let services = run.case.graph.services.iter().filter(|service| !service.may_lose.is_zero());
+    for service in services {
+        let limit = format!("acknowledged at most {} before", Span(service.may_lose));
+        result.thresholds.insert(format!("what `{}` may lose", service.name), limit);
+    }
+    if promised.is_empty() {
+        return result;
+    }
+    let told =
+        format!("{} lost within what the owner of the store may lose", count(promised.len(), "acknowledged write"));
+    let evidence = promised.iter().flat_map(|one| [Some(one.acknowledged.id), one.last.map(|(event, _)| event.id)]);
+    result.evidence =
+        sorted(result.evidence.into_iter().chain(evidence.flatten())).into_iter().take(EVIDENCE_MAX).collect();
+    if result.verdict == Verdict::NotJudged {
+        result.verdict = Verdict::Held;
+        result.reason = format!("nothing was lost beyond the promise: {told}");
+    } else {
+        result.reason = format!("{}; {told}", result.reason);
+    }
+    result
 }
 
 /// When a zone's disk lost what was not synced, and the event that says so.
@@ -276,7 +317,12 @@ fn findings(run: &Run<'_>, bad: &[&Entered<'_>], consequence_of: Option<&str>) -
 fn finding(run: &Run<'_>, service: ServiceName, entries: &[&Entered<'_>], consequence_of: Option<&str>) -> Finding {
     // What is kept in memory is gone with the process, however early or late it is acknowledged.
     let in_memory = run.case.graph.service(&service).is_some_and(|known| known.state == State::Memory);
-    let field = if in_memory { "state" } else { "acknowledge" };
+    let is_real = run.case.graph.service(&service).is_some_and(|known| known.image.is_some());
+    let field = match (is_real, in_memory) {
+        (true, _) => "image",
+        (false, true) => "state",
+        (false, false) => "acknowledge",
+    };
     let mut affected: Vec<InstanceName> = entries.iter().flat_map(|one| stores(run, one)).cloned().collect();
     affected.sort();
     affected.dedup();

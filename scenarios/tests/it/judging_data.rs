@@ -27,6 +27,22 @@ fn lost_write_blames_the_store() {
     assert_eq!(judgement.measurements.lost_acknowledged_writes, 1);
 }
 
+/// What an owner promised to lose is counted, and what was lost beyond that is a violation.
+#[test]
+fn a_promised_loss_is_held_and_counted_and_an_earlier_one_violates() {
+    for (promise, verdict) in [("60s", Verdict::Held), ("1ms", Verdict::Violated)] {
+        let mut world = World::edited("minimal", |text| {
+            text.replace("state = \"disk\"", &format!("state = \"disk\"\nmay-lose = \"{promise}\""))
+        });
+        world.write_outcome = WriteOutcome::Lost;
+        let judgement = world.judged();
+        let a1 = of(&judgement, "A1");
+        assert_eq!(a1.verdict, verdict, "{}", a1.reason);
+        assert!(a1.thresholds["what `store` may lose"].contains(promise));
+        assert_eq!(a1.reason.contains("1 acknowledged write lost within"), verdict == Verdict::Held, "{}", a1.reason);
+    }
+}
+
 #[test]
 fn store_in_memory_is_blamed_for_being_in_memory() {
     let mut world = World::edited("minimal", |text| text.replace("state = \"disk\"", "state = \"memory\""));

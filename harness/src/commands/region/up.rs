@@ -21,6 +21,7 @@ use crate::world::World;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::names::Names;
 use crate::world::docker::raise::finish_dead_run;
+use crate::world::docker::software::known_images;
 use crate::world::docker::standing::Stands;
 use crate::world::docker::survey::Survey;
 use crate::world::docker::{DockerWorld, Options, Parts};
@@ -69,16 +70,15 @@ pub(super) fn run(args: &UpArgs, quiet: bool, color: bool) -> Result<u8> {
             finish_dead_run(&engine, &info, &before.run, before.no_rights).await?;
         }
         let mut stop = Stop::listen(false).context("signals cannot be listened to")?;
-        let up = Up::begin(args, &folder, texts, (&engine, &info), Terminal::new(quiet))?;
+        let up = Up::begin(args, &folder, texts, (&engine, &info), Terminal::new(quiet)).await?;
         up.go_on(used, &mut stop).await
     })
 }
 
 fn there_is(folder: &Folder) -> BadInput {
     let name = &folder.name;
-    let how = State::read(folder).map_or_else(String::new, |state| {
-        format!(" ({} since {})", state.phase.word(), state.since)
-    });
+    let how = State::read(folder)
+        .map_or_else(String::new, |state| format!(" ({} since {})", state.phase.word(), state.since));
     let text = format!(
         "error: region `{name}` is there already{how}\nhelp: `blackstart region status {name}` tells how it stands, `blackstart region \
          down {name}` removes it; another name builds another one beside it\n"
@@ -123,7 +123,7 @@ enum Ended {
 }
 
 impl<'a> Up<'a> {
-    fn begin(
+    async fn begin(
         args: &UpArgs,
         folder: &'a Folder,
         texts: Texts,
@@ -139,13 +139,15 @@ impl<'a> Up<'a> {
         let every = args.deploy_every.unwrap_or_default().as_millis();
         declared.deploy_every_ms = u64::try_from(every).unwrap_or(u64::MAX);
         let region = declared.region()?;
+        let images = known_images(engine, &region.graph).await?;
         // On the disk before the first object: whoever comes after a crash knows what there may be.
         declared.write(folder)?;
         folder.write("state.json", &first_state(&declared, &region, Phase::Building, begun))?;
         let _none = std::fs::remove_file(folder.file("known.json"));
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let shown = terminal.clone();
-        let parts = tenure::parts(&declared, &region, (engine.clone(), info.clone()), Stands::Built(args.name.clone()));
+        let stands = Stands::Built(args.name.clone());
+        let parts = tenure::parts(&declared, &region, (engine.clone(), info.clone()), stands, images);
         let options = Options { agent: args.agent.clone(), ..parts.options };
         let parts = Parts { options, on_progress: Box::new(move |what, of| shown.progress(what, of)), ..parts };
         let world = DockerWorld::new(parts, sender);
@@ -270,7 +272,10 @@ impl<'a> Up<'a> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        bail!("the region stands, and its keeper has not taken it up: {} says why", self.folder.file("keeper.log").display())
+        bail!(
+            "the region stands, and its keeper has not taken it up: {} says why",
+            self.folder.file("keeper.log").display()
+        )
     }
 
     async fn remove(&mut self) -> Result<()> {
@@ -281,7 +286,10 @@ impl<'a> Up<'a> {
                 match done {
                     Ok(Done::TornDown { residue, .. }) => left = residue,
                     Ok(_) => {}
-                    Err(why) => bail!("the region could not be removed: {why}; `blackstart clean {}` tries again", self.declared.run),
+                    Err(why) => bail!(
+                        "the region could not be removed: {why}; `blackstart clean {}` tries again",
+                        self.declared.run
+                    ),
                 }
                 break;
             }
@@ -316,7 +324,9 @@ impl Wellness {
             Input::Probe { instance, .. } => {
                 self.active.remove(instance);
             }
-            Input::Seen { by: By::Canary, place, detail: Detail::Canary { control: false, sent, failed, .. }, .. } => {
+            Input::Seen {
+                by: By::Canary, place, detail: Detail::Canary { control: false, sent, failed, .. }, ..
+            } => {
                 if let Some(row) = place.zone.as_ref().and_then(|zone| self.zones.get_mut(zone)) {
                     *row = if *sent > 0 && failed.values().sum::<u64>() == 0 { *row + 1 } else { 0 };
                 }
@@ -333,7 +343,11 @@ impl Wellness {
     fn lacks(&self) -> String {
         let unwell: Vec<&str> =
             self.zones.iter().filter(|(_, row)| **row < WELL_WINDOWS).map(|(zone, _)| zone.as_str()).collect();
-        let customers = if unwell.is_empty() { "all customers are well".to_owned() } else { format!("customers of {} are not well", unwell.join(", ")) };
+        let customers = if unwell.is_empty() {
+            "all customers are well".to_owned()
+        } else {
+            format!("customers of {} are not well", unwell.join(", "))
+        };
         format!("{} of {} instances are active, {customers}", self.active.len(), self.instances)
     }
 }

@@ -13,6 +13,7 @@ use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
 use crate::world::docker::claim::{self, Claimed};
 use crate::world::docker::engine::{Engine, EngineInfo};
+use crate::world::docker::software::known_images;
 use crate::world::docker::{DockerWorld, Options, Parts};
 use anyhow::Result;
 use scenarios::event::{By, Detail, Place};
@@ -62,6 +63,7 @@ impl Day<'_> {
         stop: &mut Stop,
         lent: Option<&Lent>,
     ) -> Result<Left> {
+        let images = known_images(engine, &self.loaded.graph).await?;
         let clock = Arc::new(Clock::start());
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
@@ -73,7 +75,7 @@ impl Day<'_> {
         let about = self.about(&run, "docker", seed);
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
-        let parts = self.parts(&run, seed, &clock, &terminal, (engine, info));
+        let parts = Parts { images, ..self.parts(&run, seed, &clock, &terminal, (engine, info)) };
         let parts = match lent {
             Some(lent) => lent.parts(parts)?,
             None => parts,
@@ -129,6 +131,7 @@ impl Day<'_> {
             topology: self.loaded.topology.clone(),
             graph: self.loaded.graph.clone(),
             placement: self.loaded.placement.clone(),
+            images: BTreeMap::new(),
             traffic: self.loaded.scenario.traffic.clone(),
             gathered: self.loaded.scenario.gathered(),
             seed,

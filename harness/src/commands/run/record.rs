@@ -121,7 +121,8 @@ impl Day<'_> {
     fn replay(&self, world: &str, seed: u64) -> String {
         let turn = self.args.turn;
         let turn = if turn == 0 { String::new() } else { format!(" --turn {turn}") };
-        format!("blackstart run {} --world {world} --seed {seed}{turn}", self.argument)
+        let mock = if self.args.mock { " --mock" } else { "" };
+        format!("blackstart run {} --world {world} --seed {seed}{turn}{mock}", self.argument)
     }
 }
 

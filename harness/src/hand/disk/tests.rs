@@ -30,7 +30,7 @@ impl Bench {
         let short = format!("{short}{:x}", std::process::id());
         let place = Place::on_machine(&folder.path().join("disks"), &short);
         let mut disks = Disks::new(place.clone());
-        match disks.make(&[ZONE.to_owned()]) {
+        match disks.make(&[ZONE.to_owned()], false) {
             Ok(devices) => {
                 assert!(devices[0].1.starts_with("/dev/loop"), "{devices:?}");
                 Some(Self { disks, place, folder })
@@ -231,7 +231,7 @@ fn a_hand_to_be_killed() {
     let Some(folder) = std::env::var_os("BLACKSTART_TEST_DISKS") else { return };
     let place = Place::on_machine(&Path::new(&folder).join("disks"), "killed");
     let mut disks = Disks::new(place.clone());
-    disks.make(&[ZONE.to_owned()]).expect("it is made");
+    disks.make(&[ZONE.to_owned()], false).expect("it is made");
     fault_of(&Deed::DiskErrors { zones: vec![ZONE.to_owned()] }, &place).expect("it is one").act().expect("it begins");
     std::io::stderr().write_all(b"made\n").expect("it is written");
     let mut line = String::new();

@@ -2,9 +2,9 @@
 //! (or, for the little that it can do, to the engine), and looked at again and again while it lasts. Refuses to decide
 //! when.
 
+use super::built::Built;
 use super::region::Layout;
 use super::trouble::trouble_probes;
-use super::built::Built;
 use super::{Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};
@@ -245,7 +245,8 @@ impl Region<'_> {
         let processes = config.map(|config| config.processes).unwrap_or_default();
         let is_meant = |process: &Process| match process {
             Process::Instance(instance) => instance.from.service.as_ref().is_some_and(|name| services.contains(name)),
-            Process::Canary(_) => false,
+            Process::Program(program) => services.contains(&program.service),
+            Process::Canary(_) | Process::Adapter(_) => false,
         };
         processes.iter().enumerate().filter(|(_, process)| is_meant(process)).map(|(index, _)| index).collect()
     }

@@ -54,6 +54,24 @@ pub fn build(agent: Option<&Path>, engine_architecture: &str) -> Result<Vec<u8>>
     archive.into_inner().context("the image could not be made")
 }
 
+/// Our executable runs in images that are not ours, with their libraries: it must need none.
+///
+/// # Errors
+/// Where it needs some.
+pub fn must_be_static(agent: Option<&Path>) -> Result<()> {
+    let own = std::env::current_exe().context("this program's own file cannot be found")?;
+    let path = agent.unwrap_or(&own);
+    let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    if Elf::parse(&bytes).is_some_and(|elf| elf.interpreter.is_some()) {
+        bail!(
+            "{} needs shared libraries, and real software has others: build it static (from a clone, `cargo build \
+             --release`; its .cargo/config.toml says how), or name one that is with --agent FILE",
+            path.display()
+        )
+    }
+    Ok(())
+}
+
 fn append_libraries(archive: &mut tar::Builder<Vec<u8>>, interpreter: &str) -> Result<()> {
     let loader = std::fs::read(interpreter).with_context(|| format!("the loader {interpreter} cannot be read"))?;
     let path = interpreter.trim_start_matches('/');

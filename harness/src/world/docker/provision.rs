@@ -1,5 +1,6 @@
 //! Owns making a region on an engine: image, volumes, hand, networks, witness, hosts. Refuses to give it power.
 
+use super::built::Built;
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
 use super::faults::base_latencies;
 use super::guard::Guard;
@@ -8,9 +9,9 @@ use super::link::converse;
 use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
+use super::software::files::{self, Owner};
 use super::subnet::Block;
-use super::built::Built;
-use super::{CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
+use super::{CALLS_AT_ONCE, Shared, at_once, image, software, start_hosts};
 use crate::controller::Input;
 use crate::hand::disk::place::{DISKS_DIR, LINK};
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
@@ -18,7 +19,9 @@ use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use crate::world::HOST_MEMORY_BYTES;
 use anyhow::{Context, Result, bail};
+use fixtures::graph::image::ImageService;
 use fixtures::name::HostName;
+use fixtures::placement::Host;
 use scenarios::event::{By, Detail, Place};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +31,9 @@ use tokio::sync::mpsc;
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
 const HOST_PIDS: i64 = 256;
+/// Of a host of real software.
+const SOFTWARE_PIDS: i64 = 1024;
+const SOFTWARE_MEMORY_BYTES: i64 = 1 << 30;
 /// Makes the region of a run; every host waits at its gate.
 pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared.guard_with(Guard::set_up(&shared.names.run, shared.options.no_rights)?);
@@ -46,6 +52,10 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     let files = configs.iter().map(file).collect::<Result<Vec<_>>>()?;
     let gates = configs.iter().map(|config| config.host.to_string()).collect();
     built.hand.ask(Task::Prepare { files, gates }).await?;
+    if shared.graph.has_images() {
+        real_software_can_be_had(shared, &built)?;
+        built.hand.ask(Task::Software).await?;
+    }
     shared.going_on()?;
     raise_witness(shared, &built).await?;
     shared.follow_engine();
@@ -71,7 +81,8 @@ async fn state_volumes(shared: &Shared, hand: &Hand, rights: &Rights) -> Result<
     let zones: Vec<String> = shared.topology.zones().map(|(_, zone)| zone.name.to_string()).collect();
     let mut devices = BTreeMap::new();
     if rights.disks.is_ok() {
-        match hand.ask(Task::Disks { zones: zones.clone() }).await? {
+        let large = shared.graph.has_images();
+        match hand.ask(Task::Disks { zones: zones.clone(), large }).await? {
             Answer::Disks(made) => devices.extend(made),
             other => bail!("the hand answered {other:?} to the disks"),
         }
@@ -142,6 +153,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     topology: shared.topology.clone(),
                     graph: shared.graph.clone(),
                     placement: shared.placement.clone(),
+                    images: shared.images.clone(),
                     traffic: shared.traffic.clone(),
                     gathered: shared.gathered,
                     seed: shared.seed,
@@ -293,7 +305,12 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
             low_ports: shared.graph.names.is_some(),
             ..ContainerSpec::default()
         };
+        let real = software::on_host(&built.layout, &host).map(|(_, _, image)| image);
+        let spec = real.map_or(spec.clone(), |image| of_image(shared, &host, image, spec));
         let id = shared.engine.create(&spec).await?;
+        if real.is_some() {
+            furnish(shared, built, &host, &spec).await?;
+        }
         built.created(&host.name, zone, id);
         Ok(())
     })
@@ -304,6 +321,41 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     let names: Vec<HostName> = built.layout.placement.hosts.iter().map(|host| host.name.clone()).collect();
     start_hosts(shared, built, &names, || shared.progress("hosts", names.len())).await?;
     all_wait(shared, built).await
+}
+
+/// Without rights there is neither a cable that only the hand can pull nor a disk that loses anything.
+fn real_software_can_be_had(shared: &Shared, built: &Built) -> Result<()> {
+    if !built.is_wired() || built.rights.disks.is_err() {
+        bail!(
+            "real software needs a hand with rights on the engine's machine: cables of its own, and a disk for each zone. \
+             `docs/images.md` says why; `--mock` plays each image as a mock service"
+        )
+    }
+    image::must_be_static(shared.options.agent.as_deref())
+}
+
+/// The container of a host of real software: made from its owner's image.
+fn of_image(shared: &Shared, host: &Host, image: &ImageService, ours: ContainerSpec) -> ContainerSpec {
+    let own = shared.images.get(&image.reference).map(|facts| facts.user.clone()).unwrap_or_default();
+    ContainerSpec {
+        image: image.reference.clone(),
+        command: software::command(host),
+        user: image.user.clone().unwrap_or(own),
+        memory_bytes: SOFTWARE_MEMORY_BYTES,
+        pids: SOFTWARE_PIDS,
+        low_ports: true,
+        real: true,
+        in_memory: image.in_memory.clone(),
+        ..ours
+    }
+}
+
+/// Puts the files into a container of real software, the folders on its zone's disk included.
+async fn furnish(shared: &Shared, built: &Built, host: &Host, spec: &ContainerSpec) -> Result<()> {
+    let passwd = shared.engine.text_of(&spec.name, "/etc/passwd").await?;
+    let group = shared.engine.text_of(&spec.name, "/etc/group").await?;
+    let owner = Owner::of(&spec.user, &passwd, &group).with_context(|| format!("image {}", spec.image))?;
+    shared.engine.put(&spec.name, files::tar(&built.layout, host, owner)?).await
 }
 
 /// A host that does not live long enough to wait for power would look like one that waits for ever.

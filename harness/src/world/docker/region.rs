@@ -1,6 +1,7 @@
 //! Owns what a run's region looks like on an engine before anything is made: addresses, and each host's configuration.
 //! Refuses to make it.
 
+use super::software::{self, Images};
 use super::standing::Standing;
 use super::subnet::Block;
 use crate::hand::boot::BOOT_DIR;
@@ -38,6 +39,8 @@ pub struct Layout {
     pub graph: Graph,
     /// Instances.
     pub placement: Placement,
+    /// What the images of the graph say of themselves.
+    pub images: Images,
     /// Traffic.
     pub traffic: Traffic,
     /// What is gathered because it is judged.
@@ -68,6 +71,11 @@ impl Layout {
         self.block.host(self.zone_number(&host.zone) + 1, place)
     }
 
+    /// Where a host's first instance is asked.
+    fn first_address(&self, host: &Host) -> SocketAddr {
+        SocketAddr::from((self.address(host), FIRST_PORT))
+    }
+
     /// The witness's address.
     pub fn witness(&self) -> Ipv4Addr {
         self.block.host(0, 0)
@@ -91,7 +99,10 @@ impl Layout {
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);
             let instance = |(&index, &seed): (&usize, &u64)| Process::Instance(region.instance(index, seed));
-            let mut processes: Vec<Process> = instances.map(instance).collect();
+            let mut processes: Vec<Process> = match software::processes(self, host, self.first_address(host)) {
+                Some(real) => real.into(),
+                None => instances.map(instance).collect(),
+            };
             if let Some(seed) = drawn.customers {
                 let echo = SocketAddr::from((self.address(host), ECHO_PORT));
                 let entry = region.targets(&host.zone, &self.graph.entry.service);

@@ -54,6 +54,10 @@ pub struct ContainerSpec {
     pub devices: &'static [&'static str],
     /// Whether its processes may listen on ports below 1024, in a network of its own.
     pub low_ports: bool,
+    /// Whether it is an image that is not ours: its root folder can be written to, and it has what engines give by default.
+    pub real: bool,
+    /// Folders in memory.
+    pub in_memory: Vec<String>,
     /// Whether the engine starts it again when it ends with an error.
     pub restart: bool,
 }

@@ -148,12 +148,14 @@ fn service(name: &ServiceName, operations: Vec<OperationName>, call: Call) -> Se
         calls: vec![call],
         state: State::None,
         acknowledge: Acknowledge::AfterSync,
+        may_lose: Duration::ZERO,
         health: Health::Shallow,
         lookups: Lookups::default(),
         scale: None,
         mutates: Vec::new(),
         store: fixtures::graph::store::StoreSettings::default(),
         liveness: Health::Shallow,
+        image: None,
     }
 }
 

@@ -23,6 +23,8 @@ mod customers;
 mod documents;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/import.rs"]
+mod import;
 #[path = "it/incidents.rs"]
 mod incidents;
 #[path = "it/live.rs"]

@@ -1,9 +1,11 @@
 //! Owns the command line's shape. Refuses to do anything.
 
+mod import;
 mod many;
 mod standing;
 mod unattended;
 
+pub use import::{ImportArgs, ImportCommand};
 pub use many::{
     ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
 };
@@ -49,9 +51,15 @@ pub enum Command {
     Explore(ExploreArgs),
     /// Write a region drawn from published statistics of real service graphs, with its labels.
     Generate(GenerateArgs),
+    /// Write a region from descriptions of your own system: Compose files, Kubernetes manifests, traces.
+    Import {
+        /// From which kind of files.
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
     /// Hold scenarios in both worlds and print where verdicts, culprits or recovery times disagree.
     Parity(ParityArgs),
-    /// Validate scenarios, topologies and graphs, and check graphs without running them (G1 to G8): every problem and
+    /// Validate scenarios, topologies and graphs, and check graphs without running them (G1 to G10): every problem and
     /// finding at once, with file, line and column.
     Check {
         /// Files, or names of built-in ones; without any, everything that is built in.

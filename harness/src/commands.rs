@@ -10,6 +10,7 @@ pub mod explore;
 pub mod generate;
 pub mod halt;
 pub mod history;
+pub mod import;
 pub mod inside;
 pub mod list;
 pub mod matrix;
@@ -52,6 +53,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Run(args) => run::run(&args, cli.quiet, out, err),
         Command::Explore(args) => explore::run(&args, cli.quiet, err),
         Command::Generate(args) => generate::run(&args),
+        Command::Import { command } => import::run(&command, err),
         Command::Parity(args) => parity::run(&args, cli.quiet, err),
         Command::Check { order: Some(graph), .. } => check::order(&graph, err),
         Command::Check { files, order: None, known_gaps, format } => {

@@ -246,7 +246,8 @@ fn gather(argument: &str, problems: &mut Problems) -> Result<Option<Loaded>, Bad
     if problems.fatal() || !problems.unread.is_empty() {
         return Ok(None);
     }
-    let clashes = placement.problems();
+    let mut clashes = placement.problems();
+    clashes.extend(fixtures::placement::unknown_zones(&topology, &graph));
     if !clashes.is_empty() {
         return Err(BadInput { text: format!("error: {}\n", clashes.join("\nerror: ")) });
     }

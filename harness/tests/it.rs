@@ -25,6 +25,8 @@ mod documents;
 mod history;
 #[path = "it/images.rs"]
 mod images;
+#[path = "it/import.rs"]
+mod import;
 #[path = "it/incidents.rs"]
 mod incidents;
 #[path = "it/live.rs"]

@@ -78,6 +78,7 @@ async fn linked(shared: &Shared, standing: &Standing, hand: Hand, rights: Rights
         topology: shared.topology.clone(),
         graph: shared.graph.clone(),
         placement: shared.placement.clone(),
+        images: shared.images.clone(),
         traffic: shared.traffic.clone(),
         gathered: shared.gathered,
         seed: shared.seed,

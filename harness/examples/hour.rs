@@ -20,7 +20,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[path = "../tests/docker/lab.rs"]
-#[expect(dead_code, reason = "the hour looks at what is left by the same means as the tests, and needs no more of them")]
+#[expect(
+    dead_code,
+    reason = "the hour looks at what is left by the same means as the tests, and needs no more of them"
+)]
 mod lab;
 
 const REGION: &str = "hour";

@@ -71,7 +71,8 @@ async fn down(folder: &Folder, declared: &Declared) -> Result<u8> {
     let Some(_day) = folder.lock(Lock::Day, "{}")? else {
         let guest = folder.holder(Lock::Day).and_then(|text| Guest::read(&text));
         let run = guest.map_or_else(|| "somebody".to_owned(), |guest| format!("run {}", guest.run));
-        let text = format!("error: {run} has region `{name}` now\nhelp: end that first: Ctrl-C, or `blackstart halt`\n");
+        let text =
+            format!("error: {run} has region `{name}` now\nhelp: end that first: Ctrl-C, or `blackstart halt`\n");
         return Err(BadInput { text }.into());
     };
     end_keeper(folder).await?;

@@ -160,7 +160,9 @@ pub fn unknown(folder: &Folder) -> BadInput {
     let near = fixtures::nearest::nearest(&folder.name, known.iter().map(String::as_str));
     let help = match (near, known.is_empty()) {
         (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, true) => format!("none is kept there; `blackstart region up {} --scenario minimal` builds one", folder.name),
+        (None, true) => {
+            format!("none is kept there; `blackstart region up {} --scenario minimal` builds one", folder.name)
+        }
         (None, false) => format!("there are: {}", known.join(", ")),
     };
     let text = format!("error: no region `{}` is kept in {}\nhelp: {help}\n", folder.name, root.display());

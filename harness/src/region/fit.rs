@@ -18,7 +18,9 @@ pub fn differences(region: &Region, loaded: &Loaded) -> Vec<String> {
         found.push("the topologies have the same zones, and differ in latencies, boot times or hosts".to_owned());
     }
     if found.is_empty() && region.graph != loaded.graph {
-        found.push("the graphs have the same services, and differ in their entry, or in what all of them share".to_owned());
+        found.push(
+            "the graphs have the same services, and differ in their entry, or in what all of them share".to_owned(),
+        );
     }
     let more = found.len().saturating_sub(TOLD_MAX);
     found.truncate(TOLD_MAX);
@@ -53,7 +55,8 @@ fn zones(region: &Region, loaded: &Loaded, found: &mut Vec<String>) {
         topology.zones().map(|(_, zone)| zone.name.to_string()).collect()
     };
     let (ours, theirs) = (names(&region.topology), names(&loaded.topology));
-    let only = |of: &[String], other: &[String]| of.iter().filter(|name| !other.contains(name)).cloned().collect::<Vec<_>>();
+    let only =
+        |of: &[String], other: &[String]| of.iter().filter(|name| !other.contains(name)).cloned().collect::<Vec<_>>();
     told(found, "zone", &only(&theirs, &ours), &only(&ours, &theirs));
 }
 

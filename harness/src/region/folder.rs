@@ -95,7 +95,8 @@ impl Folder {
     pub fn lock(&self, lock: Lock, who: &str) -> Result<Option<Held>> {
         let path = self.file(lock.file());
         let told = || format!("{} cannot be locked", path.display());
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(told)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(told)?;
         if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }

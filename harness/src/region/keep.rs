@@ -61,7 +61,14 @@ pub fn keep(folder: &Folder) -> Result<u8> {
         bail!("region `{}` was never completed: `blackstart region up {}` begins anew", folder.name, folder.name);
     }
     let leave = told_to_leave()?;
-    let mut keeper = Keeper { folder, declared: &declared, region: &region, clock: Keeping::start(), lost: None, said: (String::new(), 0) };
+    let mut keeper = Keeper {
+        folder,
+        declared: &declared,
+        region: &region,
+        clock: Keeping::start(),
+        lost: None,
+        said: (String::new(), 0),
+    };
     // A keeper that comes anew does not know what was meanwhile: the region was last seen well when the last one said so.
     keeper.lost = State::read(folder).filter(|state| state.phase != Phase::Building).map(|state| state.at);
     while !*leave.borrow() {
@@ -181,7 +188,9 @@ impl Keeper<'_> {
         let mut is_first = true;
         for event in text.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()) {
             let Detail::Canary { control: false, window_ns, sent, ok, degraded, .. } = &event.detail else { continue };
-            let (Some(zone), Some(end), By::Canary) = (&event.place.zone, Moment::parse(&event.utc), event.by) else { continue };
+            let (Some(zone), Some(end), By::Canary) = (&event.place.zone, Moment::parse(&event.utc), event.by) else {
+                continue;
+            };
             if end < from {
                 continue;
             }

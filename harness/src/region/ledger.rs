@@ -112,8 +112,10 @@ fn make_small(folder: &Folder) -> Result<()> {
     let path = folder.file("ledger.jsonl");
     if std::fs::metadata(&path).is_ok_and(|file| file.len() > LARGE_BYTES) {
         let all = read(folder);
-        let kept: Result<String, _> =
-            all[all.len().saturating_sub(KEPT)..].iter().map(|entry| serde_json::to_string(entry).map(|line| line + "\n")).collect();
+        let kept: Result<String, _> = all[all.len().saturating_sub(KEPT)..]
+            .iter()
+            .map(|entry| serde_json::to_string(entry).map(|line| line + "\n"))
+            .collect();
         folder.write_text("ledger.jsonl", &kept?)?;
     }
     Ok(())

@@ -125,7 +125,8 @@ impl State {
         let day = folder.holder(Lock::Day);
         if state.phase != Phase::Building && folder.holder(Lock::Keeper).is_none() {
             state.phase = if day.is_some() { Phase::Lent } else { Phase::Unkept };
-            state.why = format!("`blackstart region keep {}`, or a server whose schedule names it, keeps it", state.name);
+            state.why =
+                format!("`blackstart region keep {}`, or a server whose schedule names it, keeps it", state.name);
         }
         state.day = day;
         Some(state)

@@ -50,7 +50,9 @@ impl Watch {
                 self.on = !matches!(phase, Phase::Provision | Phase::Settle | Phase::Teardown | Phase::Ended);
                 None
             }
-            Detail::Canary { control: false, window_ns, sent, ok, degraded, .. } if self.on && event.by == By::Canary => {
+            Detail::Canary { control: false, window_ns, sent, ok, degraded, .. }
+                if self.on && event.by == By::Canary =>
+            {
                 let seen = Seen { end_ns: event.t_ns, length_ns: *window_ns, sent: *sent, answered: ok + degraded };
                 self.counted(event.place.zone.as_ref()?, seen)
             }
@@ -67,7 +69,8 @@ impl Watch {
         }
         // A sum over less than that says nothing yet.
         let covered: u64 = windows.iter().map(|window| window.length_ns).sum();
-        let (sent, answered) = windows.iter().fold((0, 0), |(sent, answered), one| (sent + one.sent, answered + one.answered));
+        let (sent, answered) =
+            windows.iter().fold((0, 0), |(sent, answered), one| (sent + one.sent, answered + one.answered));
         let share = answered as f64 / sent.max(1) as f64;
         (covered >= over_ns && sent > 0 && share < self.bound.least).then(|| {
             let over = fixtures::unit::Span(self.bound.over);

@@ -88,7 +88,13 @@ struct Starting {
 }
 
 /// Holds the region until somebody wants it, ends the keeper, or it is lost. Everything that works on it ends with this.
-pub fn hold(folder: &Folder, declared: &Declared, region: &Region, before: Before, leave: &watch::Receiver<bool>) -> End {
+pub fn hold(
+    folder: &Folder,
+    declared: &Declared,
+    region: &Region,
+    before: Before,
+    leave: &watch::Receiver<bool>,
+) -> End {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return End::Lost(error.to_string()),
@@ -121,7 +127,10 @@ impl<'k> Tenure<'k> {
             only_ages: true,
         };
         let names = Names::new(&declared.run, info.systemd_cgroups);
-        let world = DockerWorld::new(parts(declared, region, (engine.clone(), info), Stands::TakenOver(Box::new(standing))), sender);
+        let world = DockerWorld::new(
+            parts(declared, region, (engine.clone(), info), Stands::TakenOver(Box::new(standing))),
+            sender,
+        );
         let entries = ledger::read(folder);
         let (count, last) = ledger::black_starts(&entries);
         let last = last.and_then(|entry| match entry.what {
@@ -188,8 +197,7 @@ impl<'k> Tenure<'k> {
         let Some(built) = &self.declared.built else { return Ok(()) };
         let zones: Vec<ZoneName> = self.region.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
         let ought = super::drift::Ought { made: &built.made, image: &built.image, zones: &zones, known };
-        let found: Vec<String> =
-            super::drift::found(ought, survey).into_iter().map(|drift| drift.text).collect();
+        let found: Vec<String> = super::drift::found(ought, survey).into_iter().map(|drift| drift.text).collect();
         if !found.is_empty() {
             self.write(What::Drift { run: None, found: found.clone(), accepted: None })?;
         }
@@ -340,23 +348,31 @@ impl<'k> Tenure<'k> {
 
     fn say(&self, why: &str) -> Result<()> {
         let now = self.clock.now().wall;
-        self.folder.write("state.json", &State {
-            name: self.declared.name.clone(),
-            run: self.declared.run.clone(),
-            phase: self.phase,
-            since: self.since,
-            at: now,
-            built: self.declared.built.as_ref().map(|built| built.at),
-            why: why.to_owned(),
-            day: None,
-            hosts: self.region.placement.hosts.len(),
-            instances: self.region.placement.instances.len(),
-            active: self.active.len(),
-            zones: zones(&self.availability, now),
-            black_starts: self.black_starts.0,
-            last_black_start_ms: self.black_starts.1,
-            drift: self.drift.iter().cloned().chain(self.dead.iter().map(|host| format!("host {host} died"))).collect(),
-        })
+        self.folder.write(
+            "state.json",
+            &State {
+                name: self.declared.name.clone(),
+                run: self.declared.run.clone(),
+                phase: self.phase,
+                since: self.since,
+                at: now,
+                built: self.declared.built.as_ref().map(|built| built.at),
+                why: why.to_owned(),
+                day: None,
+                hosts: self.region.placement.hosts.len(),
+                instances: self.region.placement.instances.len(),
+                active: self.active.len(),
+                zones: zones(&self.availability, now),
+                black_starts: self.black_starts.0,
+                last_black_start_ms: self.black_starts.1,
+                drift: self
+                    .drift
+                    .iter()
+                    .cloned()
+                    .chain(self.dead.iter().map(|host| format!("host {host} died")))
+                    .collect(),
+            },
+        )
     }
 }
 

@@ -209,7 +209,11 @@ impl Reader<'_> {
         let region = self.named_region(raw.region.as_ref(), regions);
         if let (Some(_), Some(RawWorld::Sim)) = (&region, raw.world.as_ref().map(Located::get)) {
             let help = "a region stands on an engine; leave out `world`, or `region`";
-            self.wrong(raw.region.as_ref().map(Located::span), format!("{what} is held in virtual time, and in a region"), help);
+            self.wrong(
+                raw.region.as_ref().map(Located::span),
+                format!("{what} is held in virtual time, and in a region"),
+                help,
+            );
         }
         Some(Schedule {
             region,

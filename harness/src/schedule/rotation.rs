@@ -36,7 +36,14 @@ pub(super) fn choose(schedule: &Schedule, ledger: &Ledger, slot: &Slot) -> Optio
         Some((run, at)) => format!("{what} was held longest ago of {}: on {at}, run {run}", all.len()),
     };
     let seed = digest(slot) % SEEDS;
-    Some(Choice { scenario: variants.scenario.clone(), turn, world: schedule.world, region: schedule.region.clone(), seed, why })
+    Some(Choice {
+        scenario: variants.scenario.clone(),
+        turn,
+        world: schedule.world,
+        region: schedule.region.clone(),
+        seed,
+        why,
+    })
 }
 
 /// Six digits tell runs apart, and are short enough to type.

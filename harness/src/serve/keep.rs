@@ -273,7 +273,13 @@ impl Keep {
         let bound = self.regions.iter().find(|region| Some(&region.name) == choice.region.as_ref());
         if let Some(region) = bound {
             let bound = Bound { least: region.bystanders, over: region.over };
-            let told = tokio::task::spawn_local(regions::watch(setting.clone(), run.clone(), choice.clone(), bound, outbox.clone()));
+            let told = tokio::task::spawn_local(regions::watch(
+                setting.clone(),
+                run.clone(),
+                choice.clone(),
+                bound,
+                outbox.clone(),
+            ));
             // One watch for each run: the one before is over.
             if let Some(before) = self.watching.replace(told) {
                 before.abort();

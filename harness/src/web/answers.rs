@@ -215,7 +215,10 @@ pub(super) async fn begin(State(web): State<Shared>, Extension(who): Who, body: 
     }
     let is_there = |name: &String| web.door.view.borrow().regions.iter().any(|region| region.name == *name);
     if region.as_ref().is_some_and(|name| world != World::Docker || !is_there(name)) {
-        return refused(StatusCode::BAD_REQUEST, "this server has no such region; `/api/status` lists those that it has");
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "this server has no such region; `/api/status` lists those that it has",
+        );
     }
     let by = who.map_or_else(|| "somebody".to_owned(), |known| known.name);
     let (answer, answered) = oneshot::channel();

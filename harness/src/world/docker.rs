@@ -49,12 +49,12 @@ use names::{HOLDING, Names};
 use raise::finish_dead_run;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
+use standing::{Made, Standing, Stands};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use standing::{Made, Standing, Stands};
 use tokio::sync::{mpsc, watch};
 
 /// Calls under way at once. The engine does no more with more of them.

@@ -122,7 +122,9 @@ fn every_difference_is_told_and_what_makes_it_another_region_is_big() {
         assert_eq!(found.len(), 1, "{found:?}");
         (found[0].big, found[0].text.clone())
     };
-    let of = |survey: &mut Survey, change: &dyn Fn(&mut Inspected)| change(survey.hosts.get_mut(&host).expect("it is there"));
+    let of = |survey: &mut Survey, change: &dyn Fn(&mut Inspected)| {
+        change(survey.hosts.get_mut(&host).expect("it is there"))
+    };
     type Change<'c> = &'c dyn Fn(&mut Survey);
     let cases: [(Change<'_>, bool, &str); 9] = [
         (&|survey| drop(survey.hosts.remove(&host)), true, "is missing"),
@@ -132,8 +134,16 @@ fn every_difference_is_told_and_what_makes_it_another_region_is_big() {
         (&|survey| of(survey, &|seen| seen.paused = true), true, "is paused"),
         (&|survey| of(survey, &|seen| seen.started.push('x')), false, "was restarted by somebody"),
         (&|survey| drop(survey.networks.remove(&2)), true, "the network of zone az2 is gone"),
-        (&|survey| drop(survey.networks.insert(0, vec!["10.0.0.0/24".to_owned()])), true, "has the addresses 10.0.0.0/24"),
-        (&|survey| survey.extra.push(("volume", "foreign".to_owned())), false, "volume foreign carries the region's label"),
+        (
+            &|survey| drop(survey.networks.insert(0, vec!["10.0.0.0/24".to_owned()])),
+            true,
+            "has the addresses 10.0.0.0/24",
+        ),
+        (
+            &|survey| survey.extra.push(("volume", "foreign".to_owned())),
+            false,
+            "volume foreign carries the region's label",
+        ),
     ];
     for (change, big, text) in cases {
         let found = changed(change);

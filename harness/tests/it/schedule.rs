@@ -439,7 +439,14 @@ fn a_halt_stops_what_goes_on_and_outlives_the_server() {
     let mut later = Bench::new(&file, "2026-12-08T09:59:58Z", &bench.written);
     later.well_until("2026-12-08T10:00:03Z");
     assert!(later.refusals()[0].2.starts_with("halted by ann"), "{:?}", later.refusals());
-    let ask = Ask { by: "ben".to_owned(), scenario: "minimal".to_owned(), turn: 0, world: World::Sim, region: None, seed: None };
+    let ask = Ask {
+        by: "ben".to_owned(),
+        scenario: "minimal".to_owned(),
+        turn: 0,
+        world: World::Sim,
+        region: None,
+        seed: None,
+    };
     let mut commands = Vec::new();
     let now = later.now();
     assert!(later.keeper.ask(now, ask.clone(), &mut commands).unwrap_err().starts_with("halted by ann"));

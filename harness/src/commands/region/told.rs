@@ -18,7 +18,8 @@ pub(super) fn list(states: &[State], root: &Path) -> Result<String> {
         return Ok(format!("no region is kept in {}\n", root.display()));
     }
     let now = Keeping::start().now().wall;
-    let mut text = format!("{:<16} {:<9} {:>9}  {:<34} {}\n", "region", "state", "age", "answered in the last hour", "drift");
+    let mut text =
+        format!("{:<16} {:<9} {:>9}  {:<34} {}\n", "region", "state", "age", "answered in the last hour", "drift");
     for state in states {
         let age = state.built.map_or_else(|| "-".to_owned(), |built| age(now.since(built)));
         let zones: Vec<String> = state.zones.iter().map(|zone| format!("{} {}", zone.zone, share(zone.hour))).collect();
@@ -41,10 +42,19 @@ pub(super) fn status(state: &State, folder: &Folder) -> Result<String> {
     }
     writeln!(text, "  {} hosts; {} of {} instances active", state.hosts, state.active, state.instances)?;
     if let Some(ms) = state.last_black_start_ms {
-        writeln!(text, "  came back from the dark {} times, the last time {:.1} s after power", state.black_starts, seconds(ms))?;
+        writeln!(
+            text,
+            "  came back from the dark {} times, the last time {:.1} s after power",
+            state.black_starts,
+            seconds(ms)
+        )?;
     }
     if !state.zones.is_empty() {
-        writeln!(text, "\n  {:<10} {:>12} {:>12} {:>12} {:>12}  requests", "answered", "5 minutes", "hour", "day", "ever")?;
+        writeln!(
+            text,
+            "\n  {:<10} {:>12} {:>12} {:>12} {:>12}  requests",
+            "answered", "5 minutes", "hour", "day", "ever"
+        )?;
     }
     for ZoneState { zone, now, hour, day, all, wanted, answered } in &state.zones {
         let [now, hour, day, all] = [now, hour, day, all].map(|value| share(*value));

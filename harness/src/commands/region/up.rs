@@ -76,9 +76,8 @@ pub(super) fn run(args: &UpArgs, quiet: bool, color: bool) -> Result<u8> {
 
 fn there_is(folder: &Folder) -> BadInput {
     let name = &folder.name;
-    let how = State::read(folder).map_or_else(String::new, |state| {
-        format!(" ({} since {})", state.phase.word(), state.since)
-    });
+    let how = State::read(folder)
+        .map_or_else(String::new, |state| format!(" ({} since {})", state.phase.word(), state.since));
     let text = format!(
         "error: region `{name}` is there already{how}\nhelp: `blackstart region status {name}` tells how it stands, `blackstart region \
          down {name}` removes it; another name builds another one beside it\n"
@@ -270,7 +269,10 @@ impl<'a> Up<'a> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        bail!("the region stands, and its keeper has not taken it up: {} says why", self.folder.file("keeper.log").display())
+        bail!(
+            "the region stands, and its keeper has not taken it up: {} says why",
+            self.folder.file("keeper.log").display()
+        )
     }
 
     async fn remove(&mut self) -> Result<()> {
@@ -281,7 +283,10 @@ impl<'a> Up<'a> {
                 match done {
                     Ok(Done::TornDown { residue, .. }) => left = residue,
                     Ok(_) => {}
-                    Err(why) => bail!("the region could not be removed: {why}; `blackstart clean {}` tries again", self.declared.run),
+                    Err(why) => bail!(
+                        "the region could not be removed: {why}; `blackstart clean {}` tries again",
+                        self.declared.run
+                    ),
                 }
                 break;
             }
@@ -316,7 +321,9 @@ impl Wellness {
             Input::Probe { instance, .. } => {
                 self.active.remove(instance);
             }
-            Input::Seen { by: By::Canary, place, detail: Detail::Canary { control: false, sent, failed, .. }, .. } => {
+            Input::Seen {
+                by: By::Canary, place, detail: Detail::Canary { control: false, sent, failed, .. }, ..
+            } => {
                 if let Some(row) = place.zone.as_ref().and_then(|zone| self.zones.get_mut(zone)) {
                     *row = if *sent > 0 && failed.values().sum::<u64>() == 0 { *row + 1 } else { 0 };
                 }
@@ -333,7 +340,11 @@ impl Wellness {
     fn lacks(&self) -> String {
         let unwell: Vec<&str> =
             self.zones.iter().filter(|(_, row)| **row < WELL_WINDOWS).map(|(zone, _)| zone.as_str()).collect();
-        let customers = if unwell.is_empty() { "all customers are well".to_owned() } else { format!("customers of {} are not well", unwell.join(", ")) };
+        let customers = if unwell.is_empty() {
+            "all customers are well".to_owned()
+        } else {
+            format!("customers of {} are not well", unwell.join(", "))
+        };
         format!("{} of {} instances are active, {customers}", self.active.len(), self.instances)
     }
 }

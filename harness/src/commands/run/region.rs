@@ -111,7 +111,8 @@ async fn locks(folder: &Folder, guest: &Guest) -> Result<(Held, Held)> {
     let name = &folder.name;
     let Some(day) = folder.lock(Lock::Day, &serde_json::to_string(guest)?)? else {
         let other = folder.holder(Lock::Day).and_then(|text| Guest::read(&text));
-        let other = other.map_or_else(|| "another run".to_owned(), |guest| format!("run {} ({})", guest.run, guest.scenario));
+        let other =
+            other.map_or_else(|| "another run".to_owned(), |guest| format!("run {} ({})", guest.run, guest.scenario));
         return Err(refused(format!(
             "error: {other} is held in region `{name}` now\nhelp: one game day at a time; wait for its end, or build another region\n"
         )));
@@ -217,7 +218,8 @@ impl Lent {
             .unwrap_or_default();
         match self.survey(engine).await {
             Ok(survey) => {
-                let started: Known = survey.hosts.iter().map(|(host, seen)| (host.clone(), seen.started.clone())).collect();
+                let started: Known =
+                    survey.hosts.iter().map(|(host, seen)| (host.clone(), seen.started.clone())).collect();
                 self.folder.write("known.json", &started)?;
             }
             Err(error) => troubled.push(format!("{error:#}")),

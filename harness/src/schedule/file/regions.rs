@@ -72,7 +72,11 @@ impl Reader<'_> {
         let names = regions.iter().map(|region| region.name.as_str());
         let help = nearest(named.get(), names).map(|name| format!("did you mean `{name}`?"));
         let message = format!("there is no region `{}`", named.get());
-        self.wrong(Some(named.span()), message, &help.unwrap_or_else(|| "each is a `[[regions]]` of this file".to_owned()));
+        self.wrong(
+            Some(named.span()),
+            message,
+            &help.unwrap_or_else(|| "each is a `[[regions]]` of this file".to_owned()),
+        );
         None
     }
 }

@@ -1,10 +1,10 @@
 //! Owns what stands of a region on an engine while a process works on it: the hand, the witness, hosts with their cables, and
 //! what is known of their deaths and power. Refuses to act on any of it.
 
+use super::Shared;
 use super::hand_link::Hand;
 use super::link::Speaker;
 use super::region::Layout;
-use super::Shared;
 use crate::hand::net::wire;
 use crate::hand::protocol::{Rights, Target, Task, Wire};
 use crate::witness::protocol::{Seen, Tell};
@@ -49,7 +49,13 @@ pub(super) struct Built {
 }
 
 impl Built {
-    pub(super) fn new(hand: Hand, rights: Rights, layout: Layout, routed: bool, shapes: Result<String, String>) -> Self {
+    pub(super) fn new(
+        hand: Hand,
+        rights: Rights,
+        layout: Layout,
+        routed: bool,
+        shapes: Result<String, String>,
+    ) -> Self {
         Self {
             hand,
             rights,

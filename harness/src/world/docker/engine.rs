@@ -22,8 +22,9 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions, InspectContainerOptions,
-    InspectNetworkOptions, KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
-    LogsOptions, RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions, StartContainerOptions,
+    InspectNetworkOptions, KillContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions,
+    ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions, RenameContainerOptions,
+    StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -259,15 +260,6 @@ impl Engine {
     /// As [`Engine::pause`].
     pub async fn unpause(&self, name: &str) -> Result<()> {
         absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
-    }
-
-    /// Whether a container is paused, as the engine says.
-    ///
-    /// # Errors
-    /// Where the engine does not answer, or has no such container.
-    pub async fn is_paused(&self, name: &str) -> Result<bool> {
-        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
-        Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
     }
 
     /// The exit status and the last line of a container that has ended; nothing of one that runs.

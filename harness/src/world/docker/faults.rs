@@ -2,9 +2,9 @@
 //! (or, for the little that it can do, to the engine), and looked at again and again while it lasts. Refuses to decide
 //! when.
 
+use super::built::Built;
 use super::region::Layout;
 use super::trouble::trouble_probes;
-use super::built::Built;
 use super::{Shared, at_once};
 use crate::controller::{Done, Effect, Input};
 use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};

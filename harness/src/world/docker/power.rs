@@ -1,7 +1,7 @@
 //! Owns power: taking it from hosts at once and giving it back at once. Refuses to know which hosts a fault means.
 
-use super::faults::disk_cuts;
 use super::built::Built;
+use super::faults::disk_cuts;
 use super::{Shared, at_once, each_host, start_hosts};
 use crate::controller::Done;
 use crate::hand::protocol::{Answer, Dark, DiskCut, Target, Task};

@@ -1,5 +1,6 @@
 //! Owns making a region on an engine: image, volumes, hand, networks, witness, hosts. Refuses to give it power.
 
+use super::built::Built;
 use super::engine::{ContainerSpec, NetworkSpec, VolumeMount, is_overlap};
 use super::faults::base_latencies;
 use super::guard::Guard;
@@ -9,7 +10,6 @@ use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
 use super::region::Layout;
 use super::subnet::Block;
-use super::built::Built;
 use super::{CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
 use crate::controller::Input;
 use crate::hand::disk::place::{DISKS_DIR, LINK};

@@ -206,7 +206,11 @@ pub fn from_hand(run: &str, socket: &str) -> Result<()> {
 pub fn dark_from_hand(run: &str, socket: &str) -> Result<Vec<String>> {
     by_hand(socket, async |engine| {
         let all = engine.find(ObjectKind::Container, &format!("{LABEL_RUN}={run}")).await?;
-        Ok(all.into_iter().filter(|found| !found.running).filter_map(|found| found.labels.get(LABEL_HOST).cloned()).collect())
+        Ok(all
+            .into_iter()
+            .filter(|found| !found.running)
+            .filter_map(|found| found.labels.get(LABEL_HOST).cloned())
+            .collect())
     })
 }
 

@@ -2,16 +2,21 @@
 //! tells what is different, and comes back from the dark by itself when its engine is stopped and started. Refuses to look at
 //! verdicts of game days in it beyond that there is one.
 
-use crate::lab::{left_of, machine};
+use crate::lab::{block_on, left_of, machine};
 use crate::own_engine::OwnEngine;
 use crate::server::{command, until};
 use harness::region::folder::Folder;
 use harness::region::ledger::{self, What};
 use harness::region::state::{Phase, State};
+use harness::world::docker::claim::{self, Claimed};
+use harness::world::docker::engine::Engine;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
+use std::time::Duration;
 
 const NAME: &str = "blue";
+/// How long a claim is asked for in vain.
+const ASKED_FOR: Duration = Duration::from_secs(4);
 
 /// Regions on an engine of the test's own, below a folder.
 struct Lab {
@@ -154,4 +159,37 @@ fn a_region_that_is_interrupted_on_its_way_leaves_nothing() {
     assert_eq!(up.wait().expect("it ends").code(), Some(130));
     until("nothing left", || left_of(&state.run).is_empty().then_some(()));
     assert!(!region.path.exists(), "its folder too");
+}
+
+/// Of all who ask in the same moment one gets it, and the next one when it is let go.
+#[test]
+fn one_of_many_claims_an_engine() {
+    let Some(_machine) = machine() else { return };
+    let runs: Vec<String> = (0..6).map(|number| format!("20261130T100000Z-c1a{number:03}")).collect();
+    block_on(async {
+        let (engine, _) = Engine::connect().await.expect("an engine");
+        let asked = runs.iter().map(|run| async { tokio::time::timeout(ASKED_FOR, claim::claim(&engine, run)).await });
+        let asked = futures_util::future::join_all(asked).await;
+        let had: Vec<&String> =
+            runs.iter().zip(&asked).filter(|(_, asked)| asked.is_ok()).map(|(run, _)| run).collect();
+        assert_eq!(had.len(), 1, "{asked:?}");
+        assert_eq!(claim::holder(&engine).await.expect("it answers").as_ref(), Some(had[0]));
+        assert_eq!(claim::claim(&engine, had[0]).await.expect("it answers"), Claimed::Ours, "asked for twice");
+        let other = runs.iter().find(|run| *run != had[0]).expect("there are more");
+        claim::release(&engine, other).await.expect("it answers");
+        assert_eq!(
+            claim::holder(&engine).await.expect("it answers").as_ref(),
+            Some(had[0]),
+            "nobody lets go of another's"
+        );
+        claim::release(&engine, had[0]).await.expect("it answers");
+        assert_eq!(claim::claim(&engine, other).await.expect("it answers"), Claimed::Ours);
+        for run in &runs {
+            claim::release(&engine, run).await.expect("it answers");
+        }
+        assert_eq!(claim::holder(&engine).await.expect("it answers"), None);
+    });
+    for run in &runs {
+        assert_eq!(left_of(run), Vec::<String>::new());
+    }
 }

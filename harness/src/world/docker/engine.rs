@@ -259,15 +259,6 @@ impl Engine {
         absent_is_fine(self.docker.unpause_container(name).await, "unpause", name)
     }
 
-    /// Whether a container is paused, as the engine says.
-    ///
-    /// # Errors
-    /// Where the engine does not answer, or has no such container.
-    pub async fn is_paused(&self, name: &str) -> Result<bool> {
-        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
-        Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
-    }
-
     /// The exit status and the last line of a container that has ended; nothing of one that runs.
     ///
     /// # Errors

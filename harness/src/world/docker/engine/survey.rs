@@ -37,6 +37,15 @@ impl Engine {
         })
     }
 
+    /// Whether a container is paused, as the engine says.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or has no such container.
+    pub async fn is_paused(&self, name: &str) -> Result<bool> {
+        let seen = self.docker.inspect_container(name, None::<InspectContainerOptions>).await.map_err(explain)?;
+        Ok(seen.state.and_then(|state| state.paused).unwrap_or_default())
+    }
+
     /// The id of an image.
     ///
     /// # Errors

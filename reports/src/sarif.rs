@@ -48,6 +48,9 @@ fn about(code: &str) -> String {
         "timeout-order" => "G6: a call that waits longer than the one that it is made for",
         "capacity-short" => "G7: too little capacity when one zone is gone",
         "criticality-inversion" => "G8: somebody leans hard on what is less critical than itself",
+        "order-hidden-by-restarts" => "G9: a service ends while something is missing, and restarts hide it",
+        "telemetry-before-start" => "G10: a start waits for what only watches",
+        "telemetry-in-requests" => "G10: requests fail without what only watches",
         other => return other.replace('-', " "),
     };
     known.to_owned()

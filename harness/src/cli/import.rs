@@ -51,7 +51,7 @@ pub struct ImportArgs {
     /// The service where customers come in. Without it a guess, which is told.
     #[arg(long, value_name = "SERVICE")]
     pub entry: Option<String>,
-    /// Traces of the same system (OTLP JSON or Jaeger's): what was observed becomes measured, and where it differs from
+    /// Traces of the same system (OTLP JSON or Jaeger's), or a run's events.jsonl: what was observed becomes measured, and where it differs from
     /// what is declared is told.
     #[arg(long, value_name = "FILE")]
     pub observed: Vec<PathBuf>,

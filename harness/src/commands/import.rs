@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 /// A file that another one names is no larger.
 const NAMED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// A file of traces is no larger.
-const TRACES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const TRACES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Writes topology, graph, first game days and the page of what was left.
 ///

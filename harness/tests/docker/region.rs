@@ -170,13 +170,18 @@ fn one_of_many_claims_an_engine() {
         let (engine, _) = Engine::connect().await.expect("an engine");
         let asked = runs.iter().map(|run| async { tokio::time::timeout(ASKED_FOR, claim::claim(&engine, run)).await });
         let asked = futures_util::future::join_all(asked).await;
-        let had: Vec<&String> = runs.iter().zip(&asked).filter(|(_, asked)| asked.is_ok()).map(|(run, _)| run).collect();
+        let had: Vec<&String> =
+            runs.iter().zip(&asked).filter(|(_, asked)| asked.is_ok()).map(|(run, _)| run).collect();
         assert_eq!(had.len(), 1, "{asked:?}");
         assert_eq!(claim::holder(&engine).await.expect("it answers").as_ref(), Some(had[0]));
         assert_eq!(claim::claim(&engine, had[0]).await.expect("it answers"), Claimed::Ours, "asked for twice");
         let other = runs.iter().find(|run| *run != had[0]).expect("there are more");
         claim::release(&engine, other).await.expect("it answers");
-        assert_eq!(claim::holder(&engine).await.expect("it answers").as_ref(), Some(had[0]), "nobody lets go of another's");
+        assert_eq!(
+            claim::holder(&engine).await.expect("it answers").as_ref(),
+            Some(had[0]),
+            "nobody lets go of another's"
+        );
         claim::release(&engine, had[0]).await.expect("it answers");
         assert_eq!(claim::claim(&engine, other).await.expect("it answers"), Claimed::Ours);
         for run in &runs {

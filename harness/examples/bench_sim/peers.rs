@@ -135,6 +135,8 @@ fn service(name: &ServiceName, operations: Vec<OperationName>, call: Call) -> Se
         scope: Scope::Regional,
         plane: Plane::Data,
         zones: None,
+        in_zones: Vec::new(),
+        watches: false,
         tier: None,
         tools: Vec::new(),
         instances_per_zone: 1,

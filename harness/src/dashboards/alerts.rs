@@ -147,6 +147,14 @@ pub const ALERTS: &[Alert] = &[
         description: "A condition that runs wait for is bad, or cannot be asked: every run that needs it is refused.",
     },
     Alert {
+        name: "BlackstartRegionNotWell",
+        expr: "max by (job, instance, region) (blackstart_region_state{state=~\"unwell|starting|lost|unkept\"}) == 1",
+        lasts: "15m",
+        severity: Severity::Warning,
+        summary: "Region {{ $labels.region }} has not been well for a quarter of an hour",
+        description: "A region that stands is not reached by its keeper, has none, or has instances that are not active, and no game day is held in it. It comes back from the dark by itself within seconds; what lasts longer needs somebody.",
+    },
+    Alert {
         name: "BlackstartRunStuck",
         expr: "time() - blackstart_run_started_timestamp_seconds > 7200 and blackstart_run_in_progress == 1",
         lasts: "5m",

@@ -262,10 +262,10 @@ impl<'k> Tenure<'k> {
     fn saw(&mut self, input: Input) {
         match input {
             Input::Seen { by: By::Canary, place, detail, .. } => self.counted(&place, &detail),
-            Input::Seen { detail: Detail::Caveat { code, text }, .. } => {
-                if code == "region-drift" && !self.drift.contains(&text) {
-                    self.drift.push(text);
-                }
+            Input::Seen { detail: Detail::Caveat { code, text }, .. }
+                if code == "region-drift" && !self.drift.contains(&text) =>
+            {
+                self.drift.push(text);
             }
             Input::Probe { instance, report, .. } => {
                 if report.life == Life::Active {

@@ -6,7 +6,9 @@ use crate::prometheus::record;
 use harness::dashboards::{alerts, files, grafana, panels};
 use harness::metrics::table::{ALL, LABELS, Row, Shape};
 use harness::metrics::{Due, Metrics, Remembered};
+use harness::region::state::{Phase as At, State, ZoneState};
 use harness::schedule::Outcome;
+use harness::schedule::moment::Moment;
 use scenarios::event::{Act, By, Detail, Event, EventId, Phase, Place};
 use scenarios::judgement::Reason;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +55,57 @@ pub(crate) fn everything(metrics: &Metrics) {
     metrics.http("/runs/{run}", 200);
     metrics.set_receiver("webhook");
     metrics.delivery("webhook", "failed", 4);
+    metrics.set_regions(&[standing()]);
     assert!(metrics.look_at_disk(Path::new("/")).is_some());
+}
+
+/// A region that stands, and came back from the dark once.
+fn standing() -> State {
+    let zone = |zone: &str, share| ZoneState {
+        zone: zone.to_owned(),
+        now: Some(share),
+        hour: Some(share),
+        day: Some(share),
+        all: Some(share),
+        wanted: 1_000,
+        answered: 750,
+    };
+    State {
+        name: "blue".to_owned(),
+        run: "20261130T100000Z-abc123".to_owned(),
+        phase: At::Well,
+        since: Moment(0),
+        at: Moment(0),
+        built: Some(Moment(5_000)),
+        why: String::new(),
+        day: None,
+        hosts: 9,
+        instances: 9,
+        active: 8,
+        zones: vec![zone("az1", 0.75), zone("az2", 1.0)],
+        black_starts: 1,
+        last_black_start_ms: Some(1_500),
+        drift: vec!["host az1-api-0 was restarted by somebody".to_owned()],
+    }
+}
+
+#[test]
+fn a_standing_region_is_told_of_and_one_that_is_gone_is_not() {
+    let metrics = Metrics::new();
+    metrics.set_regions(&[standing()]);
+    let series = [
+        ("blackstart_region_state{region=\"blue\",state=\"well\"}", 1.0),
+        ("blackstart_region_state{region=\"blue\",state=\"lost\"}", 0.0),
+        ("blackstart_region_availability_ratio{region=\"blue\",zone=\"az1\"}", 0.75),
+        ("blackstart_region_customer_requests{region=\"blue\",zone=\"az1\"}", 1_000.0),
+        ("blackstart_region_instances_active{region=\"blue\"}", 8.0),
+        ("blackstart_region_drift{region=\"blue\"}", 1.0),
+        ("blackstart_region_last_black_start_seconds{region=\"blue\"}", 1.5),
+        ("blackstart_region_built_timestamp_seconds{region=\"blue\"}", 5.0),
+    ];
+    told(&metrics, &series.map(|(series, value)| (series, Some(value))));
+    metrics.set_regions(&[]);
+    told(&metrics, &series.map(|(series, _)| (series, None)));
 }
 
 /// The value of one series.

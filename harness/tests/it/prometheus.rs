@@ -210,6 +210,14 @@ const TRIALS: &[Trial] = &[
         quiet: &["blackstart_condition_well{@,condition=\"c\"} 1x200"],
     },
     Trial {
+        alert: "BlackstartRegionNotWell",
+        fires: &["blackstart_region_state{@,region=\"r\",state=\"lost\"} 1x200"],
+        quiet: &[
+            "blackstart_region_state{@,region=\"r\",state=\"lost\"} 1x10 0x190",
+            "blackstart_region_state{@,region=\"r\",state=\"lent\"} 1x200",
+        ],
+    },
+    Trial {
         alert: "BlackstartRunStuck",
         fires: &["blackstart_run_started_timestamp_seconds{@} 1x200", "blackstart_run_in_progress{@} 1x200"],
         quiet: &["blackstart_run_started_timestamp_seconds{@} 1x200", "blackstart_run_in_progress{@} 0x200"],

@@ -91,7 +91,10 @@ fn image_of(run: &str) -> String {
 async fn make(engine: &Engine, run: &str) -> Result<()> {
     let labels = Names::new(run, false).labels(&[(LABEL_CLAIM, "1")]);
     let image = image_of(run);
-    engine.import_image(&image, &labels, empty()?).await?;
+    // Imported anew under the same name, the one before would be left without one, and nobody could remove it by name.
+    if engine.image_id(&image).await.is_err() {
+        engine.import_image(&image, &labels, empty()?).await?;
+    }
     let command = vec!["/claim".to_owned()];
     let spec = ContainerSpec { name: CLAIM.to_owned(), image, command, labels, ..ContainerSpec::default() };
     engine.create(&spec).await.map(drop)

@@ -241,11 +241,21 @@ pub(super) async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> R
     // The clocks first: everything that follows is told in the engine machine's time.
     let asked = shared.clock.now();
     built.tell_witness(&Tell::Ping(0)).await?;
-    match tokio::time::timeout(Duration::from_millis(LEASE_MS), seen.recv()).await {
-        Ok(Some(Seen::Pong { mono_ns, wall_ns, .. })) => {
+    let answered = async {
+        // Hosts of a region that stands have notes for it at once; they are of before it came.
+        loop {
+            match seen.recv().await {
+                Some(Seen::Pong { mono_ns, wall_ns, .. }) => return Ok((mono_ns, wall_ns)),
+                Some(Seen::Line(_)) => {}
+                other => bail!("the witness answered {other:?} to the question of the time"),
+            }
+        }
+    };
+    match tokio::time::timeout(Duration::from_millis(LEASE_MS), answered).await {
+        Ok(answered) => {
+            let (mono_ns, wall_ns) = answered?;
             shared.clock.calibrate(asked, shared.clock.now(), mono_ns, wall_ns);
         }
-        Ok(other) => bail!("the witness answered {other:?} to the question of the time"),
         Err(_) => bail!("the witness did not answer"),
     }
     tokio::spawn(listen(Arc::clone(shared), Arc::clone(built), seen));

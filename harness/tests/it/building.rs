@@ -106,9 +106,10 @@ fn data_really_flows_over_proxies_and_into_the_new_stores() {
     };
     assert!(calls(FlowEnd::Proxy) > 100 && calls(FlowEnd::Franken) > 100 && calls(FlowEnd::Bootstrap) > 100);
     // Each caller of a proxy is named.
-    let callers = HEALTHY.events.iter().filter(|event| {
-        matches!(&event.detail, Detail::Build { seen: Building::Flow { end: FlowEnd::Proxy, .. } })
-    });
+    let callers = HEALTHY
+        .events
+        .iter()
+        .filter(|event| matches!(&event.detail, Detail::Build { seen: Building::Flow { end: FlowEnd::Proxy, .. } }));
     let callers: std::collections::BTreeSet<_> = callers.filter_map(|event| event.place.service.clone()).collect();
     assert!(callers.contains(&service("instance-state")) && callers.contains(&service("quota")), "{callers:?}");
 }
@@ -149,9 +150,10 @@ fn an_address_that_somebody_wrote_is_named_during_the_bake() {
     assert_eq!((finding.service.as_str(), finding.dependency.as_ref()), ("quota", Some(&service("table-store"))));
     assert_eq!(finding.setting.as_deref(), Some("services.quota.calls.table-store"));
     // It is known before the link is cut.
-    let cut_at = built.events.iter().find(|event| {
-        matches!(&event.detail, Detail::Build { seen: Building::Border { border: Border::Cut } })
-    });
+    let cut_at = built
+        .events
+        .iter()
+        .find(|event| matches!(&event.detail, Detail::Build { seen: Building::Border { border: Border::Cut } }));
     let cut_at = cut_at.map_or(u64::MAX, |event| event.t_ns);
     assert!(finding.chain[0].since_ns < cut_at, "{finding:?}");
 }

@@ -174,11 +174,13 @@ fn bars(told: &Told) -> String {
             let waits = phase.steps.iter().filter(|step| waited(step) > 0);
             waits.into_iter().any(|step| (column(step.ready_ns)..column(step.begun_ns)).contains(&at))
         };
-        let bar: String = (0..end).map(|at| match at {
-            _ if at < begin => ' ',
-            _ if is_wait(at) => '░',
-            _ => '█',
-        }).collect();
+        let bar: String = (0..end)
+            .map(|at| match at {
+                _ if at < begin => ' ',
+                _ if is_wait(at) => '░',
+                _ => '█',
+            })
+            .collect();
         text += &format!("{:<29} {bar} {}\n", phase.phase.word(), length(phase.to_ns.saturating_sub(phase.from_ns)));
     }
     text

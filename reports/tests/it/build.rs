@@ -67,8 +67,9 @@ fn events(text: &str) -> Vec<Event> {
         (31, Place::default(), Detail::Build { seen: object }),
         (40, Place::default(), step("names", launch, StepState::Failed, 3)),
     ];
-    let event = |(id, (at, place, detail)): (u64, (u64, Place, Detail))| {
-        Event { place, ..full::event(id, at * SECOND, detail) }
+    let event = |(id, (at, place, detail)): (u64, (u64, Place, Detail))| Event {
+        place,
+        ..full::event(id, at * SECOND, detail)
     };
     (1..).zip(rows).map(event).collect()
 }

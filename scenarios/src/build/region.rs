@@ -136,9 +136,7 @@ impl Writer<'_> {
 
     fn identity(&mut self) {
         let (phase, place) = (BuildPhase::Identity, (Site::Network, Part::Identity));
-        self.names(phase, "identity.names", |this, records| {
-            this.behind(records, &this.estate.cast.identity, &[place])
-        });
+        self.names(phase, "identity.names", |this, records| this.behind(records, &this.estate.cast.identity, &[place]));
         let until = self.active(place.0, place.1);
         self.power_on(phase, "identity.hosts", place, until);
     }

@@ -29,7 +29,8 @@ fn judge(build: &Build<'_>) -> Outcome {
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
     for event in build.events.iter().filter(|event| event.t_ns >= began) {
         let Detail::Canary { control: false, sent, ok, degraded, failed: causes, .. } = &event.detail else { continue };
-        let Some(zone) = event.place.zone.as_ref().filter(|zone| build.case.estate.bootstrap.zones.contains(zone)) else {
+        let Some(zone) = event.place.zone.as_ref().filter(|zone| build.case.estate.bootstrap.zones.contains(zone))
+        else {
             continue;
         };
         let short = falls_short(ok + degraded, *sent);
@@ -59,13 +60,7 @@ fn judge(build: &Build<'_>) -> Outcome {
 }
 
 /// The last of the chain that customers' errors name is what has too little for both regions.
-fn found(
-    build: &Build<'_>,
-    cause: Option<String>,
-    since_ns: u64,
-    zones: &str,
-    evidence: Vec<EventId>,
-) -> Found {
+fn found(build: &Build<'_>, cause: Option<String>, since_ns: u64, zones: &str, evidence: Vec<EventId>) -> Found {
     let cause = cause.unwrap_or_default();
     let graph = &build.case.estate.graph;
     let named = cause.split(':').nth(1).and_then(|name| graph.services.iter().find(|one| one.name.as_str() == name));

@@ -39,7 +39,10 @@ fn judge(build: &Build<'_>) -> Outcome {
     let (verdict, reason) = if !bad.is_empty() {
         (Verdict::Violated, format!("{} lost or changed, {kept} were kept", count(bad.len(), "value")))
     } else if kept == 0 {
-        (Verdict::NotJudged, "nothing was looked for at the end: a build that gets as far as its audit would do".to_owned())
+        (
+            Verdict::NotJudged,
+            "nothing was looked for at the end: a build that gets as far as its audit would do".to_owned(),
+        )
     } else {
         (Verdict::Held, format!("{} at the end where they ought to be, {copied} of them copied", count(kept, "value")))
     };
@@ -58,7 +61,8 @@ fn found(build: &Build<'_>, key: &str, state: ObjectState, values: usize, eviden
     });
     let placement = &build.case.estate.placement;
     let stored = stored_at.as_ref().and_then(|name| placement.instance_by_name(name));
-    let service = stored.map(|instance| instance.service.clone()).or_else(|| build.case.estate.cast.stores.first().cloned())?;
+    let service =
+        stored.map(|instance| instance.service.clone()).or_else(|| build.case.estate.cast.stores.first().cloned())?;
     let written_at = write.map_or(0, |event| event.t_ns);
     let copied_at = build.step("copy.first", crate::build::observed::StepState::Begun).map(|(at, _)| at);
     let when = match copied_at {

@@ -95,7 +95,10 @@ fn newer(
         let apart = !newer.targets.is_empty()
             && !answer.targets.is_empty()
             && newer.targets.iter().all(|target| !answer.targets.contains(target));
-        **other != server && apart && newer.since_ns > answer.since_ns && now_ns.saturating_sub(newer.since_ns) > limit_ns
+        **other != server
+            && apart
+            && newer.since_ns > answer.since_ns
+            && now_ns.saturating_sub(newer.since_ns) > limit_ns
     };
     servers.iter().find(is_newer).map(|(_, newer)| newer.since_ns)
 }

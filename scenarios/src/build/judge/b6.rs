@@ -30,12 +30,19 @@ fn judge(build: &Build<'_>) -> Outcome {
     let threshold = ("instances that do not return", "0".to_owned());
     let begun = build.step(BLACK_START, StepState::Begun).filter(|_| build.border(Border::Cut).is_some());
     let Some((begun_at, begun_event)) = begun else {
-        let reason = "the new region was never dark as a whole with the link cut: a build that gets as far would do".to_owned();
+        let reason =
+            "the new region was never dark as a whole with the link cut: a build that gets as far would do".to_owned();
         return Outcome { verdict: Verdict::NotJudged, reason, threshold, evidence: Vec::new(), findings: Vec::new() };
     };
     if build.step(BLACK_START, StepState::Done).is_some() {
         let reason = "everything came back from the dark by itself, with the link cut".to_owned();
-        return Outcome { verdict: Verdict::Held, reason, threshold, evidence: vec![begun_event], findings: Vec::new() };
+        return Outcome {
+            verdict: Verdict::Held,
+            reason,
+            threshold,
+            evidence: vec![begun_event],
+            findings: Vec::new(),
+        };
     }
     let (missing, evidence) = missing(build, begun_at);
     let findings = cycles(build, begun_at, &missing);

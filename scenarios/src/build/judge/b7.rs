@@ -43,7 +43,11 @@ fn judge(build: &Build<'_>) -> Outcome {
                 let text = format!("`{step}` changed {zone} on the day on which {other} was changed");
                 bad.push((*at, *event, text));
             } else if at.saturating_sub(*before) < ns(rules.bake) {
-                bad.push((*at, *event, format!("`{step}` changed {zone} before what was changed in {other} had baked")));
+                bad.push((
+                    *at,
+                    *event,
+                    format!("`{step}` changed {zone} before what was changed in {other} had baked"),
+                ));
             }
         }
         last.insert(zone, *at);

@@ -1,10 +1,12 @@
 //! Owns the command line's shape. Refuses to do anything.
 
+mod building;
 mod import;
 mod many;
 mod standing;
 mod unattended;
 
+pub use building::{BuildArgs, BuildWorldName};
 pub use import::{ImportArgs, ImportCommand};
 pub use many::{
     ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
@@ -129,6 +131,9 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Stop everything that a server does: what goes on is ended and healed, and nothing begins until it is resumed.
     Halt(HaltArgs),
+    /// Build a region out of another one that serves customers all the while, in virtual time: bootstrap network, copy,
+    /// migration, cut, game day; and judge whether anybody noticed and anything was lost.
+    Build(BuildArgs),
     /// Write what a monitoring system takes: a dashboard for Grafana, and rules that alert for Prometheus.
     Dashboards(DashboardsArgs),
     /// Remove what dead runs left behind, found by label; never a run whose lease is alive.

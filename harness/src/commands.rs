@@ -1,6 +1,7 @@
 //! Owns what each command does, one file each, and how an error becomes an exit status. Refuses to parse arguments.
 
 pub mod actions;
+pub mod build;
 pub mod check;
 pub mod clean;
 pub mod coe;
@@ -71,6 +72,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Schedule(args) => schedule::run(&args, err),
         Command::Halt(args) => halt::run(&args),
         Command::Dashboards(args) => dashboards::run(&args),
+        Command::Build(args) => build::run(&args, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Matrix(args) => matrix::run(&args, cli.quiet),
         Command::Measure(args) => measure::run(&args, err),

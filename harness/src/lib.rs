@@ -1,6 +1,8 @@
 //! Makes a game day happen.
 //!
 //! - [`controller`]: the course of a run, a synchronous state machine; start reading here
+//! - [`builder`]: the building of a region, as synchronous a state machine
+//! - [`building`]: a build in virtual time, in memory
 //! - [`world`]: what a run happens in; [`world::docker`] is real containers
 //! - [`twin`]: a game day in virtual time, in memory; [`explore`]: a search among thousands of them;
 //!   [`assumptions`]: the same one with what it takes for granted changed
@@ -20,6 +22,8 @@
 
 mod adapter;
 pub mod assumptions;
+pub mod builder;
+pub mod building;
 pub mod cli;
 pub mod clock;
 pub mod commands;

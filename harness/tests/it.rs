@@ -5,6 +5,10 @@
 mod assumptions;
 #[path = "it/bring_up.rs"]
 mod bring_up;
+#[path = "it/builder.rs"]
+mod builder;
+#[path = "it/building.rs"]
+mod building;
 #[path = "it/changes.rs"]
 mod changes;
 #[path = "it/check.rs"]

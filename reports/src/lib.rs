@@ -18,6 +18,7 @@
 //! - [`ops_review`]: the weekly operations review
 //! - [`docs`]: a page for each service of a graph
 //! - [`orr`]: the operational readiness review
+//! - [`build`]: the record of a build, its report, and the page of the region
 //! - [`page`]: a document as Markdown and for a browser, from the same parts
 //! - [`table`]: the table at the end of a run
 //! - [`junit`][]: `junit.xml`
@@ -31,6 +32,7 @@
 
 pub mod actions;
 pub mod assumptions;
+pub mod build;
 pub mod coe;
 pub mod docs;
 pub mod fingerprint;

@@ -6,6 +6,8 @@
 mod actions;
 #[path = "it/assumptions.rs"]
 mod assumptions;
+#[path = "it/build.rs"]
+mod build;
 #[path = "it/coe.rs"]
 mod coe;
 #[path = "it/fingerprint.rs"]

@@ -4,6 +4,7 @@
 //! Every event says who saw it. A verdict may not rest on [`By::Own`] alone: what an instance says of itself explains,
 //! what the witness and the canaries saw decides.
 
+use crate::build::observed::Building;
 pub use fixtures::asked::Asked;
 use fixtures::asked::is_zero;
 pub use fixtures::graph::scaler::ScaleCause;
@@ -345,6 +346,11 @@ pub enum Detail {
     Intervention {
         /// The act, in the engine's word: `start`, `exec_create`, `update` …
         action: String,
+    },
+    /// Something about the building of a region.
+    Build {
+        /// What was seen of it.
+        seen: Building,
     },
     /// An invariant has been judged.
     Invariant {

@@ -11,12 +11,14 @@
 //! - [`timeline`], [`traffic`], [`mod@measure`]: events folded into segments, lives, canary windows, figures
 //! - [`mod@bring_up`]: what held whom back after each of several power-ons
 //! - [`mod@assumed`]: what no file says, and what it could be instead
+//! - [`build`]: a region, or a zone, built out of another one
 //! - [`judge`]: invariants, verdicts, culprits
 //! - [`verdict`], [`judgement`]: what comes out
 
 pub mod assumed;
 pub mod bind;
 pub mod bring_up;
+pub mod build;
 pub mod builtin;
 pub mod customers;
 pub mod event;

@@ -2,6 +2,7 @@
 //! witness are the same machines that run in containers.
 //!
 //! - [`region`](self): hosts, processes and addresses; `engine`: what happens, one thing after the other
+//! - [`build`]: a region built out of another one; `taps`: who looks at calls meanwhile
 //! - `commons`: names, grants and clocks in trouble
 //! - `queue`, `calls`, `network`, `disk`, `process`, `power`: what it is made of
 //! - [`costs`]: what things cost, calibrated from one recorded run
@@ -9,6 +10,7 @@
 //!
 //! One seed decides everything, in whole numbers: the same seed gives the same events, byte for byte.
 
+pub mod build;
 mod calls;
 mod commons;
 pub mod costs;
@@ -21,6 +23,7 @@ mod power;
 mod process;
 mod queue;
 mod region;
+mod taps;
 mod version;
 
 use super::World;

@@ -316,3 +316,41 @@ fn a_record_is_rendered_again_from_its_folder() {
     assert_eq!(status, 2);
     assert!(err.contains("record.json"), "{err}");
 }
+
+#[test]
+fn a_build_in_containers_and_wrong_names_are_refused_at_once() {
+    let arguments = ["build", "No Region", "--from", "9-old", "--graph", "run-instanecs", "--world", "docker"];
+    let (status, out, err) = outcome(&mut blackstart(&arguments));
+    assert_eq!((status, out.as_str()), (64, ""), "{err}");
+    for word in ["No Region", "9-old", "containers", "--world sim", "run-instanecs", "run-instances"] {
+        assert!(err.contains(word), "{word:?} is missing in:\n{err}");
+    }
+    let (status, _, err) = outcome(&mut blackstart(&["build", "us-test-1"]));
+    assert_eq!(status, 64, "{err}");
+    assert!(err.contains("is the bootstrap region"), "{err}");
+}
+
+#[test]
+fn a_build_leaves_its_report_and_what_was_generated() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let out = folder.path().to_str().expect("a path of ours is UTF-8");
+    let (status, told, err) = outcome(&mut blackstart(&["build", "never-seen-5", "--seed", "3", "--out", out]));
+    assert_eq!(status, 0, "{told}\n{err}");
+    assert!(told.contains("open to customers") && told.contains("held"), "{told}");
+    let run = std::fs::read_dir(folder.path()).expect("it is there").flatten().next().expect("one build").path();
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let events = reports::journal::read(&read("events.jsonl")).expect("it is whole").events;
+    assert!(!reports::build::told(&events).phases.is_empty());
+    assert!(harness::builder::ledger::Ledger::read(&read("ledger.jsonl")).expect("it is whole").ended.is_some());
+    for (name, word) in [
+        ("build.json", "\"verdict\": \"held\""),
+        ("build.md", "Steps that needed a hand: **none**"),
+        ("build.html", "<svg"),
+        ("region/regional.json", "never-seen-5-az2"),
+        ("region/README.md", "api.never-seen-5-az1.never-seen-5.blackstart.test"),
+        ("region/services/table-store.md", "table-store"),
+        ("region/blackstart-rules.yml", "README.md#"),
+    ] {
+        assert!(read(name).contains(word), "{word:?} is missing in {name}");
+    }
+}

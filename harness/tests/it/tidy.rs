@@ -142,6 +142,7 @@ fn the_engine_is_named_in_one_module_and_time_comes_through_one_door() {
             || path.starts_with("agents/src/consensus")
             || path.starts_with("agents/src/canary")
             || path.starts_with("agents/src/commons")
+            || path.starts_with("harness/src/builder")
             || path.starts_with("harness/src/controller");
         for word in ["tokio", "std::fs", "Instant", "mono_ns", "std::thread"] {
             if sans_io && names(word) {

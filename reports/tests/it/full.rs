@@ -10,6 +10,7 @@ use reports::record::{
     Assumptions, GapRow, GapState, InterventionRow, Origin, Parameter, Record, ResidueRow, TrialRow, UntriedRow,
     from_json,
 };
+use scenarios::build::observed::{Building, ObjectState};
 use scenarios::event::{
     Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
     ScaleCause, WriteOutcome,
@@ -173,6 +174,12 @@ fn of_telemetry() -> [Detail; 3] {
     ]
 }
 
+/// What was seen of a value, every field of it filled.
+fn object(text: &str) -> Building {
+    let (key, at, hash) = (text.to_owned(), Some(InstanceName(text.to_owned())), text.to_owned());
+    Building::Object { key, at, hash, state: ObjectState::Differs }
+}
+
 /// One event of every kind, with every field.
 pub(crate) fn events(text: &str) -> Vec<Event> {
     let free = || text.to_owned();
@@ -229,6 +236,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             outcome: OperationOutcome::Done,
         },
         Detail::RolloutStopped { rollout: free(), text: free(), left_out: vec![free()] },
+        Detail::Build { seen: object(text) },
         Detail::Intervention { action: free() },
         Detail::Invariant { invariant: free(), verdict: Verdict::Violated },
         Detail::Caveat { code: free(), text: free() },

@@ -1,6 +1,7 @@
 //! Claims about the event file's lines.
 
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
+use scenarios::build::observed::Building;
 use scenarios::event::{
     Act, AlarmCause, Asked, By, Detail, Event, EventId, HostChange, Life, NeedOutcome, OperationOutcome, Phase, Place,
     ScaleCause, WriteOutcome,
@@ -131,6 +132,7 @@ fn further_details(instance: InstanceName) -> Vec<(&'static str, Detail)> {
                 outcome: OperationOutcome::Unknown,
             },
         ),
+        ("build", Detail::Build { seen: Building::Landed {} }),
         ("intervention", Detail::Intervention { action: "exec_create".into() }),
         ("invariant", Detail::Invariant { invariant: "S5".into(), verdict: Verdict::NotJudged }),
         ("caveat", Detail::Caveat { code: "oom".into(), text: "a process was killed".into() }),

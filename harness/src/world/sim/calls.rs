@@ -16,6 +16,8 @@ pub(super) enum Caller {
     Process { process: u32, life: u32, attempt: AttemptId },
     /// The witness.
     Witness(Errand),
+    /// Whoever copies data while a region is built; the number is its own.
+    Mover(u64),
 }
 
 /// A call under way.

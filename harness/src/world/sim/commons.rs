@@ -64,7 +64,9 @@ impl Engine {
         let Some(server) = server else { return Some(Outcome::Untrusted) };
         let (trusts, client) = match caller {
             // It is outside all hosts, and its clock is right.
-            Caller::Witness(_) => (Grant::is_good_at(&server, i64::try_from(now).unwrap_or(i64::MAX)), None),
+            Caller::Witness(_) | Caller::Mover(_) => {
+                (Grant::is_good_at(&server, i64::try_from(now).unwrap_or(i64::MAX)), None)
+            }
             Caller::Process { process, .. } => {
                 let actor = self.processes[process as usize].mind.as_mut()?.actor();
                 (actor.accepts(now, server), actor.certificate(now))

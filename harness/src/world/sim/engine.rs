@@ -8,6 +8,7 @@ use super::faults::{Faults, WHOLE_MILLI};
 use super::network::{End, Network, Way};
 use super::process::{Host, Process};
 use super::region::{self, Built, Parts};
+use super::taps::Taps;
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
 use crate::witness::protocol::Seen;
@@ -15,7 +16,7 @@ use crate::witness::watcher::{Errand, Out, Watcher};
 use crate::world::observe::Observer;
 use crate::world::sim::queue::Queue;
 use agents::machine::{AttemptId, ConnId, Input as Given, Nanos, Outcome, Output, RequestId};
-use agents::wire::{Ask, Line, Note};
+use agents::wire::{Ask, Line, Note, Reply};
 use fixtures::name::{HostName, ZoneName};
 use scenarios::plan::Unsynced;
 use scenarios::seed::Seeds;
@@ -47,6 +48,8 @@ pub(super) enum Happening {
     Darken { host: u32, unsynced: Unsynced },
     /// Somebody looks whether a fault is in force.
     Look(Box<str>),
+    /// A process is told another configuration, and begins anew with it.
+    Replace { process: u32, role: std::sync::Arc<agents::machine::role::Role> },
     /// A host has booted.
     Booted { host: u32, power: u32 },
     /// A supervisor starts a process.
@@ -93,6 +96,10 @@ pub(super) struct Engine {
     /// What the controller has not been told yet.
     pub(super) seen: VecDeque<Input>,
     pub(super) reading_back: bool,
+    /// Who looks at calls, while a region is built.
+    pub(super) taps: Option<Box<Taps>>,
+    /// Ends of the mover's calls.
+    pub(super) moved: VecDeque<(u64, Result<Reply, &'static str>)>,
     /// Inputs handed to state machines so far.
     pub(super) handed: u64,
     outputs: Vec<Output>,
@@ -101,7 +108,12 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(parts: &Parts<'_>) -> Self {
-        let Built { hosts, names, processes, watch } = region::build(parts);
+        Self::of(parts, region::build(parts, None))
+    }
+
+    /// Of hosts and processes that were made beforehand.
+    pub(super) fn of(parts: &Parts<'_>, built: Built) -> Self {
+        let Built { hosts, names, processes, watch } = built;
         let costs = parts.costs.clone();
         let instances = parts.placement.instances.len();
         Self {
@@ -124,6 +136,8 @@ impl Engine {
             clock: Clock::standing(),
             seen: VecDeque::new(),
             reading_back: false,
+            taps: None,
+            moved: VecDeque::new(),
             handed: 0,
             outputs: Vec::new(),
             outs: Vec::new(),
@@ -155,6 +169,7 @@ impl Engine {
             Happening::Light { host } => self.light(host),
             Happening::Darken { host, unsynced } => self.darken(host, unsynced),
             Happening::Look(fault) => self.look_again(fault),
+            Happening::Replace { process, role } => self.replace(process, role),
             Happening::Booted { host, power } => self.booted(host, power),
             Happening::Launch { process, life } => self.launch(process, life),
             Happening::Begin { process, life } => self.begin(process, life),
@@ -164,7 +179,7 @@ impl Engine {
         true
     }
 
-    fn lives(&self, process: u32, life: u32) -> bool {
+    pub(super) fn lives(&self, process: u32, life: u32) -> bool {
         let known = &self.processes[process as usize];
         known.life == life && known.mind.is_some()
     }
@@ -253,6 +268,7 @@ impl Engine {
         } else {
             self.network.request(here, there, conn.is_none(), secure, &mut self.seeds)
         };
+        self.tap_call(key, !matches!(way, Way::Arrives(_)));
         match way {
             Way::Arrives(takes) => self.queue.push(self.now + delay + takes, Happening::Arrive(key)),
             Way::Vanishes => {}
@@ -308,7 +324,7 @@ impl Engine {
         let Costs { handshake_ns, message_ns, .. } = self.costs;
         let theirs = match caller {
             Caller::Process { process, .. } => self.work(self.processes[process as usize].host, handshake_ns),
-            Caller::Witness(_) => self.processors.work_outside(self.now, handshake_ns),
+            Caller::Witness(_) | Caller::Mover(_) => self.processors.work_outside(self.now, handshake_ns),
         };
         let ours = handshake_ns + message_ns;
         self.work(host, ours).max(theirs + ours)
@@ -323,9 +339,10 @@ impl Engine {
         call.outcome = Some(outcome);
         let datagram = call.datagram;
         let (caller, here) = (call.caller, self.end_of(process.host));
+        self.tap_answer(index, key);
         let there = match caller {
             Caller::Process { process, .. } => self.end_of(self.processes[process as usize].host),
-            Caller::Witness(_) => self.network.outside(),
+            Caller::Witness(_) | Caller::Mover(_) => self.network.outside(),
         };
         let way = if datagram {
             self.network.datagram(here, there, &mut self.seeds)
@@ -361,7 +378,7 @@ impl Engine {
             Happening::Arrive(key) => self.calls.get_mut(*key)?.to,
             Happening::Return(key) => match self.calls.get_mut(*key)?.caller {
                 Caller::Process { process, .. } => process,
-                Caller::Witness(_) => return None,
+                Caller::Witness(_) | Caller::Mover(_) => return None,
             },
             Happening::Gone { process, .. }
             | Happening::Wake { process, .. }
@@ -378,6 +395,7 @@ impl Engine {
 
     fn return_to_caller(&mut self, key: Key) {
         let Some((caller, conn, outcome)) = self.calls.end(key) else { return };
+        self.tap_return(key, &outcome);
         match caller {
             Caller::Process { process, life, attempt } => {
                 if !self.lives(process, life) {
@@ -398,14 +416,40 @@ impl Engine {
                 };
                 self.witness(|watcher, now, outs| watcher.answered(now, errand, result, outs));
             }
+            Caller::Mover(number) => {
+                let result = match outcome {
+                    Outcome::Reply(reply) => Ok(reply),
+                    silent => Err(crate::witness::silence(&silent)),
+                };
+                self.moved.push_back((number, result));
+            }
         }
     }
 
     fn overdue(&mut self, key: Key) {
-        let Some(Call { caller: Caller::Witness(errand), .. }) = self.calls.get_mut(key) else { return };
-        let errand = *errand;
-        self.hang_up(key, 0);
-        self.witness(|watcher, now, outs| watcher.answered(now, errand, Err("timeout"), outs));
+        let Some(Call { caller, .. }) = self.calls.get_mut(key) else { return };
+        let caller = *caller;
+        match caller {
+            Caller::Process { .. } => {}
+            Caller::Witness(errand) => {
+                self.hang_up(key, 0);
+                self.witness(|watcher, now, outs| watcher.answered(now, errand, Err("timeout"), outs));
+            }
+            Caller::Mover(number) => {
+                self.hang_up(key, 0);
+                self.moved.push_back((number, Err("timeout")));
+            }
+        }
+    }
+
+    /// Asks on behalf of the mover, who is outside all hosts.
+    pub(super) fn ask_for_mover(&mut self, number: u64, (to, secure): (SocketAddr, bool), ask: Ask, timeout: Nanos) {
+        let asked = Asked { to, secure, conn: None, ask, timeout };
+        let outside = self.network.outside();
+        match self.call(Caller::Mover(number), outside, asked, 0) {
+            Some(key) => self.queue.push(self.now + timeout, Happening::Overdue(key)),
+            None => self.moved.push_back((number, Err("unreachable"))),
+        }
     }
 
     /// The caller goes away; whoever works on the request learns it.

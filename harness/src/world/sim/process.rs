@@ -11,7 +11,7 @@ use agents::machine::{Actor, AttemptId, Machine, Nanos};
 use agents::supervisor::{RESTART_CALM, RESTART_PAUSE, RESTART_PAUSES};
 use agents::wire::From;
 use fixtures::graph::store::TornEnd;
-use fixtures::name::{HostName, InstanceName};
+use fixtures::name::{HostName, InstanceName, ServiceName};
 use scenarios::seed::Seeds;
 use std::sync::Arc;
 
@@ -101,6 +101,14 @@ impl Process {
         match &self.program {
             Program::Instance { name, .. } => name.to_string(),
             Program::Customer(config) => format!("canary-{}", config.zone),
+        }
+    }
+
+    /// The service that it is an instance of.
+    pub(super) fn service(&self) -> Option<&ServiceName> {
+        match &self.program {
+            Program::Instance { role, .. } => role.config.from.service.as_ref(),
+            Program::Customer(_) => None,
         }
     }
 

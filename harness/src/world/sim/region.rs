@@ -7,7 +7,7 @@ use super::process::{Host, Process, Program};
 use crate::witness::protocol::{Entry, Probed, Watch};
 use crate::world::draw::{self, Corner};
 use agents::commons::DNS_PORT;
-use agents::config::{Region, Target, nanos};
+use agents::config::{InstanceConfig, Region, Target, nanos};
 use agents::machine::role::Role;
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, ServiceName, ZoneName};
@@ -63,6 +63,14 @@ pub(super) fn address(host: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(FIRST_ADDRESS + u32::try_from(host).unwrap_or(u32::MAX)))
 }
 
+/// Where each instance listens, in placement order.
+pub(super) fn addresses(placement: &Placement) -> Vec<SocketAddr> {
+    let address = |instance: &fixtures::placement::Instance| {
+        SocketAddr::new(self::address(instance.host), FIRST_PORT + instance.slot)
+    };
+    placement.instances.iter().map(address).collect()
+}
+
 /// The process that listens on an address; `None` where there is no such host.
 pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
     let IpAddr::V4(ip) = to.ip() else { return None };
@@ -75,12 +83,18 @@ pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
     }
 }
 
+/// Tells single instances something else than the graph says.
+pub(super) trait Alter {
+    /// Whether an instance, by its place in the placement, is told something else.
+    fn concerns(&self, index: usize) -> bool;
+    /// What it is told, made from what the graph says.
+    fn alter(&self, index: usize, config: InstanceConfig, region: &Region<'_>) -> InstanceConfig;
+}
+
 /// Makes hosts and processes, in placement order.
-pub(super) fn build(parts: &Parts<'_>) -> Built {
+pub(super) fn build(parts: &Parts<'_>, alter: Option<&dyn Alter>) -> Built {
     let Parts { topology, graph, placement, traffic, seed, .. } = parts;
-    let address =
-        |instance: &fixtures::placement::Instance| SocketAddr::new(address(instance.host), FIRST_PORT + instance.slot);
-    let addresses: Vec<SocketAddr> = placement.instances.iter().map(address).collect();
+    let addresses = addresses(placement);
     let region = Region::new(topology, graph, placement, &addresses).counting(parts.gathered.counts_arrivals);
     let zones: BTreeMap<&ZoneName, u16> = topology.zones().map(|(_, zone)| &zone.name).zip(0..).collect();
     let mut roles: BTreeMap<(&ZoneName, &ServiceName), Arc<Role>> = BTreeMap::new();
@@ -92,8 +106,13 @@ pub(super) fn build(parts: &Parts<'_>) -> Built {
         let mut names = None;
         for (&place, seed) in host.instances.iter().zip(drawn.instances) {
             let instance = &placement.instances[place];
-            let role = roles.entry((&instance.zone, &instance.service));
-            let role = Arc::clone(role.or_insert_with(|| Arc::new(Role::new(region.instance(place, 0)))));
+            let role = match alter.filter(|alter| alter.concerns(place)) {
+                Some(alter) => Arc::new(Role::new(alter.alter(place, region.instance(place, 0), &region))),
+                None => {
+                    let role = roles.entry((&instance.zone, &instance.service));
+                    Arc::clone(role.or_insert_with(|| Arc::new(Role::new(region.instance(place, 0)))))
+                }
+            };
             let keeps = role.config.state.has_file();
             if role.config.commons.directory.is_some() {
                 names = u32::try_from(processes.len()).ok();

@@ -1,0 +1,64 @@
+//! Owns when a step may change a live zone: never two zones of a region on one day, with a bake between, and no more than a
+//! share of them ahead of the others. Refuses to know what is changed.
+
+use super::Builder;
+use crate::controller::Nanos;
+use agents::config::nanos;
+use fixtures::name::ZoneName;
+use scenarios::build::plan::{Safety, Step};
+use std::collections::BTreeMap;
+
+/// Why a step may not begin now, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) why: String,
+    pub(super) until: Nanos,
+}
+
+impl Builder {
+    /// Whether the rules of a live region hold the present step back.
+    pub(super) fn held_by_safety(&self, now: Nanos, step: &Step) -> Option<Held> {
+        let (Some(rules), Some(zone)) = (self.plan.safety.filter(|_| self.plan.ruled), &step.touches) else {
+            return None;
+        };
+        let day = nanos(rules.day).max(1);
+        let last = self.last_changes();
+        let others = last.iter().filter(|(other, _)| ***other != *zone);
+        let (other, at) = others.max_by_key(|(_, at)| **at)?;
+        if at / day == now / day {
+            let why = format!("{other} was changed on this day, and no second zone is");
+            return Some(Held { why, until: (now / day + 1) * day });
+        }
+        let baked = at + nanos(rules.bake);
+        if now < baked {
+            return Some(Held { why: format!("what was changed in {other} bakes"), until: baked });
+        }
+        self.held_by_share(rules, zone, &last).map(|why| Held { why, until: (now / day + 1) * day })
+    }
+
+    /// Zones that are changed and have steps left are ahead of the others: no more than a share of them at once.
+    fn held_by_share(&self, rules: Safety, zone: &ZoneName, last: &BTreeMap<&ZoneName, Nanos>) -> Option<String> {
+        let mut all: Vec<&ZoneName> = self.plan.steps.iter().filter_map(|step| step.touches.as_ref()).collect();
+        all.sort();
+        all.dedup();
+        let is_open = |wanted: &ZoneName| {
+            let of_zone = self.plan.steps.iter().filter(|step| step.touches.as_ref() == Some(wanted));
+            of_zone.into_iter().any(|step| !self.ledger.done.contains_key(&step.id))
+        };
+        let ahead = last.keys().filter(|other| **other != zone && is_open(other)).count() + 1;
+        let most = (all.len() * rules.share_percent as usize / 100).max(1);
+        (ahead > most).then(|| format!("{ahead} zones would be changed in part at once, and {most} may be"))
+    }
+
+    /// When each live zone was last changed by a step that is over.
+    fn last_changes(&self) -> BTreeMap<&ZoneName, Nanos> {
+        let mut last = BTreeMap::new();
+        for step in &self.plan.steps {
+            if let (Some(zone), Some(&at)) = (&step.touches, self.ledger.done.get(&step.id)) {
+                let known = last.entry(zone).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+        last
+    }
+}

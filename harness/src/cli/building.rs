@@ -1,0 +1,35 @@
+//! Owns the arguments of what builds regions. Refuses to do anything.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// The name of the region to be built; everything regional is generated from it.
+    pub region: String,
+    /// The name of the region that it is built out of, which serves customers all the while.
+    #[arg(long, value_name = "REGION", default_value = "us-test-1")]
+    pub from: String,
+    /// What both run: a file, or the name of a built-in graph.
+    #[arg(long, default_value = "run-instances")]
+    pub graph: String,
+    /// Where it is built.
+    #[arg(long, value_enum, default_value_t = BuildWorldName::Sim)]
+    pub world: BuildWorldName,
+    /// Decides everything.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the builds' folders go.
+    #[arg(long, value_name = "DIR", default_value = "reports/builds")]
+    pub out: PathBuf,
+}
+
+/// Worlds of builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BuildWorldName {
+    /// Virtual time.
+    Sim,
+    /// Real containers: not yet.
+    Docker,
+}

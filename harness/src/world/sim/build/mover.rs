@@ -1,0 +1,246 @@
+//! Owns how data comes over: what was written over proxies is read where it is, written to the region's own stores, and
+//! read back from there with the same hash; later it is taken out of where it was, and everything that was ever
+//! acknowledged is looked for. Refuses to know addresses and time: `(answer) -> next question`.
+
+use super::super::taps::Handed;
+use agents::wire::{Ask, Failure, Reply, Write};
+use fixtures::name::{InstanceName, ServiceName};
+use scenarios::build::observed::{Building, ObjectState};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Times that one question is asked.
+const TRIES: u32 = 5;
+
+/// A question of the mover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) to: InstanceName,
+    pub(super) ask: Ask,
+}
+
+/// What is known of one value that was written over a proxy.
+#[derive(Debug, Clone, Default)]
+struct Item {
+    service: Option<ServiceName>,
+    /// Where it was stored in the bootstrap region.
+    from: Vec<InstanceName>,
+    /// Where it is now, with its hash.
+    moved: Option<(InstanceName, String)>,
+}
+
+/// What is done with one key.
+#[derive(Debug, Clone)]
+enum Job {
+    Fetch { key: String },
+    Store { key: String, value: String },
+    Check { key: String, at: InstanceName, hash: String },
+    Clear { key: String },
+    Look { key: String, at: InstanceName },
+}
+
+/// Whoever copies.
+#[derive(Debug, Default)]
+pub(super) struct Mover {
+    items: BTreeMap<String, Item>,
+    /// Everything acknowledged to the witness: where it was said to be.
+    acknowledged: BTreeMap<String, Vec<InstanceName>>,
+    /// The region's own stores.
+    own: BTreeMap<ServiceName, Vec<InstanceName>>,
+    /// Members of one group have what each of them has.
+    alike: BTreeMap<InstanceName, Vec<InstanceName>>,
+    operations: BTreeMap<ServiceName, String>,
+    jobs: VecDeque<Job>,
+    present: Option<(Job, u32)>,
+    /// Which of several is asked next.
+    turn: usize,
+    /// What is to be told.
+    pub(super) seen: Vec<Building>,
+}
+
+impl Mover {
+    /// A mover that knows nothing of data yet: the region's own stores, members of each other's groups, and the operation
+    /// by which each service stores.
+    pub(super) fn new(
+        own: BTreeMap<ServiceName, Vec<InstanceName>>,
+        alike: BTreeMap<InstanceName, Vec<InstanceName>>,
+        operations: BTreeMap<ServiceName, String>,
+    ) -> Self {
+        Self { own, alike, operations, ..Self::default() }
+    }
+
+    /// Proxies have handed something on.
+    pub(super) fn handed(&mut self, handed: Vec<Handed>) {
+        for Handed { service, key, stored_at } in handed {
+            let item = self.items.entry(key).or_default();
+            (item.service, item.from) = (Some(service), stored_at);
+        }
+    }
+
+    /// The witness was told that something is stored.
+    pub(super) fn was_acknowledged(&mut self, key: String, stored_at: Vec<InstanceName>) {
+        self.acknowledged.insert(key, stored_at);
+    }
+
+    /// Begins to copy what is not there yet.
+    pub(super) fn copy(&mut self) {
+        let missing = self.items.iter().filter(|(_, item)| item.moved.is_none());
+        self.jobs = missing.map(|(key, _)| Job::Fetch { key: key.clone() }).collect();
+    }
+
+    /// Begins to take out of the bootstrap region what was copied.
+    pub(super) fn empty(&mut self) {
+        let moved = self.items.iter().filter(|(_, item)| item.moved.is_some());
+        self.jobs = moved.map(|(key, _)| Job::Clear { key: key.clone() }).collect();
+    }
+
+    /// Begins to look for everything that was acknowledged.
+    pub(super) fn audit(&mut self) {
+        let mut jobs = VecDeque::new();
+        for (key, stored_at) in &self.acknowledged {
+            let moved = self.items.get(key).map(|item| item.moved.as_ref());
+            let at = match moved {
+                Some(Some((at, _))) => Some(at.clone()),
+                // It was left where nobody of the new region can reach it.
+                Some(None) => None,
+                None => stored_at.first().cloned(),
+            };
+            match at {
+                Some(at) => jobs.push_back(Job::Look { key: key.clone(), at }),
+                None => self.seen.push(object(key, None, "", ObjectState::Lost)),
+            }
+        }
+        self.jobs = jobs;
+    }
+
+    /// The next question, where one is to be asked; `None` where everything is done.
+    pub(super) fn next(&mut self) -> Option<Question> {
+        loop {
+            if self.present.is_none() {
+                self.present = Some((self.jobs.pop_front()?, 0));
+            }
+            let (job, tries) = self.present.clone()?;
+            match self.question(&job, tries) {
+                Some(question) => return Some(question),
+                None => self.give_up(&job),
+            }
+        }
+    }
+
+    /// Whom to ask what; nobody where it is known nowhere.
+    fn question(&mut self, job: &Job, tries: u32) -> Option<Question> {
+        if tries >= TRIES {
+            return None;
+        }
+        let read = |key: &String, at: &InstanceName| {
+            let others = self.alike.get(at).filter(|_| tries > 0);
+            let to = others.and_then(|all| all.get(tries as usize % all.len().max(1))).unwrap_or(at);
+            Question { to: to.clone(), ask: Ask::Read { key: key.clone() } }
+        };
+        match job {
+            Job::Fetch { key } => {
+                let from = &self.items.get(key)?.from;
+                from.get(tries as usize % from.len().max(1)).map(|at| read(key, at))
+            }
+            Job::Check { key, at, .. } | Job::Look { key, at } => Some(read(key, at)),
+            Job::Store { key, value } => {
+                let service = self.items.get(key)?.service.clone()?;
+                self.turn += 1;
+                let all = self.own.get(&service)?;
+                let to = all.get(self.turn % all.len().max(1))?.clone();
+                self.write(&service, to, key, value)
+            }
+            Job::Clear { key } => {
+                let item = self.items.get(key)?;
+                let to = item.from.get(tries as usize % item.from.len().max(1))?.clone();
+                let service = item.service.clone()?;
+                self.write(&service, to, key, "")
+            }
+        }
+    }
+
+    fn write(&self, service: &ServiceName, to: InstanceName, key: &str, value: &str) -> Option<Question> {
+        let operation = self.operations.get(service)?.as_str().into();
+        let write = Some(Box::new(Write { key: key.to_owned(), value: value.to_owned() }));
+        Some(Question { to, ask: Ask::Work { operation, write, again: false } })
+    }
+
+    /// An answer has come, or none.
+    pub(super) fn answered(&mut self, result: Result<Reply, &'static str>) {
+        let Some((job, tries)) = self.present.take() else { return };
+        let reply = result.ok().filter(|reply| matches!(reply.error, None | Some(Failure::NotFound)));
+        let next = reply.and_then(|reply| self.take(&job, reply));
+        match next {
+            Some(Next::Over) => {}
+            Some(Next::Go(job)) => self.present = Some((job, 0)),
+            None => self.present = Some((job, tries + 1)),
+        }
+    }
+
+    /// What follows from an answer; nothing where it is asked again.
+    fn take(&mut self, job: &Job, reply: Reply) -> Option<Next> {
+        match job {
+            Job::Fetch { key } => reply.value.map(|value| Next::Go(Job::Store { key: key.clone(), value })),
+            Job::Store { key, value } => {
+                let at = reply.stored_at.first()?.clone();
+                Some(Next::Go(Job::Check { key: key.clone(), at, hash: hash(value) }))
+            }
+            Job::Check { key, at, hash: expected } => {
+                let found = reply.value.as_deref().map(hash)?;
+                let same = found == *expected;
+                let state = if same { ObjectState::Copied } else { ObjectState::Differs };
+                if let (true, Some(item)) = (same, self.items.get_mut(key)) {
+                    item.moved = Some((at.clone(), found.clone()));
+                }
+                self.seen.push(object(key, Some(at), &found, state));
+                Some(Next::Over)
+            }
+            Job::Clear { key } => {
+                if reply.error.is_some() {
+                    return None;
+                }
+                let at = self.items.get(key).and_then(|item| item.from.first().cloned());
+                self.seen.push(object(key, at.as_ref(), "", ObjectState::Emptied));
+                Some(Next::Over)
+            }
+            Job::Look { key, at } => {
+                let found = reply.value.as_deref().filter(|value| !value.is_empty()).map(hash);
+                let expected = self.items.get(key).and_then(|item| item.moved.as_ref()).map(|(_, hash)| hash);
+                let state = match (&found, expected) {
+                    (None, _) => ObjectState::Lost,
+                    (Some(found), Some(expected)) if found != expected => ObjectState::Differs,
+                    (Some(_), _) => ObjectState::Kept,
+                };
+                self.seen.push(object(key, Some(at), found.as_deref().unwrap_or_default(), state));
+                Some(Next::Over)
+            }
+        }
+    }
+
+    /// Nobody has it, or nobody says so.
+    fn give_up(&mut self, job: &Job) {
+        self.present = None;
+        let (key, at, state) = match job {
+            Job::Fetch { key } | Job::Store { key, .. } | Job::Clear { key } => (key, None, ObjectState::NotCopied),
+            Job::Check { key, at, .. } => (key, Some(at), ObjectState::NotCopied),
+            Job::Look { key, at } => (key, Some(at), ObjectState::Lost),
+        };
+        self.seen.push(object(key, at, "", state));
+    }
+}
+
+enum Next {
+    Over,
+    Go(Job),
+}
+
+fn object(key: &str, at: Option<&InstanceName>, hash: &str, state: ObjectState) -> Building {
+    Building::Object { key: key.to_owned(), at: at.cloned(), hash: hash.to_owned(), state }
+}
+
+/// FNV-1a, 64 bits: a difference that is no accident is not what is looked for.
+fn hash(value: &str) -> String {
+    let number = value
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    format!("{number:016x}")
+}

@@ -1,0 +1,241 @@
+//! Owns what each instance of an estate is told that the graph does not say: name servers and whom they answer with, who
+//! asks which of them, proxies and their backs, what the Franken instance does without, and what somebody wrote into a
+//! configuration by hand. Refuses to know when anything is told.
+
+use super::super::region::Alter;
+use agents::commons::{Callee, DNS_PORT, DirectoryConfig, Record};
+use agents::config::{CallConfig, InstanceConfig, NeedConfig, Region, StoreConfig, Target, Targets};
+use fixtures::graph::identity::{Renew, WhenExpired};
+use fixtures::graph::names::Cache;
+use fixtures::graph::{Attempts, Need, Routing, State, Strength, WhenMissing};
+use fixtures::name::ServiceName;
+use fixtures::regional::estate::{Estate, Part, Site};
+use scenarios::build::records::Records;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a proxy waits for the store behind it.
+const PROXY_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// The kind of need that [`ByHand::Needs`] adds.
+const TABLE: &str = "table";
+
+/// What somebody wrote into one service's configuration by hand: defects, each with its twin in not being there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ByHand {
+    /// In the region that is built, calls of a service go to another one's addresses in the bootstrap region.
+    Pinned {
+        /// Who calls.
+        service: ServiceName,
+        /// Whom.
+        to: ServiceName,
+    },
+    /// In the region that is built, a service asks the Franken instance for its software, by its address.
+    PinnedNeed {
+        /// Who.
+        service: ServiceName,
+    },
+    /// In the region that is built, a service keeps the addresses that it once looked up until it ends.
+    OldAddresses {
+        /// Who.
+        service: ServiceName,
+    },
+    /// In the region that is built, a service needs one more thing to start.
+    Needs {
+        /// Who.
+        service: ServiceName,
+        /// From whom.
+        from: ServiceName,
+    },
+    /// In the bootstrap region, an instance of a service carries so many requests a second.
+    Capacity {
+        /// Which.
+        service: ServiceName,
+        /// Requests a second.
+        per_second: u32,
+    },
+}
+
+/// What instances of an estate are told.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    pub(super) estate: &'a Estate,
+    pub(super) by_hand: &'a [ByHand],
+    /// Whether proxies store in the region's own stores.
+    pub(super) inward: bool,
+    pub(super) records: &'a Records,
+}
+
+impl Alter for Told<'_> {
+    fn concerns(&self, index: usize) -> bool {
+        let instance = &self.estate.placement.instances[index];
+        let standing = self.estate.standing[instance.host];
+        let names = instance.service == self.estate.cast.names && standing.site != Site::Bootstrap;
+        let gives = self.by_hand.iter().any(|one| one.is_given_by(&instance.service));
+        let mut by_hand = self.by_hand.iter();
+        standing.site == Site::Network
+            || names
+            || gives
+            || by_hand.any(|one| one.is_about(&instance.service, standing.site))
+    }
+
+    fn alter(&self, index: usize, mut config: InstanceConfig, region: &Region<'_>) -> InstanceConfig {
+        let instance = &self.estate.placement.instances[index];
+        let standing = self.estate.standing[instance.host];
+        if let Some(directory) = config.commons.directory.as_mut().filter(|_| standing.site != Site::Bootstrap) {
+            self.answer(directory, region);
+        }
+        if standing.site == Site::Network {
+            if let Some(lookups) = &mut config.commons.lookups {
+                lookups.servers = self.franken_servers(region);
+            }
+            if standing.part == Part::Franken && instance.service != self.estate.cast.packages {
+                config.needs.clear();
+            }
+            if standing.part == Part::Proxy {
+                self.stand_in(&mut config, &instance.service, region);
+            }
+        }
+        if self.by_hand.iter().any(|one| one.is_given_by(&instance.service)) {
+            config.commons.grants.get_or_insert_default().push(TABLE.to_owned());
+        }
+        for one in self.by_hand.iter().filter(|one| one.is_about(&instance.service, standing.site)) {
+            self.write_by_hand(one, &mut config, region);
+        }
+        config
+    }
+}
+
+impl ByHand {
+    /// Whether somebody needs something more of a service.
+    fn is_given_by(&self, service: &ServiceName) -> bool {
+        matches!(self, Self::Needs { from, .. } if from == service)
+    }
+
+    fn is_about(&self, wanted: &ServiceName, site: Site) -> bool {
+        let (service, place) = match self {
+            Self::Pinned { service, .. }
+            | Self::PinnedNeed { service }
+            | Self::OldAddresses { service }
+            | Self::Needs { service, .. } => (service, Site::Build),
+            Self::Capacity { service, .. } => (service, Site::Bootstrap),
+        };
+        service == wanted && site == place
+    }
+}
+
+impl Told<'_> {
+    /// What a name server of the region that is built answers.
+    fn answer(&self, directory: &mut DirectoryConfig, region: &Region<'_>) {
+        let estate = self.estate;
+        let names = self.records.names((&estate.topology, &estate.graph, &estate.placement), &estate.build.region);
+        let target = |index: &usize| self.target(*index, region);
+        let mut behind: BTreeMap<usize, Target> = BTreeMap::new();
+        for index in names.values().flatten() {
+            behind.entry(*index).or_insert_with(|| target(index));
+        }
+        let record = |(name, places): (&String, &Vec<usize>)| {
+            let targets: Vec<Target> = places.iter().filter_map(|place| behind.get(place).cloned()).collect();
+            Record { name: name.as_str().into(), targets: targets.into() }
+        };
+        directory.services = names.iter().map(record).collect();
+        // Who is behind a name is looked at, and nobody else.
+        let own = |target: &Target| {
+            let name = format!("{}.{}.{}", target.name, target.zone, estate.topology.domain);
+            Record { name: name.as_str().into(), targets: vec![target.clone()].into() }
+        };
+        directory.instances = behind.values().map(own).collect();
+    }
+
+    fn target(&self, index: usize, region: &Region<'_>) -> Target {
+        let instance = &self.estate.placement.instances[index];
+        let secure = region.callee(&instance.zone, &instance.service).secure;
+        let (name, zone) = (instance.name.clone(), instance.zone.clone());
+        Target { name, zone, address: region.addresses[index], secure }
+    }
+
+    /// Instances of a service on hosts of one site.
+    fn copies(&self, service: &ServiceName, wanted: impl Fn(Site, Part) -> bool, region: &Region<'_>) -> Vec<Target> {
+        let all = self.estate.placement.instances.iter().enumerate();
+        let fits = |instance: &fixtures::placement::Instance| {
+            let standing = self.estate.standing[instance.host];
+            &instance.service == service && wanted(standing.site, standing.part)
+        };
+        all.filter(|(_, instance)| fits(instance)).map(|(index, _)| self.target(index, region)).collect()
+    }
+
+    /// The Franken instance, as a name server.
+    fn franken_servers(&self, region: &Region<'_>) -> Targets {
+        let franken = self.copies(&self.estate.cast.names, |_, part| part == Part::Franken, region);
+        let server = |target: Target| {
+            let address = SocketAddr::new(target.address.ip(), DNS_PORT);
+            Target { address, secure: None, ..target }
+        };
+        franken.into_iter().map(server).collect::<Vec<_>>().into()
+    }
+
+    /// Build region in front, bootstrap region behind: it proves to be, and believes, whom the new region's own identity
+    /// says, and hands everything on.
+    fn stand_in(&self, config: &mut InstanceConfig, service: &ServiceName, region: &Region<'_>) {
+        let behind = if self.inward { Site::Build } else { Site::Bootstrap };
+        let targets: Targets = self.copies(service, |site, _| site == behind, region).into();
+        let secure = targets.first().and_then(|target| target.secure.clone());
+        let hand_on = |operation: &String| CallConfig {
+            to: service.clone(),
+            operation: operation.clone(),
+            during: vec![operation.clone()],
+            strength: Strength::Hard,
+            timeout: PROXY_TIMEOUT,
+            attempts: 2,
+            backoff: Need::BACKOFF,
+            breaker: None,
+            routing: Routing::Spread,
+            carries_writes: true,
+            fallback: false,
+            targets: targets.clone(),
+            callee: Callee { name: None, secure: secure.clone() },
+        };
+        config.calls = config.operations.iter().map(hand_on).collect();
+        (config.state, config.store) = (State::None, StoreConfig::default());
+        config.interval_ns = 0;
+    }
+
+    fn write_by_hand(&self, one: &ByHand, config: &mut InstanceConfig, region: &Region<'_>) {
+        match one {
+            ByHand::Pinned { to, .. } => {
+                let targets: Targets = self.copies(to, |site, _| site == Site::Bootstrap, region).into();
+                for call in config.calls.iter_mut().filter(|call| &call.to == to) {
+                    (call.callee.name, call.targets) = (None, targets.clone());
+                }
+            }
+            ByHand::PinnedNeed { .. } => {
+                let packages = &self.estate.cast.packages;
+                let targets: Targets = self.copies(packages, |_, part| part == Part::Franken, region).into();
+                for need in config.needs.iter_mut().filter(|need| &need.from == packages) {
+                    (need.callee.name, need.targets) = (None, targets.clone());
+                }
+            }
+            ByHand::OldAddresses { .. } => {
+                if let Some(lookups) = &mut config.commons.lookups {
+                    lookups.behaviour.cache = Cache::ForEver;
+                }
+            }
+            ByHand::Needs { from, .. } => config.needs.push(NeedConfig {
+                kind: TABLE.to_owned(),
+                from: from.clone(),
+                attempts: Attempts::Unlimited,
+                when_missing: WhenMissing::Wait,
+                timeout: Duration::from_millis(500),
+                backoff: Need::BACKOFF,
+                targets: Vec::new().into(),
+                callee: region.callee(&config.zone, from),
+                renew: Renew::BeforeExpiry,
+                when_expired: WhenExpired::Keep,
+            }),
+            ByHand::Capacity { per_second, .. } => {
+                config.interval_ns = 1_000_000_000 / u64::from((*per_second).max(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Owns the record of a build, `build.json`, and what its events amount to: phases, steps, what each waited for, who called
+//! whom over the border. Refuses to judge, and renders nothing: [`page`] does.
+
+pub mod page;
+
+use fixtures::name::{InstanceName, ServiceName};
+use fixtures::regional::Regional;
+use scenarios::build::observed::{Building, FlowEnd, StepState};
+use scenarios::build::plan::BuildPhase;
+use scenarios::event::{Detail, Event, Life};
+use scenarios::judgement::{Finding, InvariantResult};
+use scenarios::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Number of the record's schema.
+pub const BUILD_SCHEMA: u32 = 1;
+
+/// Everything about one build except its events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuildRecord {
+    /// [`BUILD_SCHEMA`] of the writer.
+    pub schema: u32,
+    /// The build's id; sorts by time.
+    pub run: String,
+    /// The region that was built.
+    pub region: String,
+    /// The region that it was built out of.
+    pub bootstrap: String,
+    /// The graph.
+    pub graph: String,
+    /// Where.
+    pub world: String,
+    /// Decides everything.
+    pub seed: u64,
+    /// The version of the writer.
+    pub version: String,
+    /// When it began (RFC 3339).
+    pub started_utc: String,
+    /// Services of the region.
+    pub services: usize,
+    /// Instances of both regions and of the bootstrap network.
+    pub instances: usize,
+    /// How it ended, in a sentence.
+    pub ending: String,
+    /// Whether the region is open.
+    pub opened: bool,
+    /// All invariants merged.
+    pub verdict: Verdict,
+    /// Each invariant.
+    pub invariants: Vec<InvariantResult>,
+    /// One for each cause of a violation.
+    pub findings: Vec<Finding>,
+    /// The command that does it again.
+    pub replay: String,
+}
+
+/// The record as `build.json`.
+pub fn to_json(record: &BuildRecord) -> String {
+    let text = serde_json::to_string_pretty(record).expect("a record has text keys and no serialiser of its own");
+    crate::text::escaped_json(&text) + "\n"
+}
+
+/// What is regional, as `regional.json`.
+pub fn regional_json(regional: &Regional) -> String {
+    let text = serde_json::to_string_pretty(regional).expect("it has text keys and no serialiser of its own");
+    crate::text::escaped_json(&text) + "\n"
+}
+
+/// A phase, with its times in nanoseconds of the build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseRow {
+    /// Which.
+    pub phase: BuildPhase,
+    /// When it began.
+    pub from_ns: u64,
+    /// When it ended.
+    pub to_ns: u64,
+    /// Its steps.
+    pub steps: Vec<StepRow>,
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StepRow {
+    /// Its id.
+    pub id: String,
+    /// What is done.
+    pub act: String,
+    /// When it was first ready to begin, and when it was begun.
+    pub ready_ns: u64,
+    /// When it was begun.
+    pub begun_ns: u64,
+    /// When it was over; the end of what was seen where it never was.
+    pub to_ns: u64,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// What it waited for before it could begin.
+    pub waited_for: String,
+    /// Whoever was active last of those that came up in it.
+    pub last: Option<InstanceName>,
+    /// Why it failed.
+    pub failed: String,
+    /// Whether it was undone.
+    pub undone: bool,
+}
+
+/// Calls of one service to another, by where that is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlowRow {
+    /// Who.
+    pub from: ServiceName,
+    /// Whom.
+    pub to: ServiceName,
+    /// Where.
+    pub end: FlowEnd,
+    /// Calls.
+    pub calls: u64,
+    /// Of those over the border.
+    pub crossed: u64,
+    /// Of those refused there.
+    pub refused: u64,
+}
+
+/// What events of a build amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Phases in their order.
+    pub phases: Vec<PhaseRow>,
+    /// Who called whom.
+    pub flows: Vec<FlowRow>,
+    /// Values by what became of them, in words.
+    pub objects: BTreeMap<&'static str, usize>,
+    /// When each zone's racks landed.
+    pub landed: Vec<(String, u64)>,
+    /// Acts of anybody who is not the builder.
+    pub hands: usize,
+}
+
+/// Folds the events of a build.
+pub fn told(events: &[Event]) -> Told {
+    let mut told = Told::default();
+    let mut flows: BTreeMap<(ServiceName, ServiceName, FlowEnd), (u64, u64, u64)> = BTreeMap::new();
+    let end = events.last().map_or(0, |event| event.t_ns);
+    for event in events {
+        match &event.detail {
+            Detail::Build { seen: Building::Phase { phase } } => {
+                told.close(event.t_ns);
+                let (from_ns, to_ns) = (event.t_ns, end);
+                told.phases.push(PhaseRow { phase: *phase, from_ns, to_ns, steps: Vec::new() });
+            }
+            Detail::Build { seen: Building::Step { step, state, attempt, text, .. } } => {
+                told.step(event.t_ns, end, step, (*state, *attempt), text);
+            }
+            Detail::Build { seen: Building::Landed {} } => {
+                let zone = event.place.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+                // A builder that is taken up is told again.
+                if !told.landed.iter().any(|(known, _)| *known == zone) {
+                    told.landed.push((zone, event.t_ns));
+                }
+            }
+            Detail::Build { seen: Building::Flow { to, end, crosses, calls, refused } } => {
+                if let Some(from) = &event.place.service {
+                    let sum = flows.entry((from.clone(), to.clone(), *end)).or_default();
+                    (sum.0, sum.2) = (sum.0 + calls, sum.2 + refused);
+                    sum.1 += if *crosses { *calls } else { 0 };
+                }
+            }
+            Detail::Build { seen: Building::Object { state, .. } } => {
+                *told.objects.entry(page::object_word(*state)).or_default() += 1;
+            }
+            Detail::Probe { outcome: Life::Active, .. } => told.active(event),
+            Detail::Intervention { .. } => told.hands += 1,
+            _ => {}
+        }
+    }
+    let row = |((from, to, end), (calls, crossed, refused))| FlowRow { from, to, end, calls, crossed, refused };
+    told.flows = flows.into_iter().map(row).collect();
+    told
+}
+
+impl Told {
+    fn close(&mut self, at: u64) {
+        if let Some(phase) = self.phases.last_mut() {
+            phase.to_ns = at;
+        }
+    }
+
+    fn step(&mut self, at: u64, end: u64, id: &str, (state, attempt): (StepState, u32), text: &str) {
+        let Some(phase) = self.phases.last_mut() else { return };
+        let ready_ns = phase.steps.last().map_or(phase.from_ns, |step| step.to_ns.min(at));
+        if state == StepState::Undone {
+            let steps = self.phases.iter_mut().flat_map(|phase| &mut phase.steps);
+            return steps.filter(|step| step.id == id).for_each(|step| step.undone = true);
+        }
+        if phase.steps.last().is_none_or(|step| step.id != id) {
+            let (id, to_ns) = (id.to_owned(), end);
+            phase.steps.push(StepRow { id, ready_ns, begun_ns: at, to_ns, ..StepRow::default() });
+        }
+        let Some(step) = phase.steps.last_mut() else { return };
+        match state {
+            StepState::Waiting => step.waited_for = text.to_owned(),
+            StepState::Begun | StepState::Retried => {
+                if step.attempts == 0 {
+                    step.begun_ns = at;
+                }
+                (step.attempts, step.act) = (attempt, text.to_owned());
+            }
+            StepState::Done => step.to_ns = at,
+            StepState::Failed => (step.to_ns, step.failed) = (at, text.to_owned()),
+            StepState::Undone => {}
+        }
+    }
+
+    /// Whoever comes up while a step goes on may be what it waits for.
+    fn active(&mut self, event: &Event) {
+        let step = self.phases.last_mut().and_then(|phase| phase.steps.last_mut());
+        if let Some(step) = step.filter(|step| step.attempts > 0 && step.to_ns >= event.t_ns) {
+            step.last = event.place.instance.clone().or(step.last.take());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What happens when a region is built out of another one, and how it is judged.
+//!
+//! - [`plan`]: steps with what begins, ends and undoes each; [`region`], [`zone`]: the plans of a region and of a zone
+//! - [`records`]: who is behind each name
+//! - [`observed`]: what is seen meanwhile
+//! - [`judge`]: the invariants of a build
+
+pub mod judge;
+pub mod observed;
+pub mod plan;
+pub mod records;
+pub mod region;
+pub mod zone;

@@ -1,0 +1,186 @@
+//! Owns the way from what was seen of a build to its judgement: the invariants of a build, one file each, and what they
+//! have in common. Refuses to know how each is decided.
+
+mod b1;
+mod b2;
+mod b3;
+mod b4;
+mod b5;
+mod b6;
+mod b7;
+
+use super::observed::{Building, StepState};
+use super::plan::{Border, BuildPlan};
+use crate::event::{Detail, Event, EventId};
+use crate::judgement::{Finding, InvariantResult, Link};
+use crate::verdict::Verdict;
+use fixtures::name::{InstanceName, ServiceName, TeamName};
+use fixtures::regional::estate::Estate;
+use std::collections::BTreeMap;
+
+/// What was to be built, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Both regions.
+    pub estate: &'a Estate,
+    /// The steps.
+    pub plan: &'a BuildPlan,
+}
+
+/// What a build shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// All invariants merged.
+    pub verdict: Verdict,
+    /// Each invariant.
+    pub invariants: Vec<InvariantResult>,
+    /// One for each cause of a violation.
+    pub findings: Vec<Finding>,
+}
+
+/// An invariant of a build.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its id.
+    pub id: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    /// What must be true.
+    pub statement: &'static str,
+    judge: fn(&Build<'_>) -> Outcome,
+}
+
+/// Every invariant of a build.
+pub fn catalogue() -> &'static [Entry] {
+    &[b1::ENTRY, b2::ENTRY, b3::ENTRY, b4::ENTRY, b5::ENTRY, b6::ENTRY, b7::ENTRY]
+}
+
+/// The share of requests that customers must get answers to, in percent.
+const AVAILABILITY_PERCENT: u64 = 99;
+/// Events kept as evidence of one thing.
+const EVIDENCE_MAX: usize = 8;
+
+/// Whether too few requests were answered.
+pub fn falls_short(answered: u64, sent: u64) -> bool {
+    answered * 100 < sent * AVAILABILITY_PERCENT
+}
+
+/// Judges a build on its events.
+pub fn judge(case: &Case<'_>, events: &[Event]) -> Judged {
+    let build = Build { case, events };
+    let (mut invariants, mut findings) = (Vec::new(), Vec::new());
+    for entry in catalogue() {
+        let Outcome { verdict, reason, threshold, evidence, findings: found } = (entry.judge)(&build);
+        let thresholds = BTreeMap::from([(threshold.0.to_owned(), threshold.1)]);
+        let evidence = evidence.into_iter().take(EVIDENCE_MAX).collect();
+        let id = entry.id.to_owned();
+        invariants.push(InvariantResult { id, aspect: None, verdict, reason, thresholds, evidence });
+        findings.extend(found.into_iter().map(|one| build.finding(entry.id, one)));
+    }
+    let verdict = Verdict::merge(invariants.iter().map(|result| result.verdict));
+    Judged { verdict, invariants, findings }
+}
+
+/// A build with what was seen of it.
+struct Build<'a> {
+    case: &'a Case<'a>,
+    events: &'a [Event],
+}
+
+/// What one invariant says.
+struct Outcome {
+    verdict: Verdict,
+    reason: String,
+    threshold: (&'static str, String),
+    evidence: Vec<EventId>,
+    findings: Vec<Found>,
+}
+
+/// A cause, as an invariant tells it.
+struct Found {
+    service: ServiceName,
+    dependency: Option<ServiceName>,
+    setting: String,
+    text: String,
+    affected: Vec<InstanceName>,
+    since_ns: u64,
+    evidence: Vec<EventId>,
+}
+
+impl Build<'_> {
+    /// What was seen of the build itself.
+    fn seen(&self) -> impl Iterator<Item = (&Event, &Building)> {
+        self.events.iter().filter_map(|event| match &event.detail {
+            Detail::Build { seen } => Some((event, seen)),
+            _ => None,
+        })
+    }
+
+    /// When the border first became so.
+    fn border(&self, wanted: Border) -> Option<u64> {
+        let found = self.seen().find(|(_, seen)| matches!(seen, Building::Border { border } if *border == wanted));
+        found.map(|(event, _)| event.t_ns)
+    }
+
+    /// When a step was last in a state.
+    fn step(&self, id: &str, wanted: StepState) -> Option<(u64, EventId)> {
+        let is = |seen: &Building| matches!(seen, Building::Step { step, state, .. } if step == id && *state == wanted);
+        self.seen().filter(|(_, seen)| is(seen)).map(|(event, _)| (event.t_ns, event.id)).last()
+    }
+
+    fn finding(&self, invariant: &str, found: Found) -> Finding {
+        let Found { service, dependency, setting, text, affected, since_ns, evidence } = found;
+        let team = self.case.estate.graph.service(&service).map(|service| service.team.clone());
+        // Every service of a build is of its graph, and has a team.
+        let team = team.or_else(|| TeamName::new("unknown").ok()).unwrap_or_else(|| unreachable!("it is a name"));
+        let evidence: Vec<EventId> = evidence.into_iter().take(EVIDENCE_MAX).collect();
+        let waits_for = dependency.as_ref().map_or_else(|| setting.clone(), ToString::to_string);
+        let who = affected.first().map_or_else(|| service.to_string(), ToString::to_string);
+        let link = Link { who, waits_for, how: invariant.to_owned(), since_ns, evidence };
+        Finding {
+            invariant: invariant.to_owned(),
+            service,
+            team,
+            dependency,
+            setting: Some(setting),
+            text,
+            confirmed: false,
+            consequence_of: None,
+            affected,
+            chain: vec![link],
+            known: false,
+        }
+    }
+}
+
+/// `1 call`, `3 calls`.
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// Causes by whoever calls and whom, with the instances that did.
+#[derive(Default)]
+struct Callers(BTreeMap<(ServiceName, ServiceName), (Vec<InstanceName>, u64, u64, Vec<EventId>)>);
+
+impl Callers {
+    fn add(&mut self, event: &Event, to: &ServiceName, calls: u64) {
+        let Some(service) = event.place.service.clone() else { return };
+        let new = || (Vec::new(), 0, event.t_ns, Vec::new());
+        let (instances, sum, _, evidence) = self.0.entry((service, to.clone())).or_insert_with(new);
+        instances.extend(event.place.instance.clone());
+        instances.sort();
+        instances.dedup();
+        *sum += calls;
+        evidence.push(event.id);
+    }
+
+    /// One cause for each caller and callee, in `words`: a function of caller, callee and calls.
+    fn found(self, words: impl Fn(&ServiceName, &ServiceName, u64) -> String) -> Vec<Found> {
+        let found = |((service, to), (affected, calls, since_ns, evidence))| {
+            let text = words(&service, &to, calls);
+            let setting = format!("services.{service}.calls.{to}");
+            Found { service, dependency: Some(to), setting, text, affected, since_ns, evidence }
+        };
+        self.0.into_iter().map(found).collect()
+    }
+}

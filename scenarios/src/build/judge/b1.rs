@@ -1,0 +1,74 @@
+//! B1, customers of the bootstrap region never notice. Refuses to judge the region that is built: it has no customers yet.
+//!
+//! *Statement*: customers of the bootstrap region are served as if nothing were built.
+//!
+//! *Oracle*: of no zone of the bootstrap region do canaries tell three windows in a row in which less than 99 % of requests
+//! were answered. Limit: 0.
+//!
+//! *Horizon*: a build that began. *Inconclusive*: no window of its canaries.
+
+use super::{Build, Entry, Found, Outcome, falls_short};
+use crate::event::{Detail, Event, EventId};
+use crate::verdict::Verdict;
+use fixtures::name::ZoneName;
+use std::collections::BTreeMap;
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "B1",
+    title: "customers of the bootstrap region never notice",
+    statement: "Customers of the bootstrap region are served as if nothing were built.",
+    judge,
+};
+
+/// Windows in a row that must fall short.
+const WINDOWS: usize = 3;
+
+fn judge(build: &Build<'_>) -> Outcome {
+    let began = build.seen().next().map_or(u64::MAX, |(event, _)| event.t_ns);
+    let mut zones: BTreeMap<&ZoneName, Vec<(&Event, bool)>> = BTreeMap::new();
+    let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in build.events.iter().filter(|event| event.t_ns >= began) {
+        let Detail::Canary { control: false, sent, ok, degraded, failed: causes, .. } = &event.detail else { continue };
+        let Some(zone) = event.place.zone.as_ref().filter(|zone| build.case.estate.bootstrap.zones.contains(zone))
+        else {
+            continue;
+        };
+        let short = falls_short(ok + degraded, *sent);
+        zones.entry(zone).or_default().push((event, short));
+        for (cause, number) in causes.iter().filter(|_| short) {
+            *failed.entry(cause.as_str()).or_default() += number;
+        }
+    }
+    let windows: usize = zones.values().map(Vec::len).sum();
+    let in_a_row = |windows: &Vec<(&Event, bool)>| -> Option<(u64, Vec<EventId>)> {
+        let run = windows.windows(WINDOWS).find(|run| run.iter().all(|(_, short)| *short))?;
+        Some((run[0].0.t_ns, run.iter().map(|(event, _)| event.id).collect()))
+    };
+    let harmed: Vec<(&ZoneName, u64, Vec<EventId>)> =
+        zones.iter().filter_map(|(zone, windows)| in_a_row(windows).map(|(at, ids)| (*zone, at, ids))).collect();
+    let evidence: Vec<EventId> = harmed.iter().flat_map(|(_, _, ids)| ids.iter().copied()).collect();
+    let names = harmed.iter().map(|(zone, ..)| zone.to_string()).collect::<Vec<_>>().join(", ");
+    let (verdict, reason) = match (windows, harmed.is_empty()) {
+        (0, _) => (Verdict::NotJudged, "no customer of the bootstrap region was seen".to_owned()),
+        (_, true) => (Verdict::Held, format!("{windows} windows of customers, none of them harmed for long")),
+        (_, false) => (Verdict::Violated, format!("customers were harmed in {names}")),
+    };
+    let worst = failed.into_iter().max_by_key(|(_, number)| *number).map(|(cause, _)| cause.to_owned());
+    let findings = harmed.first().map(|(_, since_ns, _)| found(build, worst, *since_ns, &names, evidence.clone()));
+    let threshold = ("windows in a row below 99 %", "0".to_owned());
+    Outcome { verdict, reason, threshold, evidence, findings: findings.into_iter().collect() }
+}
+
+/// The last of the chain that customers' errors name is what has too little for both regions.
+fn found(build: &Build<'_>, cause: Option<String>, since_ns: u64, zones: &str, evidence: Vec<EventId>) -> Found {
+    let cause = cause.unwrap_or_default();
+    let graph = &build.case.estate.graph;
+    let named = cause.split(':').nth(1).and_then(|name| graph.services.iter().find(|one| one.name.as_str() == name));
+    let service = named.map_or_else(|| graph.entry.service.clone(), |service| service.name.clone());
+    let text = format!(
+        "`{service}` of the bootstrap region has too little for its own customers and a region that is built: in {zones} \
+         requests failed (`{cause}`)"
+    );
+    let setting = format!("services.{service}.capacity");
+    Found { service, dependency: None, setting, text, affected: Vec::new(), since_ns, evidence }
+}

@@ -1,0 +1,58 @@
+//! B5, nothing leans on what stood in for something once that is gone. Refuses to judge who leans on it before.
+//!
+//! *Statement*: after the Franken instance and the proxies are gone nobody asks them for anything.
+//!
+//! *Oracle*: calls to either that the hand saw after the step that took their power. Limit: 0.
+//!
+//! *Horizon*: a build that shuts both down.
+
+use super::{Build, Callers, Entry, Outcome, count};
+use crate::build::observed::{Building, FlowEnd, StepState};
+use crate::event::EventId;
+use crate::verdict::Verdict;
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "B5",
+    title: "nothing leans on what is gone",
+    statement: "After the Franken instance and the proxies are gone nobody asks them for anything.",
+    judge,
+};
+
+/// What was seen of calls is told in sums of a second.
+const TOLD_EVERY_NS: u64 = 1_000_000_000;
+
+fn judge(build: &Build<'_>) -> Outcome {
+    let threshold = ("calls to what is gone", "0".to_owned());
+    let gone = |id: &str| build.step(id, StepState::Done).map(|(at, _)| at + TOLD_EVERY_NS);
+    let (proxies, franken) = (gone("proxies.off"), gone("shutdown.hosts"));
+    if proxies.is_none() && franken.is_none() {
+        let reason = "neither was shut down: a build that gets as far would do".to_owned();
+        return Outcome { verdict: Verdict::NotJudged, reason, threshold, evidence: Vec::new(), findings: Vec::new() };
+    }
+    let mut callers = Callers::default();
+    let mut calls = 0;
+    let mut evidence: Vec<EventId> = Vec::new();
+    for (event, seen) in build.seen() {
+        let Building::Flow { to, end, calls: number, .. } = seen else { continue };
+        let since = match end {
+            FlowEnd::Proxy => proxies,
+            FlowEnd::Franken => franken,
+            _ => None,
+        };
+        if since.is_some_and(|since| event.t_ns > since) {
+            callers.add(event, to, *number);
+            calls += number;
+            evidence.push(event.id);
+        }
+    }
+    let findings = callers.found(|service, to, calls| {
+        format!("`{service}` asked what stood in for `{to}` {calls} times after it was gone")
+    });
+    let (verdict, reason) = if calls == 0 {
+        (Verdict::Held, "nobody asked the Franken instance or a proxy after it was gone".to_owned())
+    } else {
+        let calls = count(usize::try_from(calls).unwrap_or(usize::MAX), "call");
+        (Verdict::Violated, format!("{calls} to what was gone by {}", count(findings.len(), "edge")))
+    };
+    Outcome { verdict, reason, threshold, evidence, findings }
+}

@@ -12,6 +12,7 @@
 //! - [`mod@bring_up`]: what held whom back after each of several power-ons
 //! - [`mod@assumed`]: what no file says, and what it could be instead
 //! - [`judge`]: invariants, verdicts, culprits
+//! - [`trial`]: one image, sealed off: what is observed, how it is judged
 //! - [`verdict`], [`judgement`]: what comes out
 
 pub mod assumed;
@@ -32,5 +33,6 @@ pub mod scenario;
 pub mod seed;
 pub mod timeline;
 pub mod traffic;
+pub mod trial;
 pub mod turn;
 pub mod verdict;

@@ -8,6 +8,7 @@ use crate::exit;
 use crate::history::{History, Past};
 use crate::journal::Journal;
 use crate::load::{self, Loaded};
+use crate::outside::Wanted;
 use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::engine::{Engine, EngineInfo};
@@ -61,6 +62,10 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         problems += &bad.text;
         Policy::default()
     });
+    let wanted = wanted(args, color_err).unwrap_or_else(|bad| {
+        problems += &bad.text;
+        Wanted::default()
+    });
     if !problems.is_empty() {
         return Err(load::BadInput { text: problems }.into());
     }
@@ -68,6 +73,11 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     let watchers = Watchers::new(args, quiet, color_err)?;
     runtime.block_on(async {
         let place = Place::find(args.world, quiet).await?;
+        if matches!(place, Place::Sim) && !wanted.is_nothing() {
+            let text = "error: in virtual time nobody outside can be asked, and no traffic comes from outside: --steady-state, \
+                        --stop-conditions and --traffic are for --world docker\n";
+            return Err(load::BadInput { text: text.to_owned() }.into());
+        }
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
             Place::Docker { .. } => {
@@ -80,7 +90,8 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         let mut lefts: Vec<Left> = Vec::new();
         for (argument, loaded) in loaded {
             let watchers = &watchers;
-            let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out, watchers };
+            let (gaps, policy, wanted) = (&gaps, &policy, &wanted);
+            let day = Day { args, argument, loaded, gaps, policy, wanted, quiet, color: color_out, watchers };
             let left = match (&place, &mut stop) {
                 _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
@@ -97,6 +108,15 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         }
         watchers.linger(stop, lefts.iter().any(|left| left.status == exit::INTERRUPTED)).await?;
         Ok(exit::merge(lefts.iter().map(|left| left.status)))
+    })
+}
+
+/// What others measure and send, as the command line asks for it.
+fn wanted(args: &RunArgs, color: bool) -> Result<Wanted, load::BadInput> {
+    Ok(Wanted {
+        steady: load::conditions(args.steady_state.as_deref(), color)?,
+        stops: load::conditions(args.stop_conditions.as_deref(), color)?,
+        traffic: args.traffic.clone(),
     })
 }
 
@@ -155,6 +175,8 @@ struct Day<'a> {
     gaps: &'a [Gap],
     /// By when corrections are due.
     policy: &'a Policy,
+    /// What others measure and send.
+    wanted: &'a Wanted,
     quiet: bool,
     color: bool,
     watchers: &'a Watchers,

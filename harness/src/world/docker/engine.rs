@@ -4,6 +4,8 @@
 //! version, which every engine from API 1.41 on answers with its own; the contract test in `tests/it/engine.rs` holds
 //! bollard to that on the real engine.
 
+pub mod guest;
+
 pub use super::found::Found;
 use super::names::LABEL_RUN;
 pub use super::names::ObjectKind;

@@ -19,6 +19,8 @@ const AT_ONCE: usize = 8;
 const EDGES_MAX: usize = 12;
 /// How long it is watched once it is up, in milliseconds: whom it reaches for a moment after its start.
 const SETTLE_MS: u64 = 1_500;
+/// How long it is waited for another try of an image whose calls lacked nothing, in milliseconds.
+const AGAIN_MS: u64 = 3_000;
 /// A window in which dependencies are missing is longer than an answer may take by this, in milliseconds.
 const WINDOW_MS: u64 = 1_500;
 /// Up takes at most so many times what it took the control, and so many milliseconds more: a crowd starts at one time.
@@ -79,10 +81,12 @@ impl<'g> Course<'g> {
                 runs.push(Box::pin(course.telemetry(play, telemetry.clone())));
             }
         }
-        for name in wanted.iter().take(EDGES_MAX) {
+        // Of one that is not up with everybody there, nothing can be said for want of one of them.
+        let up = first.as_ref().is_some_and(|step| step.probe.well > 0);
+        for name in wanted.iter().take(if up { EDGES_MAX } else { 0 }) {
             runs.push(Box::pin(course.edge(name.clone())));
         }
-        if wanted.len() > EDGES_MAX {
+        if up && wanted.len() > EDGES_MAX {
             let all = wanted.len();
             self.caveat(format!("it reaches for {all} dependencies; {EDGES_MAX} of them were left out one by one"));
         }
@@ -149,15 +153,18 @@ impl<'g> Course<'g> {
         Until::Lasted(self.bounds.answer_within_ms + WINDOW_MS)
     }
 
-    fn healed(&self) -> Until {
-        Until::Called { within: self.bounds.heal_within_ms }
+    /// Until a call succeeds. Where none had failed before, it is also seen whether it tries again to reach somebody.
+    fn healed(&self, stand: &Stand<'g>) -> Until {
+        let lacked = stand.last().is_some_and(|step| step.call.not_well() > 0);
+        Until::Called { within: self.bounds.heal_within_ms, then: if lacked { 0 } else { AGAIN_MS } }
     }
 
     async fn control(&self, mut stand: Stand<'g>, wants: bool) -> Result<()> {
         let up = stand.last().is_some_and(|step| step.probe.well > 0);
         if up && wants {
             stand.step(Play::Vanish, &[], self.window()).await?;
-            stand.step(Play::Answer, &[], self.healed()).await?;
+            let until = self.healed(&stand);
+            stand.step(Play::Answer, &[], until).await?;
         }
         self.note(stand, Purpose::Control).await
     }
@@ -172,7 +179,8 @@ impl<'g> Course<'g> {
             _ => self.window(),
         };
         stand.start(play, &[], until).await?;
-        stand.step(Play::Answer, &[], self.healed()).await?;
+        let until = self.healed(&stand);
+        stand.step(Play::Answer, &[], until).await?;
         self.note(stand, Purpose::Missing { play }).await
     }
 
@@ -180,7 +188,8 @@ impl<'g> Course<'g> {
         let _room = self.room.acquire().await?;
         let mut stand = self.stand().await?;
         stand.start(Play::Refuse, &[], Until::Lasted(self.bounds.absence_ms)).await?;
-        stand.step(Play::Answer, &[], self.healed()).await?;
+        let until = self.healed(&stand);
+        stand.step(Play::Answer, &[], until).await?;
         self.note(stand, Purpose::Absence).await
     }
 
@@ -203,7 +212,8 @@ impl<'g> Course<'g> {
         let within = self.bounds.start_within_ms;
         stand.start(Play::Refuse, &only, Until::Up { within, then: SETTLE_MS }).await?;
         if stand.last().is_some_and(|step| step.probe.well > 0) {
-            stand.step(Play::Answer, &[], self.healed()).await?;
+            let until = self.healed(&stand);
+            stand.step(Play::Answer, &[], until).await?;
             stand.step(Play::Vanish, &only, self.window()).await?;
         }
         self.note(stand, Purpose::Edge { name }).await

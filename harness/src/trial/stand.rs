@@ -106,10 +106,12 @@ pub enum Until {
         /// So long.
         then: u64,
     },
-    /// A call has succeeded, or none did in time.
+    /// A call has succeeded, and so long has passed since; or none did in time.
     Called {
         /// In time.
         within: u64,
+        /// So long.
+        then: u64,
     },
     /// As `Up`, and then as `Called`, and then so long has passed.
     UpAndCalled {
@@ -355,8 +357,10 @@ impl<'g> Stand<'g> {
                     pause(then).await;
                 }
             }
-            Until::Called { within } => {
-                self.well(call, began_ms + within).await;
+            Until::Called { within, then } => {
+                if self.well(call, began_ms + within).await {
+                    pause(then).await;
+                }
             }
             Until::UpAndCalled { within, call_within, then } => {
                 if self.well(&kinds.probe, began_ms + within).await {

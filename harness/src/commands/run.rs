@@ -73,11 +73,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     let watchers = Watchers::new(args, quiet, color_err)?;
     runtime.block_on(async {
         let place = Place::find(args.world, quiet).await?;
-        if matches!(place, Place::Sim) && !wanted.is_nothing() {
-            let text = "error: in virtual time nobody outside can be asked, and no traffic comes from outside: --steady-state, \
-                        --stop-conditions and --traffic are for --world docker\n";
-            return Err(load::BadInput { text: text.to_owned() }.into());
-        }
+        place.accepts(&wanted)?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
             Place::Docker { .. } => {
@@ -86,8 +82,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
             }
             Place::Sim => None,
         };
-        let several = loaded.len() > 1;
-        let mut lefts: Vec<Left> = Vec::new();
+        let (several, mut lefts) = (loaded.len() > 1, Vec::<Left>::new());
         for (argument, loaded) in loaded {
             let watchers = &watchers;
             let (gaps, policy, wanted) = (&gaps, &policy, &wanted);
@@ -148,6 +143,16 @@ impl Place {
             Self::Docker { .. } => "docker",
             Self::Sim => "sim",
         }
+    }
+
+    /// Whether what others measure and send can be had there.
+    fn accepts(&self, wanted: &Wanted) -> Result<(), load::BadInput> {
+        if matches!(self, Self::Docker { .. }) || wanted.is_nothing() {
+            return Ok(());
+        }
+        let text = "error: in virtual time nobody outside can be asked, and no traffic comes from outside: --steady-state, \
+                    --stop-conditions and --traffic are for --world docker\n";
+        Err(load::BadInput { text: text.to_owned() })
     }
 
     async fn find(wanted: WorldName, quiet: bool) -> Result<Self> {

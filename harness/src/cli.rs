@@ -4,6 +4,7 @@ mod building;
 mod import;
 mod many;
 mod standing;
+mod trial;
 mod unattended;
 
 pub use building::{BuildArgs, BuildWorldName};
@@ -12,6 +13,7 @@ pub use many::{
     ActionState, ActionsArgs, DashboardsArgs, DocsArgs, HistoryArgs, ListFormat, OpsReviewArgs, OrrArgs, VerdictName,
 };
 pub use standing::{RegionCommand, Root, UpArgs};
+pub use trial::TryArgs;
 pub use unattended::{HaltArgs, ScheduleArgs, ServeArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,6 +51,9 @@ const HISTORY_HELP: &str = "Exit status with --against: 0 no regression · 1 a r
 pub enum Command {
     /// Hold one or more game days.
     Run(RunArgs),
+    /// Put one image on trial, sealed off but for its allowed needs: does it start, answer, heal, and whom does it reach for?
+    #[command(after_help = trial::HELP)]
+    Try(Box<TryArgs>),
     /// Search seeds and schedules of a scenario in virtual time, make what fails small, and say how to see it again.
     Explore(ExploreArgs),
     /// Write a region drawn from published statistics of real service graphs, with its labels.
@@ -367,6 +372,17 @@ pub struct RunArgs {
     /// Ask the engine for no rights on its machine: power by the engine's own kill, one bridge for all zones.
     #[arg(long)]
     pub no_rights: bool,
+    /// Conditions (`[[conditions]]`, as in a schedule's file: `http`, or `prometheus` with a `query`) that must be well before the
+    /// first fault and again at the end; each is an invariant of the record (E1).
+    #[arg(long, value_name = "FILE")]
+    pub steady_state: Option<PathBuf>,
+    /// Conditions that must be well all the time: when one is not, the run is stopped, healed and removed, and inconclusive.
+    #[arg(long, value_name = "FILE")]
+    pub stop_conditions: Option<PathBuf>,
+    /// A command that sends traffic beside the canaries, from the baseline to the end of the run; its exit status is an invariant
+    /// of the record (E2), its output a file of the run (`traffic.log`).
+    #[arg(long, value_name = "COMMAND")]
+    pub traffic: Option<String>,
     /// Show the run as it happens on a web page of this machine, until ten seconds after its end; its address is told on
     /// standard error.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0", require_equals = true, value_parser = loopback)]

@@ -25,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod serve;
+pub mod trial;
 
 use crate::cli::{Cli, Command};
 use crate::exit;
@@ -52,6 +53,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         .init();
     let result = match cli.command {
         Command::Run(args) => run::run(&args, cli.quiet, out, err),
+        Command::Try(args) => trial::run(&args, cli.quiet, out),
         Command::Explore(args) => explore::run(&args, cli.quiet, err),
         Command::Generate(args) => generate::run(&args),
         Command::Import { command } => import::run(&command, err),

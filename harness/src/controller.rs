@@ -87,6 +87,11 @@ pub enum Input {
     Wake,
     /// Somebody wants the run to end.
     Interrupt,
+    /// Somebody outside says that the run must not go on.
+    Stop {
+        /// Why.
+        why: String,
+    },
     /// A part of the harness is gone.
     Lost {
         /// Which, and why.
@@ -374,6 +379,7 @@ impl Controller {
             Input::Engine { t_ns, host, action } => self.engine_saw(t_ns, host, &action, out),
             Input::Wake => {}
             Input::Interrupt => self.stop(now, Ending::Interrupted, out),
+            Input::Stop { why } => self.stop_short(now, why, out),
             Input::Lost { why } => self.fail(now, why, out),
         }
         self.go_on(now, out);
@@ -405,6 +411,14 @@ impl Controller {
         let caveat = Detail::Caveat { code: "harness-failed".to_owned(), text: why.clone() };
         self.log(now, caveat, out);
         self.stop(now, Ending::Failed(why), out);
+    }
+
+    /// Ends the run because of what somebody outside says; it is complete as far as it went, and nothing can be concluded.
+    fn stop_short(&mut self, now: Nanos, why: String, out: &mut Vec<Command>) {
+        if self.ending.is_none() && !matches!(self.stage, Stage::Teardown | Stage::Ended) {
+            self.log(now, Detail::Caveat { code: "stopped".to_owned(), text: why }, out);
+            self.stop(now, Ending::Completed, out);
+        }
     }
 
     /// Ends the run early: whatever is under way is ended first, then everything is removed.

@@ -8,6 +8,7 @@
 //!   [`assumptions`]: the same one with what it takes for granted changed
 //! - [`matrix`]: every invariant with a defect and its twin
 //! - [`measure`]: what a graph does when each service starts alone, in many orders, and with each edge cut
+//! - [`trial`]: one image, sealed off; [`outside`]: what others measure and send while a run goes on
 //! - [`hand`], [`witness`]: the two helpers inside the engine, run by this same executable
 //! - `adapter`: what speaks for real software on its host
 //! - [`run`]: the one loop; [`journal`], [`terminal`], [`clock`]: its edges
@@ -41,12 +42,14 @@ pub mod matrix;
 pub mod measure;
 pub mod metrics;
 pub mod notify;
+pub mod outside;
 pub mod region;
 pub mod run;
 pub mod schedule;
 pub mod serve;
 pub mod terminal;
 pub mod traces;
+pub mod trial;
 pub mod twin;
 pub mod web;
 pub mod witness;

@@ -382,6 +382,14 @@ pub fn gaps(path: Option<&Path>, color: bool) -> Result<Vec<Gap>, BadInput> {
     path.map_or_else(|| Ok(Vec::new()), |path| ledger(path, color, reports::gaps::load))
 }
 
+/// Reads a file of conditions.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn conditions(path: Option<&Path>, color: bool) -> Result<Vec<schedule::Condition>, BadInput> {
+    path.map_or_else(|| Ok(Vec::new()), |path| ledger(path, color, schedule::conditions))
+}
+
 fn ledger<T>(path: &Path, color: bool, load: fn(&Source) -> Result<T, Vec<Diagnostic>>) -> Result<T, BadInput> {
     let source = read(path)?;
     load(&source).map_err(|found| BadInput { text: render(&found, &[source], color) })

@@ -4,9 +4,11 @@
 use crate::clock::Clock;
 use crate::controller::{Command, Controller, Ending, Input};
 use crate::journal::Journal;
+use crate::outside::Outside;
 use crate::terminal::Terminal;
 use crate::world::World;
 use anyhow::Result;
+use scenarios::event::Detail;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -98,6 +100,8 @@ pub struct Course<'a> {
     pub clock: Arc<Clock>,
     /// Ends.
     pub stop: &'a mut Stop,
+    /// Goes on beside it.
+    pub outside: &'a Outside,
 }
 
 /// Runs a game day to its end.
@@ -116,6 +120,9 @@ pub async fn run(mut course: Course<'_>, mut inputs: mpsc::Receiver<Input>) -> R
         for command in commands {
             match command {
                 Command::Log { t_ns, by, place, detail, synced } => {
+                    if let Detail::Phase { phase, .. } = &detail {
+                        course.outside.enter(*phase);
+                    }
                     match course.journal.write(t_ns, by, place, detail, synced) {
                         Ok(event) => course.terminal.event(event),
                         Err(error) if next.is_none() => next = Some(Input::Lost { why: format!("{error:#}") }),

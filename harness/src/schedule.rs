@@ -9,7 +9,7 @@ pub mod moment;
 pub mod preview;
 mod rotation;
 
-pub use file::{File, load};
+pub use file::{File, conditions, load};
 
 use calendar::{Recurrence, Windows};
 use scenarios::verdict::Verdict;

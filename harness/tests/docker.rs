@@ -26,6 +26,8 @@ mod net;
 mod net_lab;
 #[path = "docker/no_effect.rs"]
 mod no_effect;
+#[path = "docker/outside.rs"]
+mod outside;
 #[path = "docker/own_engine.rs"]
 mod own_engine;
 #[path = "docker/region.rs"]
@@ -40,3 +42,5 @@ mod rootless;
 mod serve;
 #[path = "it/server.rs"]
 mod server;
+#[path = "docker/trial.rs"]
+mod trial;

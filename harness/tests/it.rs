@@ -71,5 +71,7 @@ mod stores;
 mod telemetry;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/trial.rs"]
+mod trial;
 #[path = "it/year.rs"]
 mod year;

@@ -26,6 +26,7 @@
 //! - [`html`][]: `coe.html` and `report.html`
 //! - [`summary`][]: `summary.md`, the page of a CI job
 //! - [`sarif`][]: static findings for code scanning
+//! - [`trial`]: the record of one image on trial, with its table, JUnit and graph
 //! - [`notice`]: the message at the end of a run; [`otlp`]: a run as a trace
 //! - `operations`: what customers asked for, and how often they tried
 //! - `text`: cleaning, escaping and wrapping what came from outside
@@ -58,5 +59,6 @@ pub mod summary;
 pub mod table;
 mod text;
 pub mod timeline;
+pub mod trial;
 pub mod week;
 pub mod whys;

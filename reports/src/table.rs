@@ -34,7 +34,7 @@ pub fn render(record: &Record, color: bool) -> String {
 
 /// ANSI colours by meaning.
 #[derive(Clone, Copy)]
-enum Style {
+pub(crate) enum Style {
     Good,
     Bad,
     Doubt,
@@ -43,7 +43,7 @@ enum Style {
 }
 
 impl Style {
-    fn of(verdict: Verdict) -> Self {
+    pub(crate) fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Held => Self::Good,
             Verdict::Violated => Self::Bad,
@@ -64,28 +64,28 @@ impl Style {
 }
 
 /// Finished lines. Layout is done on plain text; colour goes around a piece of it and never moves a column.
-struct Sheet {
-    out: String,
-    color: bool,
+pub(crate) struct Sheet {
+    pub(crate) out: String,
+    pub(crate) color: bool,
 }
 
 impl Sheet {
-    fn styled(&self, style: Style, text: &str) -> String {
+    pub(crate) fn styled(&self, style: Style, text: &str) -> String {
         if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
     }
 
-    fn title(&mut self, text: &str) {
+    pub(crate) fn title(&mut self, text: &str) {
         let title = self.styled(Style::Title, text);
         self.out.push_str(&format!("\n{title}\n"));
     }
 
     /// A paragraph with a hanging indent.
-    fn hang(&mut self, first: &str, text: &str) {
+    pub(crate) fn hang(&mut self, first: &str, text: &str) {
         self.out.push_str(&hang(first, text, COLUMNS));
     }
 
     /// A paragraph whose first `piece` is coloured.
-    fn hang_styled(&mut self, first: &str, text: &str, piece: &str, style: Style) {
+    pub(crate) fn hang_styled(&mut self, first: &str, text: &str, piece: &str, style: Style) {
         let laid = hang(first, text, COLUMNS);
         self.out.push_str(&laid.replacen(piece, &self.styled(style, piece), 1));
     }

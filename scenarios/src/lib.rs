@@ -13,6 +13,7 @@
 //! - [`mod@assumed`]: what no file says, and what it could be instead
 //! - [`build`]: a region, or a zone, built out of another one
 //! - [`judge`]: invariants, verdicts, culprits
+//! - [`trial`]: one image, sealed off: what is observed, how it is judged
 //! - [`verdict`], [`judgement`]: what comes out
 
 pub mod assumed;
@@ -34,5 +35,6 @@ pub mod scenario;
 pub mod seed;
 pub mod timeline;
 pub mod traffic;
+pub mod trial;
 pub mod turn;
 pub mod verdict;

@@ -22,5 +22,6 @@ mod it {
     mod measuring;
     mod planning;
     mod standard;
+    mod trial;
     mod world;
 }

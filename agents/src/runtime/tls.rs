@@ -102,6 +102,26 @@ impl PublicKeyData for Public<'_> {
 /// # Errors
 /// Where the process is no authority, or a name is none.
 pub fn sign(keys: &Keys, public_key: &[u8], names: &[String], grant: Grant) -> Result<String, TlsError> {
+    let second = |shared_ns: i64| clock::wall_of_shared(shared_ns).div_euclid(SECOND_NS);
+    signed(keys, &Public(public_key), names, (second(grant.from_ns), second(grant.until_ns)))
+}
+
+/// Makes a key and a certificate for it, good from a day ago for ten days: both as PEM, the certificate first.
+///
+/// # Errors
+/// Where the process is no authority, or a name is none.
+pub fn issue(keys: &Keys, names: &[String]) -> Result<(String, String), TlsError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let (now, day) = (clock::true_wall_ns() / SECOND_NS, 24 * 3_600);
+    Ok((signed(keys, &key, names, (now - day, now + 10 * day))?, key.serialize_pem()))
+}
+
+fn signed(
+    keys: &Keys,
+    public_key: &impl PublicKeyData,
+    names: &[String],
+    (from, until): (i64, i64),
+) -> Result<String, TlsError> {
     let root_key = KeyPair::from_pem(keys.root_key.as_deref().ok_or(TlsError::NoAuthority)?)?;
     let issuer = Issuer::new(root_params(), root_key);
     let mut params = CertificateParams::new(names)?;
@@ -110,9 +130,8 @@ pub fn sign(keys: &Keys, public_key: &[u8], names: &[String], grant: Grant) -> R
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
-    let second = |shared_ns: i64| clock::wall_of_shared(shared_ns).div_euclid(SECOND_NS);
-    set_times(&mut params, second(grant.from_ns), second(grant.until_ns));
-    Ok(params.signed_by(&Public(public_key), &issuer)?.pem())
+    set_times(&mut params, from, until);
+    Ok(params.signed_by(public_key, &issuer)?.pem())
 }
 
 /// What a process is to others, and whom it believes.

@@ -2,6 +2,8 @@
 //! container, and the guard beside the controller. They bypass the command line's parser: sixty agents should not each carry it in memory.
 
 use crate::hand::helper;
+use crate::outside::escort;
+use crate::trial::{patient, stage};
 use crate::world::docker::guard;
 use agents::config::Process;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,12 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         [guard::COMMAND, run] => guard::run(run, false),
         [guard::COMMAND, run, "no-rights"] => guard::run(run, true),
         ["undertaker", run] => crate::hand::undertaker::run(run),
+        [escort::COMMAND, command] => match escort::run(command) {
+            Ok(status) => return Some(status),
+            Err(error) => Err(error),
+        },
+        [stage::COMMAND, cast] => stage::run(cast),
+        [patient::COMMAND, settings] => patient::run(settings),
         [helper::BURN] => helper::burn(),
         [helper::HOG, usage, bytes] => helper::hog(usage, bytes),
         ["enter", program, rest @ ..] => {

@@ -8,6 +8,7 @@ use crate::exit;
 use crate::history::{History, Past};
 use crate::journal::Journal;
 use crate::load::{self, Loaded};
+use crate::outside::Wanted;
 use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::engine::{Engine, EngineInfo};
@@ -65,6 +66,10 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         problems += &bad.text;
         Policy::default()
     });
+    let wanted = wanted(args, color_err).unwrap_or_else(|bad| {
+        problems += &bad.text;
+        Wanted::default()
+    });
     if !problems.is_empty() {
         return Err(load::BadInput { text: problems }.into());
     }
@@ -72,6 +77,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     let watchers = Watchers::new(args, quiet, color_err)?;
     runtime.block_on(async {
         let place = Place::find(args.world, quiet).await?;
+        place.accepts(&wanted)?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
             Place::Docker { .. } => {
@@ -83,11 +89,11 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         if let Place::Sim = place {
             loaded.iter().try_for_each(|(_, loaded)| load::images::in_virtual_time(&loaded.graph))?;
         }
-        let several = loaded.len() > 1;
-        let mut lefts: Vec<Left> = Vec::new();
+        let (several, mut lefts) = (loaded.len() > 1, Vec::<Left>::new());
         for (argument, loaded) in loaded {
             let watchers = &watchers;
-            let day = Day { args, argument, loaded, gaps: &gaps, policy: &policy, quiet, color: color_out, watchers };
+            let (gaps, policy, wanted) = (&gaps, &policy, &wanted);
+            let day = Day { args, argument, loaded, gaps, policy, wanted, quiet, color: color_out, watchers };
             let left = match (&place, &mut stop) {
                 _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
@@ -104,6 +110,15 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         }
         watchers.linger(stop, lefts.iter().any(|left| left.status == exit::INTERRUPTED)).await?;
         Ok(exit::merge(lefts.iter().map(|left| left.status)))
+    })
+}
+
+/// What others measure and send, as the command line asks for it.
+fn wanted(args: &RunArgs, color: bool) -> Result<Wanted, load::BadInput> {
+    Ok(Wanted {
+        steady: load::conditions(args.steady_state.as_deref(), color)?,
+        stops: load::conditions(args.stop_conditions.as_deref(), color)?,
+        traffic: args.traffic.clone(),
     })
 }
 
@@ -137,6 +152,16 @@ impl Place {
         }
     }
 
+    /// Whether what others measure and send can be had there.
+    fn accepts(&self, wanted: &Wanted) -> Result<(), load::BadInput> {
+        if matches!(self, Self::Docker { .. }) || wanted.is_nothing() {
+            return Ok(());
+        }
+        let text = "error: in virtual time nobody outside can be asked, and no traffic comes from outside: --steady-state, \
+                    --stop-conditions and --traffic are for --world docker\n";
+        Err(load::BadInput { text: text.to_owned() })
+    }
+
     async fn find(wanted: WorldName, quiet: bool) -> Result<Self> {
         match wanted {
             WorldName::Sim => return Ok(Self::Sim),
@@ -162,6 +187,8 @@ struct Day<'a> {
     gaps: &'a [Gap],
     /// By when corrections are due.
     policy: &'a Policy,
+    /// What others measure and send.
+    wanted: &'a Wanted,
     quiet: bool,
     color: bool,
     watchers: &'a Watchers,

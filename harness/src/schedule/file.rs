@@ -119,6 +119,19 @@ pub fn load(source: &Source, resolve: &mut Resolve<'_>) -> Result<File, Vec<Diag
     if reader.found.is_empty() { Ok(file) } else { Err(reader.found) }
 }
 
+/// Reads the conditions of a file that says nothing else.
+///
+/// # Errors
+/// Everything that is wrong with it; a file without a condition is.
+pub fn conditions(source: &Source) -> Result<Vec<Condition>, Vec<Diagnostic>> {
+    let file = load(source, &mut |name| Err(format!("`{name}` is not run from here: this file has conditions alone")))?;
+    if !file.plan.schedules.is_empty() || file.plan.conditions.is_empty() {
+        let message = "this file has `[[conditions]]`, at least one, and nothing else".to_owned();
+        return Err(vec![Diagnostic::error("bad-value", source, None, message)]);
+    }
+    Ok(file.plan.conditions)
+}
+
 /// The schema for editors.
 pub fn schema() -> schemars::Schema {
     fixtures::schema::of::<Raw>()

@@ -18,7 +18,7 @@ pub mod found;
 pub mod guard;
 mod hand_link;
 pub mod image;
-mod link;
+pub(crate) mod link;
 pub mod names;
 mod power;
 mod provision;

@@ -7,8 +7,8 @@ use crate::judgement::Reason;
 use crate::plan::Step;
 
 /// Caveats with which no verdict stands.
-const FATAL_CAVEATS: [&str; 6] =
-    ["harness-failed", "oom", "unplanned-death", "lost-windows", "trigger-never-came", "neighbours-full"];
+const FATAL_CAVEATS: [&str; 7] =
+    ["harness-failed", "stopped", "oom", "unplanned-death", "lost-windows", "trigger-never-came", "neighbours-full"];
 /// The code of a fault that did nothing.
 const WITHOUT_EFFECT: &str = "fault-without-effect";
 

@@ -9,6 +9,7 @@ use crate::exit;
 use crate::journal::Journal;
 use crate::live::tui::Signals;
 use crate::load::{BadInput, Loaded};
+use crate::outside::{Outside, Teller};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
 use crate::world::docker::claim::{self, Claimed};
@@ -75,6 +76,9 @@ impl Day<'_> {
         let about = self.about(&run, "docker", seed);
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        let teller = Teller::new(sender.clone(), Arc::clone(&clock));
+        let outside = Outside::begin(self.wanted, &run, journal.folder(), &teller);
+        drop(teller);
         let parts = Parts { images, ..self.parts(&run, seed, &clock, &terminal, (engine, info)) };
         let parts = match lent {
             Some(lent) => lent.parts(parts)?,
@@ -93,9 +97,11 @@ impl Day<'_> {
             terminal: &terminal,
             clock: Arc::clone(&clock),
             stop,
+            outside: &outside,
         };
         let ending = crate::run::run(course, inputs).await?;
         watch.give_back_terminal();
+        let said = outside.finish().await?;
         let of = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         let versions = [of("engine", &info.version), of("api", &info.api), of("kernel", &info.kernel)];
         let facts = Facts {
@@ -104,6 +110,7 @@ impl Day<'_> {
             rights: world.rights(),
             addresses: world.addresses(),
             measured: lent.map(Lent::measured).unwrap_or_default(),
+            said,
         };
         let record = self.record(&run, seed, &clock, facts, &journal);
         self.leave(record, &mut journal, &ending)

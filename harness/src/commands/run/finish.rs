@@ -28,6 +28,7 @@ impl Day<'_> {
             rights: BTreeMap::new(),
             addresses: BTreeMap::new(),
             measured: BTreeMap::new(),
+            said: Vec::new(),
         };
         let record = self.record(run, seed, &clock, facts, &journal);
         self.leave(record, &mut journal, &Ending::Interrupted)

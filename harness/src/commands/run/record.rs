@@ -4,6 +4,7 @@
 use super::Day;
 use crate::clock::Clock;
 use crate::journal::Journal;
+use crate::outside::Said;
 use fixtures::graph::{Graph, Service, Strength};
 use fixtures::name::HostName;
 use fixtures::unit::Span;
@@ -14,6 +15,7 @@ use reports::record::{
 use scenarios::assumed::Assumed;
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::{Judgement, Reason};
+use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
 /// What a world says of itself and of the run in it.
@@ -28,6 +30,8 @@ pub(super) struct Facts {
     pub(super) addresses: BTreeMap<HostName, String>,
     /// Measured figures that the result leans on, with their units.
     pub(super) measured: BTreeMap<String, String>,
+    /// What others say of the run.
+    pub(super) said: Vec<Said>,
 }
 
 impl Day<'_> {
@@ -35,8 +39,12 @@ impl Day<'_> {
     pub(super) fn record(&self, run: &str, seed: u64, clock: &Clock, facts: Facts, journal: &Journal) -> Record {
         let events = journal.events();
         let judgement = scenarios::judge::judge(&self.case(), events);
-        let Judgement { verdict, inconclusive, invariants, findings, measurements } = judgement;
-        let Facts { world, mut versions, rights, addresses, measured } = facts;
+        let Judgement { mut verdict, inconclusive, mut invariants, findings, measurements } = judgement;
+        let Facts { world, mut versions, rights, addresses, measured, said } = facts;
+        invariants.extend(said.iter().map(|said| said.row(events)));
+        if inconclusive.is_empty() {
+            verdict = Verdict::merge(invariants.iter().map(|result| result.verdict));
+        }
         versions.insert("blackstart".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         let placement = &self.loaded.placement;
         let hosts = placement.hosts.iter().map(|host| HostRow {

@@ -46,6 +46,7 @@ impl Day<'_> {
             rights: BTreeMap::new(),
             addresses: world.addresses(),
             measured: measured(&parts.costs, placement.instances.len()),
+            said: Vec::new(),
         };
         let record = self.record(&run, seed, &clock, facts, &journal);
         self.leave(record, &mut journal, &ending)

@@ -135,13 +135,13 @@ async fn remove(kernel: &Handle, name: &str) -> Result<(), String> {
 }
 
 /// An interface's number in the namespace of this thread.
-fn index(name: &str) -> std::io::Result<u32> {
+pub(crate) fn index(name: &str) -> std::io::Result<u32> {
     let asked = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     Ok(name_to_index(asked, name)?)
 }
 
 /// Talks with the kernel about the namespace of this thread.
-fn with_kernel<T>(act: impl AsyncFnOnce(&Handle) -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn with_kernel<T>(act: impl AsyncFnOnce(&Handle) -> Result<T, String>) -> Result<T, String> {
     let told = |error: std::io::Error| format!("no conversation with the kernel: {error}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(told)?;
     runtime.block_on(async {

@@ -6,6 +6,7 @@
 
 mod archive;
 mod create;
+pub mod guest;
 pub mod survey;
 
 pub use super::found::Found;

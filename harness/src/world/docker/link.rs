@@ -15,7 +15,7 @@ type Outgoing = (Vec<u8>, oneshot::Sender<()>);
 
 /// The writing side; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Speaker {
+pub(crate) struct Speaker {
     outgoing: mpsc::Sender<Outgoing>,
 }
 
@@ -24,7 +24,7 @@ impl Speaker {
     ///
     /// # Errors
     /// Where the container has gone, or does not take it in time.
-    pub(super) async fn say<T: Serialize + Sync>(&self, message: &T) -> Result<()> {
+    pub(crate) async fn say<T: Serialize + Sync>(&self, message: &T) -> Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
         let (sender, written) = oneshot::channel();
@@ -38,7 +38,7 @@ impl Speaker {
 }
 
 /// Splits an attached container into a speaker and a stream of messages; the stream ends with the container.
-pub(super) fn converse<T: DeserializeOwned + Send + 'static>(attached: Attached) -> (Speaker, mpsc::Receiver<T>) {
+pub(crate) fn converse<T: DeserializeOwned + Send + 'static>(attached: Attached) -> (Speaker, mpsc::Receiver<T>) {
     let Attached { mut output, mut input } = attached;
     let (outgoing, mut queue) = mpsc::channel::<Outgoing>(64);
     tokio::spawn(async move {

@@ -21,6 +21,9 @@ pub const HOLDING: &str = "-holding";
 /// The witness's role.
 pub const ROLE_WITNESS: &str = "witness";
 
+/// The role of what an image on trial stands on: it ends with its controller, so one that runs is a live lease.
+pub const ROLE_STAGE: &str = "stage";
+
 /// Names of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {

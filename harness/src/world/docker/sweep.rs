@@ -2,7 +2,7 @@
 //! any run whose lease is alive.
 
 use super::engine::{self, Engine, Found, ObjectKind};
-use super::names::{HOLDING, LABEL_DAY, LABEL_HOST, LABEL_REGION, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use super::names::{HOLDING, LABEL_DAY, LABEL_HOST, LABEL_REGION, LABEL_ROLE, LABEL_RUN, ROLE_HAND, ROLE_STAGE};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -268,9 +268,9 @@ pub async fn until_calm(
     all_gone(left)
 }
 
-/// Whether it is a hand, and runs.
+/// Whether it is a hand, or what an image on trial stands on, and runs: either ends when its controller is gone.
 pub fn is_hand_that_runs(found: &Found) -> bool {
-    found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND)
+    found.running && found.labels.get(LABEL_ROLE).is_some_and(|role| role == ROLE_HAND || role == ROLE_STAGE)
 }
 
 fn all_gone(left: Vec<(String, String)>) -> Result<()> {

@@ -1,0 +1,101 @@
+//! Owns putting a question to the image from inside its network, each on a thread of its own. Refuses to judge the answer.
+
+use super::super::protocol::{IMAGE, Seen};
+use super::super::question::Question;
+use super::Teller;
+use agents::runtime::clock::mono_ns;
+use scenarios::trial::Reply;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Of an answer so much is read, in bytes.
+const ANSWER_MAX: usize = 4096;
+
+/// Asks, and tells what became of it.
+pub(super) fn begin(id: u64, question: Question, within_ms: u64, teller: Teller) {
+    std::thread::spawn(move || {
+        let began = mono_ns();
+        let reply = ask(&question, began + within_ms * 1_000_000);
+        teller.tell(&Seen::Reply { id, reply, took_ms: (mono_ns() - began) / 1_000_000 });
+    });
+}
+
+fn ask(question: &Question, until_ns: u64) -> Reply {
+    match question {
+        Question::Tcp { port } => connect(*port, until_ns).map_or_else(|reply| reply, |_| Reply::Well),
+        Question::Http { port, path } => {
+            connect(*port, until_ns).and_then(|stream| get(stream, path, until_ns)).unwrap_or_else(|reply| reply)
+        }
+        Question::Command { .. } => Reply::Broken("a command is run by the engine".to_owned()),
+    }
+}
+
+/// What is left of the time; never zero, which would mean for ever.
+fn left(until_ns: u64) -> Duration {
+    Duration::from_nanos(until_ns.saturating_sub(mono_ns()).max(1_000_000))
+}
+
+fn trouble(error: &std::io::Error) -> Reply {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Reply::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Reply::Silent,
+        _ => Reply::Broken(error.to_string()),
+    }
+}
+
+fn connect(port: u16, until_ns: u64) -> Result<TcpStream, Reply> {
+    TcpStream::connect_timeout(&SocketAddr::new(IMAGE.into(), port), left(until_ns)).map_err(|error| trouble(&error))
+}
+
+fn get(mut stream: TcpStream, path: &str, until_ns: u64) -> Result<Reply, Reply> {
+    let told = |error: std::io::Error| trouble(&error);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: trial\r\nuser-agent: blackstart\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(told)?;
+    let mut answer = Vec::new();
+    loop {
+        if mono_ns() > until_ns {
+            return Err(Reply::Silent);
+        }
+        stream.set_read_timeout(Some(left(until_ns))).map_err(told)?;
+        let mut piece = [0; 1024];
+        let read = stream.read(&mut piece).map_err(told)?;
+        answer.extend_from_slice(&piece[..read]);
+        if read == 0 || answer.len() > ANSWER_MAX {
+            return Ok(judged(&answer));
+        }
+        // A status that is well needs no body.
+        if answer.windows(4).any(|four| four == b"\r\n\r\n") && judged(&answer) == Reply::Well {
+            return Ok(Reply::Well);
+        }
+    }
+}
+
+/// From the status line; of an error, the first line of its body is told.
+fn judged(answer: &[u8]) -> Reply {
+    let text = String::from_utf8_lossy(answer);
+    let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse::<u16>().ok());
+    match status {
+        Some(200..=399) => Reply::Well,
+        Some(status) => {
+            let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            let line: String =
+                body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().chars().take(120).collect();
+            Reply::Error(if line.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {line}") })
+        }
+        None if text.is_empty() => Reply::Broken("the connection ended without an answer".to_owned()),
+        None => Reply::Broken("the answer is not HTTP".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_well_an_error_or_none() {
+        assert_eq!(judged(b"HTTP/1.1 204 No Content\r\n\r\n"), Reply::Well);
+        assert_eq!(judged(b"HTTP/1.0 503 x\r\n\r\n\nno db\n"), Reply::Error("HTTP 503: no db".to_owned()));
+        assert!(matches!(judged(b""), Reply::Broken(_)) && matches!(judged(b"SSH-2.0"), Reply::Broken(_)));
+    }
+}

@@ -154,7 +154,7 @@ async fn region() -> Result<()> {
         topology: loaded.topology,
         graph: loaded.graph,
         placement: loaded.placement.clone(),
-        images: BTreeMap::new(),
+        images: std::collections::BTreeMap::new(),
         gathered: loaded.scenario.gathered(),
         traffic: loaded.scenario.traffic,
         seed: 1,

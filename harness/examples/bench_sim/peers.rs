@@ -7,10 +7,7 @@
 //! host to host, which are the whole workload there, and all requests but the witness's.
 
 use super::{Log, now};
-use fixtures::graph::names::Lookups;
-use fixtures::graph::{
-    Acknowledge, Backoff, Call, Entry, Graph, Health, Plane, Reach, Routing, Scope, Service, State, Strength,
-};
+use fixtures::graph::{Backoff, Call, Entry, Graph, Reach, Routing, Scope, Service, Strength};
 use fixtures::name::{
     GraphName, OperationName, PartitionName, RegionName, ServiceName, TeamName, TopologyName, ZoneName,
 };
@@ -129,36 +126,8 @@ fn call(to: &ServiceName, operation: &OperationName, during: &OperationName) -> 
 }
 
 fn service(name: &ServiceName, operations: Vec<OperationName>, call: Call) -> Service {
-    Service {
-        name: name.clone(),
-        team: TeamName::new("peers").expect("a name"),
-        scope: Scope::Regional,
-        plane: Plane::Data,
-        zones: None,
-        in_zones: Vec::new(),
-        watches: false,
-        tier: None,
-        tools: Vec::new(),
-        instances_per_zone: 1,
-        capacity: None,
-        queue: 64,
-        workers: None,
-        grants: None,
-        work: Duration::ZERO,
-        operations,
-        needs: Vec::new(),
-        calls: vec![call],
-        state: State::None,
-        acknowledge: Acknowledge::AfterSync,
-        may_lose: Duration::ZERO,
-        health: Health::Shallow,
-        lookups: Lookups::default(),
-        scale: None,
-        mutates: Vec::new(),
-        store: fixtures::graph::store::StoreSettings::default(),
-        liveness: Health::Shallow,
-        image: None,
-    }
+    let plain = Service::plain(name.clone(), TeamName::new("peers").expect("a name"), operations);
+    Service { scope: Scope::Regional, calls: vec![call], ..plain }
 }
 
 /// A zone for two hosts, because each zone has one customer.

@@ -8,7 +8,7 @@ use crate::lab::{block_on, guards, left_of, machine};
 use agents::runtime::clock::mono_ns;
 use harness::world::docker::engine::Engine;
 use harness::world::docker::image;
-use patients::{PATIENTS, Patient, QUESTIONS};
+use patients::{PATIENTS, Patient, QUESTIONS, told};
 use reports::trial::TrialRecord;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -60,15 +60,6 @@ fn record(output: &Output) -> TrialRecord {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     })
-}
-
-/// The verdicts of a record in the order of the table, and everything that it says.
-fn told(record: &TrialRecord) -> (Vec<&'static str>, String) {
-    let edges = record.edges.iter().map(|edge| format!("{} {}: {}", edge.hardness.told(), edge.name, edge.reason));
-    let reasons =
-        record.invariants.iter().map(|judged| format!("{} {}: {}", judged.id, judged.verdict.word(), judged.reason));
-    let text = reasons.chain(edges).chain(record.caveats.clone()).collect::<Vec<_>>().join("\n");
-    (record.invariants.iter().map(|judged| judged.verdict.word()).collect(), text)
 }
 
 fn folder_of(out: &TempDir) -> PathBuf {

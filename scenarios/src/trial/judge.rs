@@ -272,6 +272,9 @@ impl Court<'_> {
     }
 
     fn d6(&self) -> Told {
+        if self.wants_nothing() {
+            return told(Verdict::NotJudged, "it wanted to reach nobody, so nobody could go away");
+        }
         if let Some(why) = self.no_control() {
             return told(Verdict::Inconclusive, why);
         }

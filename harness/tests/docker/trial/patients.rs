@@ -1,6 +1,8 @@
 //! Owns the settings in which our own executable is put on trial, healthy and not, with the verdicts that are right for each.
 //! Refuses to try them: a test does, and the example that records all of them.
 
+use reports::trial::TrialRecord;
+
 /// One setting.
 pub struct Patient {
     /// Its name.
@@ -13,6 +15,15 @@ pub struct Patient {
     pub right: [&'static str; 6],
     /// Words that the verdicts' reasons and the edges must contain.
     pub says: &'static [&'static str],
+}
+
+/// The verdicts of a record in the order of the table, and everything that it says.
+pub fn told(record: &TrialRecord) -> (Vec<&'static str>, String) {
+    let edges = record.edges.iter().map(|edge| format!("{} {}: {}", edge.hardness.told(), edge.name, edge.reason));
+    let judged = record.invariants.iter();
+    let reasons = judged.map(|judged| format!("{} {}: {}", judged.id, judged.verdict.word(), judged.reason));
+    let text = reasons.chain(edges).chain(record.caveats.clone()).collect::<Vec<_>>().join("\n");
+    (record.invariants.iter().map(|judged| judged.verdict.word()).collect(), text)
 }
 
 const H: &str = "held";

@@ -73,11 +73,31 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
     if !problems.is_empty() {
         return Err(load::BadInput { text: problems }.into());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let watchers = Watchers::new(args, quiet, color_err)?;
+    let known = Known { gaps, policy, wanted };
+    hold(args, loaded, &known, watchers, (quiet, color_out))
+}
+
+/// What game days are held with.
+struct Known {
+    gaps: Vec<Gap>,
+    policy: Policy,
+    wanted: Wanted,
+}
+
+/// One after the other, until one is interrupted.
+fn hold(
+    args: &RunArgs,
+    loaded: Vec<(&str, Loaded)>,
+    known: &Known,
+    watchers: Watchers,
+    (quiet, color): (bool, bool),
+) -> Result<u8> {
+    let Known { gaps, policy, wanted } = known;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let place = Place::find(args.world, quiet).await?;
-        place.accepts(&wanted)?;
+        place.accepts(wanted)?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
             Place::Docker { .. } => {
@@ -92,8 +112,7 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         let (several, mut lefts) = (loaded.len() > 1, Vec::<Left>::new());
         for (argument, loaded) in loaded {
             let watchers = &watchers;
-            let (gaps, policy, wanted) = (&gaps, &policy, &wanted);
-            let day = Day { args, argument, loaded, gaps, policy, wanted, quiet, color: color_out, watchers };
+            let day = Day { args, argument, loaded, gaps, policy, wanted, quiet, color, watchers };
             let left = match (&place, &mut stop) {
                 _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,

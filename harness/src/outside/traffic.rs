@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
 /// The file of its output, in the run's folder.
@@ -39,11 +39,13 @@ pub(super) async fn send(
             return Ok(said(Verdict::Inconclusive, format!("it could not be started: {error:#}")));
         }
     };
+    // Whoever waits for a child closes its standard input first, and the end of that is an order to end.
+    let orders = child.stdin.take();
     teller.tell("the command of `traffic` was started".to_owned()).await;
     let over = reached(&mut phases, |phase| *phase >= Phase::Teardown);
     let (by_itself, status) = tokio::select! {
         status = child.wait() => (true, status?),
-        _ = over => (false, end(&mut child).await?),
+        _ = over => (false, end(&mut child, orders).await?),
     };
     let told = told(status);
     teller
@@ -77,8 +79,8 @@ fn begin(command: &str, run: &str, folder: &std::path::Path) -> Result<Child> {
 }
 
 /// Asks it to end, by the end of the escort's orders.
-async fn end(child: &mut Child) -> Result<ExitStatus> {
-    drop(child.stdin.take());
+async fn end(child: &mut Child, orders: Option<ChildStdin>) -> Result<ExitStatus> {
+    drop(orders);
     match tokio::time::timeout(ENDS_WITHIN, child.wait()).await {
         Ok(status) => Ok(status?),
         Err(_) => {

@@ -1,7 +1,7 @@
 //! Owns the claims about services that are real images, on a real engine: etcd, made from Debian's packages. Refuses to
 //! pull anything.
 
-use crate::lab::{Running, left_of, machine};
+use crate::lab::{Running, left_of, long_machine, machine};
 use scenarios::verdict::Verdict;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +33,7 @@ fn day(name: &str) -> String {
 /// The same software, the same fault, one line of difference: where its data lies. Both beside each other.
 #[test]
 fn etcd_survives_a_dark_zone_and_a_member_whose_data_was_in_memory_never_rejoins() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     if !etcd() {
         return;
     }

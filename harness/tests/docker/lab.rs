@@ -34,6 +34,15 @@ pub(crate) fn machine() -> Option<MutexGuard<'static, ()>> {
     }
 }
 
+/// The machine, for one test that is too long for every change; `None` where nobody asked for those.
+pub(crate) fn long_machine() -> Option<MutexGuard<'static, ()>> {
+    if std::env::var_os("BLACKSTART_LONG").is_some_and(|value| value == "1") {
+        return machine();
+    }
+    eprintln!("NOT RUN: too long for every change; `.ci/long` runs it");
+    None
+}
+
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }

@@ -1,7 +1,7 @@
 //! Owns the claims on what others add to a run: a condition judged before and after, one that stops the run, traffic whose exit
 //! status is judged and of which nothing is left. Refuses to look at anything else of the runs.
 
-use crate::lab::{Ended, left_of, machine};
+use crate::lab::{Ended, left_of, long_machine, machine};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ fn processes(words: &str) -> usize {
 
 #[test]
 fn a_condition_and_traffic_are_judged_with_the_run() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let (health, folder) = (Health::start(), tempfile::tempdir().expect("a folder"));
     let file = health.file(&folder);
     let file = file.to_string_lossy();
@@ -88,7 +88,7 @@ fn a_condition_that_is_not_well_stops_the_run_and_nothing_is_left() {
 
 #[test]
 fn traffic_ends_with_a_killed_controller() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let mut running = crate::lab::Running::start(&["minimal", "--traffic", "sleep 98765.75"]);
     running.await_phase("outage");
     assert_eq!(processes("sleep 98765.75"), 1);

@@ -4,7 +4,7 @@
 #[path = "trial/patients.rs"]
 mod patients;
 
-use crate::lab::{block_on, guards, left_of, machine};
+use crate::lab::{block_on, guards, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
 use harness::world::docker::engine::Engine;
 use harness::world::docker::image;
@@ -68,7 +68,7 @@ fn folder_of(out: &TempDir) -> PathBuf {
 
 #[test]
 fn each_setting_gets_the_verdicts_that_are_right_for_it() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let image = Image::import();
     std::thread::scope(|scope| {
         let trials = TRIED.map(|name| {
@@ -171,7 +171,7 @@ fn guide() -> Vec<(String, Vec<i32>)> {
 
 #[test]
 fn the_guide_does_what_it_says() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").canonicalize().expect("it is there");
     std::os::unix::fs::symlink(docs, folder.path().join("docs")).expect("a link can be made");

@@ -158,25 +158,34 @@ fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Causes by whoever calls and whom, with the instances that did.
+/// Causes by whoever calls and whom.
 #[derive(Default)]
-struct Callers(BTreeMap<(ServiceName, ServiceName), (Vec<InstanceName>, u64, u64, Vec<EventId>)>);
+struct Callers(BTreeMap<(ServiceName, ServiceName), Called>);
+
+/// What was called, and by which instances.
+struct Called {
+    affected: Vec<InstanceName>,
+    calls: u64,
+    since_ns: u64,
+    evidence: Vec<EventId>,
+}
 
 impl Callers {
     fn add(&mut self, event: &Event, to: &ServiceName, calls: u64) {
         let Some(service) = event.place.service.clone() else { return };
-        let new = || (Vec::new(), 0, event.t_ns, Vec::new());
-        let (instances, sum, _, evidence) = self.0.entry((service, to.clone())).or_insert_with(new);
-        instances.extend(event.place.instance.clone());
-        instances.sort();
-        instances.dedup();
-        *sum += calls;
-        evidence.push(event.id);
+        let new = || Called { affected: Vec::new(), calls: 0, since_ns: event.t_ns, evidence: Vec::new() };
+        let called = self.0.entry((service, to.clone())).or_insert_with(new);
+        called.affected.extend(event.place.instance.clone());
+        called.affected.sort();
+        called.affected.dedup();
+        called.calls += calls;
+        called.evidence.push(event.id);
     }
 
     /// One cause for each caller and callee, in `words`: a function of caller, callee and calls.
     fn found(self, words: impl Fn(&ServiceName, &ServiceName, u64) -> String) -> Vec<Found> {
-        let found = |((service, to), (affected, calls, since_ns, evidence))| {
+        let found = |((service, to), called)| {
+            let Called { affected, calls, since_ns, evidence } = called;
             let text = words(&service, &to, calls);
             let setting = format!("services.{service}.calls.{to}");
             Found { service, dependency: Some(to), setting, text, affected, since_ns, evidence }

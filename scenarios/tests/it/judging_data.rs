@@ -30,7 +30,7 @@ fn lost_write_blames_the_store() {
 /// What an owner promised to lose is counted, and what was lost beyond that is a violation.
 #[test]
 fn a_promised_loss_is_held_and_counted_and_an_earlier_one_violates() {
-    for (promise, verdict) in [("60s", Verdict::Held), ("1ms", Verdict::Violated)] {
+    for (promise, verdict) in [("45s", Verdict::Held), ("1ms", Verdict::Violated)] {
         let mut world = World::edited("minimal", |text| {
             text.replace("state = \"disk\"", &format!("state = \"disk\"\nmay-lose = \"{promise}\""))
         });

@@ -4,21 +4,21 @@
 use reports::trial::TrialRecord;
 
 /// One setting.
-pub struct Patient {
+pub(super) struct Patient {
     /// Its name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// What `blackstart patient` is told.
-    pub settings: &'static str,
+    pub(super) settings: &'static str,
     /// More arguments of `try`.
-    pub arguments: &'static [&'static str],
+    pub(super) arguments: &'static [&'static str],
     /// Right verdicts: S1, S2, S3, S8, D6, D9.
-    pub right: [&'static str; 6],
+    pub(super) right: [&'static str; 6],
     /// Words that the verdicts' reasons and the edges must contain.
-    pub says: &'static [&'static str],
+    pub(super) says: &'static [&'static str],
 }
 
 /// The verdicts of a record in the order of the table, and everything that it says.
-pub fn told(record: &TrialRecord) -> (Vec<&'static str>, String) {
+pub(super) fn told(record: &TrialRecord) -> (Vec<&'static str>, String) {
     let edges = record.edges.iter().map(|edge| format!("{} {}: {}", edge.hardness.told(), edge.name, edge.reason));
     let judged = record.invariants.iter();
     let reasons = judged.map(|judged| format!("{} {}: {}", judged.id, judged.verdict.word(), judged.reason));
@@ -31,11 +31,11 @@ const V: &str = "violated";
 const N: &str = "not-judged";
 
 /// Every question that a patient answers.
-pub const QUESTIONS: [&str; 6] =
+pub(super) const QUESTIONS: [&str; 6] =
     ["--probe", "http://:8080/readyz", "--call", "http://:8080/work", "--liveness", "http://:8080/livez"];
 
 /// All settings.
-pub const PATIENTS: [Patient; 12] = [
+pub(super) const PATIENTS: [Patient; 12] = [
     Patient {
         name: "healthy",
         settings: r#"{"port":8080,"dependencies":[{"at":"db:5432"},{"at":"cache:6379","soft":true}],"telemetry":"otel-collector:4318"}"#,

@@ -72,7 +72,7 @@ fn begin(command: &str, run: &str, folder: &std::path::Path) -> Result<Child> {
     let out = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     let executable = std::env::current_exe().context("this program's own path is not known")?;
     let mut escorted = Command::new(executable);
-    escorted.arg(escort::COMMAND).arg(command).env("BLACKSTART_RUN", run).env("BLACKSTART_FOLDER", folder);
+    escorted.arg(escort::COMMAND).arg(command).env("BLACKSTART_RUN_ID", run).env("BLACKSTART_FOLDER", folder);
     // Ctrl-C in a terminal goes to everybody of this process's group, and it is the controller that answers it.
     escorted.process_group(0).stdin(Stdio::piped()).stderr(out.try_clone()?).stdout(out);
     escorted.kill_on_drop(false).spawn().context("the escort cannot be started")

@@ -1,7 +1,7 @@
 //! Owns the claims on what others add to a run: a condition judged before and after, one that stops the run, traffic whose exit
 //! status is judged and of which nothing is left. Refuses to look at anything else of the runs.
 
-use crate::lab::{Ended, left_of, long_machine, machine};
+use crate::lab::{Ended, left_of, long_machine};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ fn a_condition_and_traffic_are_judged_with_the_run() {
 
 #[test]
 fn a_condition_that_is_not_well_stops_the_run_and_nothing_is_left() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let (health, folder) = (Health::start(), tempfile::tempdir().expect("a folder"));
     let file = health.file(&folder);
     let file = file.to_string_lossy();

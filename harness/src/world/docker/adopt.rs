@@ -11,7 +11,6 @@ use super::hand_link::{Hand, LEASE_MS};
 use super::names::LABEL_ROLE;
 use super::provision::raise_witness;
 use super::raise::Raise;
-use super::region::Layout;
 use super::standing::Standing;
 use super::{CALLS_AT_ONCE, Shared, at_once, start_hosts};
 use crate::controller::Done;
@@ -74,17 +73,7 @@ async fn linked(shared: &Shared, standing: &Standing, hand: Hand, rights: Rights
         let bridges = (0..subnets).map(|subnet| shared.names.bridge(subnet)).collect();
         shapes = super::provision::link(shared, &hand, bridges).await?;
     }
-    let layout = Layout {
-        topology: shared.topology.clone(),
-        graph: shared.graph.clone(),
-        placement: shared.placement.clone(),
-        images: shared.images.clone(),
-        traffic: shared.traffic.clone(),
-        gathered: shared.gathered,
-        seed: shared.seed,
-        block: made.block.clone(),
-        keys: made.keys.clone(),
-    };
+    let layout = shared.layout(made.block.clone(), made.keys.clone());
     if shapes.is_ok() {
         hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?;
     }

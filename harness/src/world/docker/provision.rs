@@ -18,6 +18,7 @@ use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use crate::world::HOST_MEMORY_BYTES;
+use agents::commons::Keys;
 use anyhow::{Context, Result, bail};
 use fixtures::graph::image::ImageService;
 use fixtures::name::HostName;
@@ -149,17 +150,7 @@ async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Bu
                     let bridges = (0..subnets).map(|subnet| shared.names.bridge(subnet)).collect();
                     shapes = link(shared, &hand, bridges).await?;
                 }
-                let layout = Layout {
-                    topology: shared.topology.clone(),
-                    graph: shared.graph.clone(),
-                    placement: shared.placement.clone(),
-                    images: shared.images.clone(),
-                    traffic: shared.traffic.clone(),
-                    gathered: shared.gathered,
-                    seed: shared.seed,
-                    block,
-                    keys: keys.clone(),
-                };
+                let layout = shared.layout(block, keys.clone());
                 match &shapes {
                     Ok(_) => drop(hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?),
                     Err(why) => {
@@ -383,6 +374,21 @@ async fn all_wait(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
 }
 
 impl Shared {
+    /// What the run's files and its seed make of a region with these addresses and keys.
+    pub(super) fn layout(&self, block: Block, keys: Option<Keys>) -> Layout {
+        Layout {
+            topology: self.topology.clone(),
+            graph: self.graph.clone(),
+            placement: self.placement.clone(),
+            images: self.images.clone(),
+            traffic: self.traffic.clone(),
+            gathered: self.gathered,
+            seed: self.seed,
+            block,
+            keys,
+        }
+    }
+
     /// Ends provisioning early where the run was cancelled.
     pub(super) fn going_on(&self) -> Result<()> {
         if *self.cancelled.borrow() {

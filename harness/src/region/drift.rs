@@ -6,8 +6,12 @@ use crate::world::docker::survey::Survey;
 use fixtures::name::{HostName, ZoneName};
 use std::collections::BTreeMap;
 
-/// When each host was started last, as whoever worked on the region left it.
+/// When each host was started last, as whoever worked on the region left it; or [`DIED`].
 pub type Known = BTreeMap<HostName, String>;
+
+/// In place of a moment: the host died while the region's keeper watched, and no fault was aimed at it. A hand that is left alone
+/// gives power to whoever has none, so that nothing on the engine need tell of it when the next one looks.
+pub const DIED: &str = "died";
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +63,20 @@ fn hosts(ought: Ought<'_>, survey: &Survey, all: &mut Vec<Drift>) {
         }
         if !seen.running {
             tell(true, format!("host {host} has no power: it is dead, and no fault is aimed at it"));
-        } else if seen.paused {
+            continue;
+        }
+        if seen.paused {
             tell(true, format!("host {host} is paused by somebody"));
-        } else if ought.known.get(host).is_some_and(|started| *started != seen.started) {
-            tell(false, format!("host {host} was restarted by somebody, at {}", seen.started));
+            continue;
+        }
+        match ought.known.get(host) {
+            Some(started) if started == DIED => {
+                tell(true, format!("host {host} died, and no fault was aimed at it; it has power since {}", seen.started));
+            }
+            Some(started) if *started != seen.started => {
+                tell(false, format!("host {host} was restarted by somebody, at {}", seen.started));
+            }
+            _ => {}
         }
     }
 }

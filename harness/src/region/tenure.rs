@@ -4,7 +4,7 @@
 use super::ages::{Deployment, Seen, Step};
 use super::availability::{Availability, Window};
 use super::declared::{Declared, Region, gathered};
-use super::drift::Known;
+use super::drift::{DIED, Known};
 use super::folder::{Folder, Lock};
 use super::ledger::{self, What};
 use super::state::{Phase, SAID_EVERY, State, zones};
@@ -176,11 +176,11 @@ impl<'k> Tenure<'k> {
         let known: Known = self.folder.read("known.json")?.unwrap_or_default();
         let started: Known = survey.hosts.iter().map(|(host, seen)| (host.clone(), seen.started.clone())).collect();
         let fresh = started.iter().filter(|(host, at)| known.get(*host) != Some(at)).count();
-        let relit = self.world.relit();
         // The hand that an engine starts again with itself may have given power before this keeper came.
         let came_back = before.lost.is_some() && fresh == hosts.len() && !known.is_empty();
-        if relit > 0 || came_back {
-            let hosts = if came_back { fresh } else { relit };
+        // Less than all of them is no black start: hosts that died alone, and that is told as drift.
+        if self.world.relit() == hosts.len() || came_back {
+            let hosts = hosts.len();
             self.starting = Some(Starting { hosts, lost: before.lost, found: Duration::ZERO, lit });
         } else {
             // Customers went on while nobody counted.
@@ -236,12 +236,14 @@ impl<'k> Tenure<'k> {
                 },
                 _ = leave.wait_for(|leave| *leave) => {
                     self.keep()?;
+                    self.leave_dead()?;
                     return Ok(End::Told);
                 }
                 _ = tick.tick() => {
                     if self.folder.holder(Lock::Day).is_some() {
                         self.stop_deployment("a game day wants the region")?;
                         self.keep()?;
+                        self.leave_dead()?;
                         return Ok(End::Wanted);
                     }
                     if self.dead.len() == self.region.placement.hosts.len() {
@@ -251,6 +253,16 @@ impl<'k> Tenure<'k> {
                 }
             }
         }
+    }
+
+    /// Whoever has the region next must know of hosts that died, also where the hand gave them power meanwhile.
+    fn leave_dead(&self) -> Result<()> {
+        if self.dead.is_empty() {
+            return Ok(());
+        }
+        let mut known: Known = self.folder.read("known.json")?.unwrap_or_default();
+        known.extend(self.dead.iter().map(|host| (host.clone(), DIED.to_owned())));
+        self.folder.write("known.json", &known)
     }
 
     fn lost(&mut self, why: String) -> Result<End> {

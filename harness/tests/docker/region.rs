@@ -105,6 +105,8 @@ fn a_region_stands_holds_game_days_one_at_a_time_and_comes_back_from_the_dark() 
         "{ledger:?}"
     );
 
+    a_dead_host_refuses_a_game_day_unless_that_is_accepted(&lab);
+
     lab.engine.stop();
     until("a region that is lost", || (lab.state().phase == Phase::Lost).then_some(()));
     lab.engine.go_on();
@@ -125,6 +127,31 @@ fn a_region_stands_holds_game_days_one_at_a_time_and_comes_back_from_the_dark() 
     assert_eq!(lab.engine.docker(&["volume", "ls", "-q"]).as_deref(), Some(""));
     let left = left_of(&run);
     assert!(left.is_empty(), "{left:#?}");
+}
+
+/// The keeper sees it die. Who has the region next must know, although a hand that is left alone gives it power.
+fn a_dead_host_refuses_a_game_day_unless_that_is_accepted(lab: &Lab) {
+    let died = || {
+        let all = lab.engine.docker(&["ps", "--format", "{{.Names}}"]).expect("the engine answers");
+        let host = all.lines().find(|name| name.contains("-host-az1-")).expect("az1 has hosts").to_owned();
+        lab.engine.docker(&["kill", &host]).expect("it runs");
+        until("the death of a host", || {
+            lab.state().drift.iter().any(|text| text.contains("died")).then_some(())
+        });
+    };
+    died();
+    let refused = said(&lab.day(&[]).wait_with_output().expect("it ends"), 64);
+    assert!(refused.contains("another than was declared") && refused.contains("host az1-"), "{refused}");
+    until("a region whose host has power again", || {
+        (lab.state().phase == Phase::Well && lab.state().active == 9).then_some(())
+    });
+    died();
+    let day = lab.day(&["--accept-drift"]).wait_with_output().expect("it ends");
+    let record = reports::record::from_json(&String::from_utf8_lossy(&day.stdout)).expect("a record");
+    assert_eq!(day.status.code(), Some(0), "{:?} {:?}", record.verdict, record.inconclusive);
+    assert!(record.caveats.iter().any(|caveat| caveat.code == "region-drift"), "{:?}", record.caveats);
+    assert!(record.residue.is_empty(), "{:?}", record.residue);
+    until("a region that was given back", || (lab.state().phase == Phase::Well).then_some(()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use fixtures::name::{HostName, ZoneName};
 use harness::load;
 use harness::region::availability::{Availability, Window};
 use harness::region::declared::{Declared, Texts};
-use harness::region::drift::{self, Known, Ought};
+use harness::region::drift::{self, DIED, Known, Ought};
 use harness::region::fit;
 use harness::region::folder::{Folder, Lock};
 use harness::region::ledger::{self, What};
@@ -149,6 +149,10 @@ fn every_difference_is_told_and_what_makes_it_another_region_is_big() {
         let found = changed(change);
         assert!(found.0 == big && found.1.contains(text), "{found:?}, not {text}");
     }
+    // Whose keeper saw a host die, and whose hand gave it power since.
+    let known: Known = known.into_iter().chain([(host.clone(), DIED.to_owned())]).collect();
+    let found = drift::found(Ought { known: &known, ..ought }, &good);
+    assert!(found.len() == 1 && found[0].big && found[0].text.contains("az1-api-0 died"), "{found:?}");
 }
 
 fn region(scenario: &str) -> harness::region::declared::Region {

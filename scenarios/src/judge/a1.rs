@@ -317,12 +317,7 @@ fn findings(run: &Run<'_>, bad: &[&Entered<'_>], consequence_of: Option<&str>) -
 fn finding(run: &Run<'_>, service: ServiceName, entries: &[&Entered<'_>], consequence_of: Option<&str>) -> Finding {
     // What is kept in memory is gone with the process, however early or late it is acknowledged.
     let in_memory = run.case.graph.service(&service).is_some_and(|known| known.state == State::Memory);
-    let is_real = run.case.graph.service(&service).is_some_and(|known| known.image.is_some());
-    let field = match (is_real, in_memory) {
-        (true, _) => "image",
-        (false, true) => "state",
-        (false, false) => "acknowledge",
-    };
+    let setting = run.storing(&service, if in_memory { "state" } else { "acknowledge" });
     let mut affected: Vec<InstanceName> = entries.iter().flat_map(|one| stores(run, one)).cloned().collect();
     affected.sort();
     affected.dedup();
@@ -335,7 +330,7 @@ fn finding(run: &Run<'_>, service: ServiceName, entries: &[&Entered<'_>], conseq
         invariant: ENTRY.id.to_owned(),
         team: run.team(&service),
         dependency: None,
-        setting: consequence_of.is_none().then(|| format!("services.{service}.{field}")),
+        setting: consequence_of.is_none().then_some(setting),
         text,
         confirmed: false,
         consequence_of: consequence_of.map(str::to_owned),

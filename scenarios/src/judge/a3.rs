@@ -190,7 +190,7 @@ fn finding(run: &Run<'_>, service: &ServiceName, register: &Register<'_>, breach
         team: run.team(service),
         dependency: None,
         // What a member says before a majority has it is the one thing here that can be set wrong.
-        setting: Some(format!("services.{service}.acknowledge")),
+        setting: Some(run.storing(service, "acknowledge")),
         text: format!("members of `{service}` told different stories: {}", sentence(register, breach)),
         confirmed: false,
         consequence_of: None,

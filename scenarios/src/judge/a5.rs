@@ -65,7 +65,7 @@ fn judge(run: &Run<'_>) -> Outcome {
     };
     let thresholds = BTreeMap::from([("reads that go back".to_owned(), "0".to_owned())]);
     let result = InvariantResult { id: ENTRY.id.to_owned(), aspect: None, verdict, reason, thresholds, evidence };
-    let victims = bad.iter().filter_map(Back::victim).collect();
+    let victims = bad.iter().filter_map(|one| one.victim(run)).collect();
     Outcome { results: vec![result], findings: run.findings(ENTRY.id, victims) }
 }
 
@@ -94,13 +94,13 @@ impl Back<'_> {
     }
 
     /// The member that told the older value.
-    fn victim(&self) -> Option<Victim> {
+    fn victim(&self, run: &Run<'_>) -> Option<Victim> {
         let later = self.read(self.later)?;
         let service = self.register.service;
         let root = Root {
             service: service.clone(),
             dependency: None,
-            setting: Some(format!("services.{service}.replication.reads")),
+            setting: Some(run.storing(service, "replication.reads")),
             cause: Cause::TellsTheOld,
         };
         let link = Link {

@@ -32,6 +32,12 @@ impl Victim {
 }
 
 impl Run<'_> {
+    /// The setting by which a service stores as it does; of real software, which has none of ours, its image.
+    pub(super) fn storing(&self, service: &ServiceName, field: &str) -> String {
+        let is_real = self.case.graph.service(service).is_some_and(|known| known.image.is_some());
+        format!("services.{service}.{}", if is_real { "image" } else { field })
+    }
+
     /// An instance that one thing held back all through a stretch: what it waited for and how, since when, and the events
     /// that show it.
     pub(super) fn held_back(

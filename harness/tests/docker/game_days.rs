@@ -1,12 +1,12 @@
 //! Owns the claims about whole game days on a real engine. Refuses to look at what is left: see `residue.rs`.
 
-use crate::lab::{Running, left_of, machine};
+use crate::lab::{Running, beside_another, left_of, machine};
 use scenarios::verdict::Verdict;
 use std::process::Command;
 
 #[test]
 fn minimal_is_held_with_its_measurements_and_leaves_its_files() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let ended = Running::start(&["minimal", "--seed", "7"]).end();
     ended.expect_status(0);
     let record = ended.record();
@@ -29,7 +29,7 @@ fn minimal_is_held_with_its_measurements_and_leaves_its_files() {
 
 #[test]
 fn without_rights_the_engine_kills_and_the_record_says_so() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let ended = Running::start(&["minimal", "--no-rights"]).end();
     ended.expect_status(0);
     let record = ended.record();
@@ -73,7 +73,7 @@ fn two_runs_beside_each_other_do_not_disturb_each_other() {
 /// what it was, so nothing can be said.
 #[test]
 fn a_dark_host_that_somebody_starts_makes_the_run_inconclusive() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let mut running = Running::start(&["minimal"]);
     running.await_phase("outage");
     let run = running.run_id();
@@ -99,7 +99,7 @@ fn a_dark_host_that_somebody_starts_makes_the_run_inconclusive() {
 /// The twin would be held: an act of somebody on a host between power-on and active is what makes the difference.
 #[test]
 fn an_intervention_during_recovery_violates() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let mut running = Running::start(&["github-2016-repaired"]);
     running.await_phase("recovery");
     let run = running.run_id();

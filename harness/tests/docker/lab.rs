@@ -7,35 +7,48 @@ use reports::record::Record;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tempfile::TempDir;
 
 /// How deep below the root of a hierarchy a run has groups.
 const GROUPS_DEPTH: usize = 5;
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// The machine for oneself.
+pub(crate) type Alone = RwLockWriteGuard<'static, ()>;
+/// The machine beside others that measure nothing either.
+pub(crate) type Beside = RwLockReadGuard<'static, ()>;
 
 /// The machine, for one test that needs no engine: what others do on it would be measured, too.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn alone() -> Alone {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The machine, for one test; `None` where there is no engine and none is required.
-pub(crate) fn machine() -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn machine() -> Option<Alone> {
     let guard = alone();
-    match block_on(Engine::connect()) {
-        Ok(_) => Some(guard),
-        Err(error) => {
-            let required = std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_some_and(|value| value == "1");
-            assert!(!required, "BLACKSTART_REQUIRE_DOCKER is set, and there is no engine: {error:#}");
-            eprintln!("SKIPPED: this test needs a container engine: {error:#}");
-            None
-        }
-    }
+    has_engine().then_some(guard)
+}
+
+/// The machine, for a test that judges verdicts of small regions and what is left of its own runs: two of those go beside each
+/// other, as runs of users do. `None` as for [`machine`].
+pub(crate) fn beside_another() -> Option<Beside> {
+    let guard = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    has_engine().then_some(guard)
+}
+
+/// Says so where there is none; fails where one is required.
+fn has_engine() -> bool {
+    let Err(error) = block_on(Engine::connect()) else { return true };
+    let required = std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_some_and(|value| value == "1");
+    assert!(!required, "BLACKSTART_REQUIRE_DOCKER is set, and there is no engine: {error:#}");
+    eprintln!("SKIPPED: this test needs a container engine: {error:#}");
+    false
 }
 
 /// The machine, for one test that is too long for every change; `None` where nobody asked for those.
-pub(crate) fn long_machine() -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn long_machine() -> Option<Alone> {
     if std::env::var_os("BLACKSTART_LONG").is_some_and(|value| value == "1") {
         return machine();
     }

@@ -2,7 +2,7 @@
 //! undone by somebody, or not to be had here. For power that is `game_days.rs`'s dark host that somebody starts. Refuses
 //! to look at faults that have their effect.
 
-use crate::lab::{Ended, Running, groups, left_of, machine};
+use crate::lab::{Ended, Running, beside_another, groups, left_of};
 use agents::runtime::clock::mono_ns;
 use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +62,7 @@ fn told(ended: &Ended, names: &[&str]) -> BTreeMap<String, String> {
 
 #[test]
 fn faults_aimed_at_nothing_are_each_named() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let folder = tempfile::tempdir().expect("a folder can be made");
     let mut faults = vec![fault("dark", "power-off = { zones = [\"az1\"] }", "lasts = \"6s\"")];
     faults.extend(AT_NOTHING.iter().map(|(name, kind)| fault(name, kind, "at = \"1s\"\nlasts = \"5s\"")));
@@ -84,7 +84,7 @@ const UNDONE: &[(&str, &str)] = &[
 
 #[test]
 fn faults_that_somebody_undoes_have_ended_early() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let folder = tempfile::tempdir().expect("a folder can be made");
     let faults: Vec<String> = UNDONE.iter().map(|(name, kind)| fault(name, kind, "lasts = \"12s\"")).collect();
     let mut running = Running::start(&[&scenario(folder.path(), &faults)]);
@@ -181,7 +181,7 @@ fn flush_cut(short: &str) -> bool {
 /// Faults that nobody may do here have no effect: the run says so, and judges nothing.
 #[test]
 fn faults_that_cannot_be_had_end_the_run_inconclusive_with_the_reason() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let ended = Running::start(&["network-cut", "--no-rights"]).end();
     ended.expect_status(3);
     let record = ended.record();

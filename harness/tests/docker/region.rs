@@ -2,7 +2,7 @@
 //! tells what is different, and comes back from the dark by itself when its engine is stopped and started. Refuses to look at
 //! verdicts of game days in it beyond that there is one.
 
-use crate::lab::{block_on, left_of, long_machine, machine};
+use crate::lab::{beside_another, block_on, left_of, long_machine, machine};
 use crate::own_engine::OwnEngine;
 use crate::server::{Server, command, until};
 use harness::region::folder::Folder;
@@ -78,7 +78,7 @@ fn said(output: &Output, status: i32) -> String {
 /// One region through all of it: building one takes most of the time.
 #[test]
 fn a_region_stands_holds_game_days_one_at_a_time_and_comes_back_from_the_dark() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     let mut lab = Lab { engine: OwnEngine::start(), folder: tempfile::tempdir().expect("a folder can be made") };
     said(&lab.output(&["region", "up", NAME, "--scenario", "minimal"]), 0);
     let run = lab.state().run;
@@ -135,9 +135,7 @@ fn a_dead_host_refuses_a_game_day_unless_that_is_accepted(lab: &Lab) {
         let all = lab.engine.docker(&["ps", "--format", "{{.Names}}"]).expect("the engine answers");
         let host = all.lines().find(|name| name.contains("-host-az1-")).expect("az1 has hosts").to_owned();
         lab.engine.docker(&["kill", &host]).expect("it runs");
-        until("the death of a host", || {
-            lab.state().drift.iter().any(|text| text.contains("died")).then_some(())
-        });
+        until("the death of a host", || lab.state().drift.iter().any(|text| text.contains("died")).then_some(()));
     };
     died();
     let refused = said(&lab.day(&[]).wait_with_output().expect("it ends"), 64);

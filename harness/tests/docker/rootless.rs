@@ -1,7 +1,7 @@
 //! Owns the row of the table of rights (`docs/faults.md`) about an engine without root: brings one up as a user who is
 //! nobody, in user and network namespaces of its own, and holds a game day on it. Refuses to judge faults.
 
-use crate::lab::machine;
+use crate::lab::beside_another;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The region is made and held; power is the engine's own kill, and every right that there is not is named.
 #[test]
 fn an_engine_without_root_makes_the_region_and_the_record_says_what_it_cannot_do() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = beside_another() else { return };
     if let Some(missing) = missing() {
         assert!(std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_none(), "{missing}");
         eprintln!("SKIPPED: {missing}");

@@ -54,12 +54,22 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
     std::thread::sleep(config.boot);
     let children = Children::default();
     std::thread::scope(|scope| {
-        for (index, process) in config.processes.iter().enumerate() {
+        let mut processes: Vec<(usize, &Process)> = config.processes.iter().enumerate().collect();
+        // Real software comes before anything of ours, and one after the other: so it has the same process id after every
+        // power-on, as the first process of a container has. A lock file of its earlier life then names itself, and not a
+        // thread of ours that it would take for another server.
+        processes.sort_by_key(|(_, process)| !matches!(process, Process::Program(_)));
+        for (index, process) in processes {
             let (reporter, name, children) = (reporter.clone(), name(process), &children);
-            scope.spawn(move || match process {
-                Process::Program(program) => program::supervise(program, index, children, &reporter),
-                _ => supervise((executable, path, index), &name, children, &reporter),
-            });
+            let (begun, has_begun) = std::sync::mpsc::channel();
+            match process {
+                Process::Program(program) => {
+                    scope.spawn(move || program::supervise(program, index, children, &reporter, begun));
+                    // Its other end is dropped by then.
+                    let _begun = has_begun.recv();
+                }
+                _ => drop(scope.spawn(move || supervise((executable, path, index), &name, children, &reporter))),
+            }
         }
     });
     // A host without processes comes here, or one whose owner starts nothing again: it is a host all the same, and stays up.
@@ -92,14 +102,16 @@ fn name(process: &Process) -> String {
 struct Children(Mutex<BTreeSet<i32>>);
 
 impl Children {
-    /// Starts a process and waits for its end; it is known from before its start until after that.
-    fn wait(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
+    /// Starts a process and waits for its end; it is known from before its start until after that. `started` is called in
+    /// between.
+    fn wait(&self, command: &mut Command, started: impl FnOnce()) -> std::io::Result<ExitStatus> {
         let mut child = {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let child = command.spawn()?;
             known.insert(i32::try_from(child.id()).unwrap_or_default());
             child
         };
+        started();
         let ended = child.wait();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&i32::try_from(child.id()).unwrap_or_default());
         ended
@@ -122,7 +134,7 @@ fn supervise(what: (&Path, &Path, usize), name: &str, children: &Children, repor
     loop {
         reporter.note(Note::ServiceStarted { process: name.to_owned() });
         let began = mono_ns();
-        let status = children.wait(Command::new(executable).arg("agent").arg(config).arg(index.to_string()));
+        let status = children.wait(Command::new(executable).arg("agent").arg(config).arg(index.to_string()), || {});
         let status = status.map_or_else(|error| format!("not started: {error}"), describe);
         reporter.note(Note::ServiceExited { process: name.to_owned(), status });
         if mono_ns() - began > nanos(RESTART_CALM) {

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -24,8 +25,15 @@ const CALM: Duration = Duration::from_secs(10);
 /// Variable of its environment: its place in the host's configuration, by which the hand knows it.
 pub const PLACE_VARIABLE: &str = "BLACKSTART_PROCESS";
 
-/// Runs it for as long as its owner's policy says; returns when nothing will start it again.
-pub(super) fn supervise(config: &ProgramConfig, index: usize, children: &Children, reporter: &Reporter) {
+/// Runs it for as long as its owner's policy says; returns when nothing will start it again. `begun` is dropped when it was
+/// started for the first time, or will not be.
+pub(super) fn supervise(
+    config: &ProgramConfig,
+    index: usize,
+    children: &Children,
+    reporter: &Reporter,
+    begun: Sender<()>,
+) {
     let began_before = Path::new(&config.marker).exists();
     if began_before && config.restart == RestartPolicy::No {
         let status = "not started: its restart policy is `no`, and nobody else starts it".to_owned();
@@ -34,10 +42,13 @@ pub(super) fn supervise(config: &ProgramConfig, index: usize, children: &Childre
     // A file that cannot be made makes the next power-on a first one, which only the policy `no` sees.
     let _made = File::create(&config.marker);
     let mut pause = PAUSE_FIRST;
+    let mut begun = Some(begun);
     loop {
         reporter.note(Note::ServiceStarted { process: config.name.to_string() });
         let began = mono_ns();
-        let ended = run(config, index, children);
+        let ended = run(config, index, children, || drop(begun.take()));
+        // Also where it could not be started.
+        begun = None;
         sweep(children);
         let failed = !matches!(&ended, Ok(status) if status.success());
         let status = ended.map_or_else(|error| format!("not started: {error}"), super::describe);
@@ -55,12 +66,17 @@ pub(super) fn supervise(config: &ProgramConfig, index: usize, children: &Childre
     }
 }
 
-fn run(config: &ProgramConfig, index: usize, children: &Children) -> std::io::Result<ExitStatus> {
+fn run(
+    config: &ProgramConfig,
+    index: usize,
+    children: &Children,
+    started: impl FnOnce(),
+) -> std::io::Result<ExitStatus> {
     let (program, arguments) = config.run.split_first().ok_or_else(|| std::io::Error::other("nothing is to be run"))?;
     let mut command = Command::new(program);
     command.args(arguments).envs(config.environment.iter().cloned()).env(PLACE_VARIABLE, index.to_string());
     command.current_dir(&config.working_dir).stdin(std::process::Stdio::null());
-    children.wait(&mut command)
+    children.wait(&mut command, started)
 }
 
 /// Ends what has lost its parent, until there is nothing more: each that ends may leave others. It comes to a container's
@@ -104,6 +120,7 @@ mod tests {
     use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
+    use std::sync::mpsc::channel;
 
     /// What a program's life looks like from outside: `start` and the words of each end, up to the last one.
     fn life(run: &str, restart: RestartPolicy, marker: &Path, notes: usize) -> Vec<String> {
@@ -120,7 +137,9 @@ mod tests {
             restart,
             marker: marker.display().to_string(),
         };
-        std::thread::spawn(move || supervise(&config, 0, &Children::default(), &reporter));
+        let (begun, has_begun) = channel();
+        std::thread::spawn(move || supervise(&config, 0, &Children::default(), &reporter, begun));
+        assert!(has_begun.recv().is_err(), "it says when it has begun, by letting go of its end");
         let (stream, _) = listener.accept().expect("it connects");
         let lines = BufReader::new(stream).lines().map_while(Result::ok);
         let told = lines.map(|line| match serde_json::from_str::<Line>(&line).expect("a line").note {

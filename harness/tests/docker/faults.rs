@@ -1,7 +1,7 @@
 //! Owns the claims about faults in whole game days: each has its effect, as seen from outside, and is healed. (Those without
 //! effect: `no_effect.rs`.) Refuses to look into the hand: each fault's own tests do that.
 
-use crate::lab::{Ended, Running, beside_another, left_of, machine};
+use crate::lab::{Ended, Running, left_of, long_machine, machine};
 use scenarios::event::{Act, Detail, Event};
 use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ fn events(ended: &Ended) -> Vec<Event> {
 /// and TLS: all are seen to hold in every look, and each is healed. Beside each other, because both wait most of the time.
 #[test]
 fn every_kind_of_fault_and_of_shared_trouble_has_its_effect_and_is_healed() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let begin = |day: &str| Running::start(&[day, "--seed", "11"]);
     let (faults, troubles) = (begin("every-fault"), begin("every-shared-fault"));
     let (faults, troubles) = (faults.end(), troubles.end());
@@ -102,7 +102,7 @@ fn a_guarded_push_stops_in_its_first_zone_and_a_careless_deployment_is_blamed() 
 /// What is left standing is left alone by `clean` until it is named.
 #[test]
 fn a_kept_region_stands_until_it_is_cleaned_by_name() {
-    let Some(_machine) = beside_another() else { return };
+    let Some(_machine) = machine() else { return };
     let ended = Running::start(&["minimal", "--keep=10m"]).end();
     ended.expect_status(0);
     let run = ended.record().run;

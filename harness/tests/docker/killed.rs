@@ -4,7 +4,7 @@
 //! The instants come from a seed. How long it takes until nothing is left is the soak's matter (`examples/residue.rs`);
 //! here it only must come to that.
 
-use crate::lab::{Running, beside_another, guards, kill_hand, left_of, machine};
+use crate::lab::{Running, guards, kill_hand, left_of, machine};
 use agents::runtime::clock::mono_ns;
 use std::time::Duration;
 
@@ -68,6 +68,6 @@ fn a_controller_killed_at_any_instant_leaves_nothing() {
 /// The engine starts a hand again that was killed; it reads its journal and finishes the work.
 #[test]
 fn a_hand_killed_with_its_controller_is_started_again_and_leaves_nothing() {
-    let Some(_machine) = beside_another() else { return };
+    let Some(_machine) = machine() else { return };
     killed(Duration::from_secs(9), true);
 }

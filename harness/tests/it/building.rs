@@ -3,7 +3,7 @@
 
 use fixtures::graph::Graph;
 use fixtures::load::load_graph;
-use fixtures::name::{RegionName, ServiceName};
+use fixtures::name::{RegionName, ServiceName, ZoneName};
 use fixtures::regional::estate::Site;
 use harness::builder::Ending;
 use harness::builder::ledger::Entry;
@@ -184,6 +184,23 @@ fn who_asks_franken_after_it_is_gone_is_found() {
     let findings = found(&built, "B5");
     assert_eq!((findings.len(), findings[0].service.as_str()), (1, "metering"), "{findings:?}");
     assert_eq!(findings[0].dependency.as_ref(), Some(&built.estate.cast.packages));
+}
+
+#[test]
+fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
+    let mut left_out = spec();
+    left_out.course.left_out = vec![ZoneName::new("new-7-az2").expect("a name")];
+    let built = built(&left_out);
+    assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
+    let findings = found(&built, "B4");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let finding = findings[0];
+    assert_eq!((&finding.service, finding.setting.as_deref()), (&built.estate.cast.names, Some("names.names-new-7-az2-0")));
+    let store = finding.dependency.as_ref().expect("a name of somebody");
+    assert!(built.estate.cast.stores.contains(store), "{finding:?}");
+    // Nobody loses anything by it: what the old answer leads to is still there. That is what makes it hard to see.
+    held(&built, &["B1", "B2", "B3", "B5", "B6"]);
+    held(&HEALTHY, &["B4"]);
 }
 
 #[test]

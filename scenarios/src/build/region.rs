@@ -20,7 +20,7 @@ pub struct Course {
     pub limit: Duration,
     /// Whether what was written while data was copied is copied too, once proxies store in the region's own stores.
     pub last_pass: bool,
-    /// Zones whose name servers are not told of the new stores.
+    /// Zones whose name servers are not told of the new stores, until services have migrated.
     pub left_out: Vec<ZoneName>,
 }
 
@@ -214,14 +214,14 @@ impl Writer<'_> {
             this.behind(records, &this.estate.cast.stores, &[own])
         });
         self.drain(phase, "copy.drain");
-        self.records.left_out.clear();
     }
 
     fn migrate(&mut self) {
         let phase = BuildPhase::Migrate;
         self.buckets(phase, "migrate", &[Site::Network, Site::Build], Site::Build);
         let buckets = self.estate.cast.core.clone();
-        self.names(phase, "migrate.names", |this, records| {
+        self.names(phase, "migrate.names", |this, mut records| {
+            records.left_out.clear();
             let records = this.behind(records, &this.estate.cast.identity, &[(Site::Build, Part::Identity)]);
             buckets.iter().enumerate().fold(records, |records, (number, services)| {
                 this.behind(records, services, &[(Site::Build, Part::Core(number))])

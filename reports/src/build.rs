@@ -24,9 +24,12 @@ pub struct BuildRecord {
     pub schema: u32,
     /// The build's id; sorts by time.
     pub run: String,
-    /// The region that was built.
+    /// The region that was built, or into which a zone was.
     pub region: String,
-    /// The region that it was built out of.
+    /// The zone that was built; absent where a region was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The region that served customers all the while: the one that it was built out of.
     pub bootstrap: String,
     /// The graph.
     pub graph: String,

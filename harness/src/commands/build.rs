@@ -1,4 +1,4 @@
-//! Owns `blackstart build`: builds a region in virtual time, and leaves its record, its events, its ledger, its report, and
+//! Owns `blackstart build`: builds a region or a zone in virtual time, and leaves its record, its events, its ledger, its report, and
 //! what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
 
 use super::print;
@@ -48,7 +48,11 @@ fn spec(args: &BuildArgs, color: bool) -> Result<(Spec, String)> {
     match (region, from, graph) {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
             let seed = args.seed.unwrap_or_else(clock::fresh_seed);
-            Ok((Spec::new(graph, from, region, seed), warnings))
+            let spec = match &args.zone {
+                Some(zone) => Spec::of_zone(graph, region, zone.clone(), seed),
+                None => Spec::new(graph, from, region, seed),
+            };
+            Ok((spec, warnings))
         }
         (_, _, Err(bad)) => Err(BadInput { text: problems + &bad.text }.into()),
         _ => Err(BadInput { text: problems }.into()),
@@ -73,6 +77,7 @@ fn record(args: &BuildArgs, run: &str, spec: &Spec, built: &Built) -> BuildRecor
         schema: BUILD_SCHEMA,
         run: run.to_owned(),
         region: spec.build.to_string(),
+        zone: built.estate.new_zone().map(ToString::to_string),
         bootstrap: spec.bootstrap.to_string(),
         graph: spec.graph.name.to_string(),
         world: "sim".to_owned(),
@@ -86,11 +91,16 @@ fn record(args: &BuildArgs, run: &str, spec: &Spec, built: &Built) -> BuildRecor
         verdict: built.judged.verdict,
         invariants: built.judged.invariants.clone(),
         findings: built.judged.findings.clone(),
-        replay: format!(
-            "blackstart build {} --from {} --graph {} --world sim --seed {}",
-            spec.build, spec.bootstrap, args.graph, spec.seed
-        ),
+        replay: replay(args, spec),
     }
+}
+
+fn replay(args: &BuildArgs, spec: &Spec) -> String {
+    let how = match &args.zone {
+        Some(zone) => format!("--zone {zone}"),
+        None => format!("--from {}", spec.bootstrap),
+    };
+    format!("blackstart build {} {how} --graph {} --world sim --seed {}", spec.build, args.graph, spec.seed)
 }
 
 /// A region that is not open was not built, whatever was seen of it.
@@ -131,7 +141,7 @@ fn write(folder: &Path, record: &BuildRecord, built: &Built) -> Result<()> {
 /// The end of a build, for a terminal.
 fn told(record: &BuildRecord, built: &Built, folder: &Path) -> Result<String> {
     let mut text = String::new();
-    writeln!(text, "{} out of {}: {}", record.region, record.bootstrap, record.ending)?;
+    writeln!(text, "{}: {}", page::what(record), record.ending)?;
     for phase in reports::build::told(&built.events).phases {
         let seconds = phase.to_ns.saturating_sub(phase.from_ns) as f64 / 1e9;
         writeln!(text, "  {:<29} {seconds:>7.1} s", phase.phase.word())?;

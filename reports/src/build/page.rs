@@ -57,7 +57,7 @@ fn mark(verdict: Verdict) -> Text {
 /// The report of a build.
 pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     let told = told(events);
-    let mut page = Page::new(format!("The build of {}", record.region));
+    let mut page = Page::new(format!("The build of {}", record.zone.as_ref().unwrap_or(&record.region)));
     summary(&mut page, record, &told);
     invariants(&mut page, record);
     course(&mut page, &told);
@@ -70,24 +70,39 @@ pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     page
 }
 
+/// What was built, and beside what.
+pub fn what(record: &BuildRecord) -> String {
+    match &record.zone {
+        Some(zone) => format!("{zone} into {}", record.region),
+        None => format!("{} out of {}", record.region, record.bootstrap),
+    }
+}
+
 fn summary(page: &mut Page, record: &BuildRecord, told: &Told) {
     let from = told.phases.first().map_or(0, |phase| phase.from_ns);
     let to = told.phases.last().map_or(0, |phase| phase.to_ns);
     let time = if record.world == "sim" { " of virtual time" } else { "" };
-    page.say(
-        "A region is built out of another one while that serves customers. Before racks land, hosts in the bootstrap region \
-         stand in for it (the bootstrap network); one host, the Franken instance, stands in for names, certificates and \
-         software, and proxies for stores. Then everything moves over, and the two are cut apart.",
-    );
+    page.say(match record.zone {
+        Some(_) => {
+            "A zone is built into a region that serves customers. Before its racks land, hosts in another zone stand in for \
+             the zonal part of its control plane. Then its names become known to one live zone after the other (peering), \
+             its own hosts are launched, and what is regional spreads to it (migration), again one live zone after the \
+             other: never two on one day, and what was changed bakes before the next. Harm to customers stops the build \
+             and undoes it."
+        }
+        None => {
+            "A region is built out of another one while that serves customers. Before racks land, hosts in the bootstrap \
+             region stand in for it (the bootstrap network); one host, the Franken instance, stands in for names, \
+             certificates and software, and proxies for stores. Then everything moves over, and the two are cut apart."
+        }
+    });
     page.say(
         Text::new()
-            .strong(record.region.clone())
+            .strong(what(record))
             .plain(format!(
-                ", {} and {} with those of {}, built out of {} in {}{time}: {}. Verdict: ",
+                ", {} and {} in all, in {}{time}: {}. Verdict: ",
                 count(record.services, "service"),
                 count(record.instances, "instance"),
-                record.bootstrap,
-                record.bootstrap,
                 length(to.saturating_sub(from)),
                 record.ending,
             ))

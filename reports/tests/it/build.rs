@@ -17,6 +17,7 @@ fn record(text: &str) -> BuildRecord {
         schema: BUILD_SCHEMA,
         run: text.to_owned(),
         region: text.to_owned(),
+        zone: None,
         bootstrap: text.to_owned(),
         graph: text.to_owned(),
         world: "sim".to_owned(),

@@ -124,7 +124,7 @@ impl<'a> Seen<'a> {
         now_ns: u64,
     ) {
         for (name, who) in behind {
-            let Some(name) = endpoints.get(name.as_str()) else { continue };
+            let Some(&name) = endpoints.get(name.as_str()) else { continue };
             let known = self.names.entry(name).or_default();
             if known.told.as_ref().is_none_or(|(before, _)| *before != who) {
                 known.told = Some((who, now_ns));

@@ -71,11 +71,13 @@ impl Alter for Told<'_> {
     fn concerns(&self, index: usize) -> bool {
         let instance = &self.estate.placement.instances[index];
         let standing = self.estate.standing[instance.host];
-        let names = instance.service == self.estate.cast.names && standing.site != Site::Bootstrap;
+        let names = instance.service == self.estate.cast.names && self.estate.is_told(instance.host);
+        let new = standing.site == Site::Build && self.estate.new_zone().is_some();
         let gives = self.by_hand.iter().any(|one| one.is_given_by(&instance.service));
         let mut by_hand = self.by_hand.iter();
         standing.site == Site::Network
             || names
+            || new
             || gives
             || by_hand.any(|one| one.is_about(&instance.service, standing.site))
     }
@@ -83,12 +85,18 @@ impl Alter for Told<'_> {
     fn alter(&self, index: usize, mut config: InstanceConfig, region: &Region<'_>) -> InstanceConfig {
         let instance = &self.estate.placement.instances[index];
         let standing = self.estate.standing[instance.host];
-        if let Some(directory) = config.commons.directory.as_mut().filter(|_| standing.site != Site::Bootstrap) {
+        if let Some(directory) = config.commons.directory.as_mut().filter(|_| self.estate.is_told(instance.host)) {
             self.answer(directory, region);
+        }
+        let new = standing.site == Site::Build && self.estate.new_zone().is_some();
+        if let Some(lookups) = config.commons.lookups.as_mut().filter(|_| new) {
+            // The new zone's own name server, and those of the live zones.
+            let known = lookups.servers.to_vec();
+            lookups.servers = self.servers(Site::Build, region).chain(known).collect::<Vec<_>>().into();
         }
         if standing.site == Site::Network {
             if let Some(lookups) = &mut config.commons.lookups {
-                lookups.servers = self.franken_servers(region);
+                lookups.servers = self.servers(Site::Network, region).collect::<Vec<_>>().into();
             }
             if standing.part == Part::Franken && instance.service != self.estate.cast.packages {
                 config.needs.clear();
@@ -165,14 +173,13 @@ impl Told<'_> {
         all.filter(|(_, instance)| fits(instance)).map(|(index, _)| self.target(index, region)).collect()
     }
 
-    /// The Franken instance, as a name server.
-    fn franken_servers(&self, region: &Region<'_>) -> Targets {
-        let franken = self.copies(&self.estate.cast.names, |_, part| part == Part::Franken, region);
-        let server = |target: Target| {
+    /// Name servers on one site: in a bootstrap network the Franken instance alone.
+    fn servers(&self, wanted: Site, region: &Region<'_>) -> impl Iterator<Item = Target> {
+        let copies = self.copies(&self.estate.cast.names, |site, _| site == wanted, region);
+        copies.into_iter().map(|target| {
             let address = SocketAddr::new(target.address.ip(), DNS_PORT);
             Target { address, secure: None, ..target }
-        };
-        franken.into_iter().map(server).collect::<Vec<_>>().into()
+        })
     }
 
     /// Build region in front, bootstrap region behind: it proves to be, and believes, whom the new region's own identity

@@ -40,8 +40,8 @@ pub struct Spec {
     pub bootstrap: RegionName,
     /// The region to be built; where a zone is, the region that stands.
     pub build: RegionName,
-    /// The zone that is built into the region that stands, in short or in full, and how; `None` builds a region.
-    pub zone: Option<(String, zone::Course)>,
+    /// The zone that is built into the region that stands; `None` builds a region.
+    pub zone: Option<ZoneSpec>,
     /// The most instances that one host carries.
     pub per_host: u32,
     /// Times, and what is left out.
@@ -56,6 +56,17 @@ pub struct Spec {
     pub killed_after: Vec<usize>,
     /// After which of the ledger's entries everything is to be undone.
     pub rolled_back_after: Option<usize>,
+}
+
+/// A zone that is built.
+#[derive(Debug, Clone)]
+pub struct ZoneSpec {
+    /// Its name, in short or in full.
+    pub name: String,
+    /// The zone that holds its control plane, likewise, where it is a local zone.
+    pub parent: Option<String>,
+    /// How it is built.
+    pub course: zone::Course,
 }
 
 impl Spec {
@@ -77,8 +88,9 @@ impl Spec {
     }
 
     /// A zone that is built into a region that stands, with the usual times.
-    pub fn of_zone(graph: Graph, region: RegionName, zone: String, seed: u64) -> Self {
-        let zone = Some((zone, zone::Course::default()));
+    pub fn of_zone(graph: Graph, region: RegionName, name: &str, parent: Option<&str>, seed: u64) -> Self {
+        let (name, parent) = (name.to_owned(), parent.map(ToOwned::to_owned));
+        let zone = Some(ZoneSpec { name, parent, course: zone::Course::default() });
         Self { zone, ..Self::new(graph, region.clone(), region, seed) }
     }
 }
@@ -116,8 +128,7 @@ pub fn build(spec: &Spec) -> Result<Built> {
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
     let calm = calm(estate.placement.instances.len());
     let Spec { by_hand, seed, .. } = spec;
-    let parts =
-        BuildParts { estate: &estate, traffic: &traffic, by_hand, records: &records, calm, seed: *seed, costs };
+    let parts = BuildParts { estate: &estate, traffic: &traffic, by_hand, records: &records, calm, seed: *seed, costs };
     let mut site = Yard::new(BuildWorld::new(&parts), &estate, spec);
     site.settle()?;
     let ending = site.run(&plan);
@@ -131,12 +142,13 @@ pub fn build(spec: &Spec) -> Result<Built> {
 /// Where everything stands, what is done, and who is behind each name at first.
 fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     let Spec { graph, bootstrap, build, .. } = spec;
-    let Some((zone, course)) = &spec.zone else {
+    let Some(ZoneSpec { name, parent, course }) = &spec.zone else {
         let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host })?;
         let plan = region::plan(&estate, &spec.course);
         return Ok((estate, plan, Records::default()));
     };
-    let estate = Estate::with_zone(Added { graph, region: bootstrap, zone, per_host: spec.per_host })?;
+    let (zone, parent, per_host) = (name.as_str(), parent.as_deref(), spec.per_host);
+    let estate = Estate::with_zone(Added { graph, region: bootstrap, zone, parent, per_host })?;
     let new = NewZone::of(&estate, &course.forgotten).context("an estate with a new zone has one")?;
     let plan = zone::plan(&new, course);
     Ok((estate, plan, new.records.before))

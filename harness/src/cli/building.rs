@@ -15,6 +15,9 @@ pub struct BuildArgs {
     /// zones on one (virtual) day.
     #[arg(long, value_name = "ZONE")]
     pub zone: Option<String>,
+    /// Makes that zone a local zone: a data plane alone, over a link, whose control plane this availability zone holds.
+    #[arg(long, value_name = "ZONE", requires = "zone")]
+    pub parent: Option<String>,
     /// What both run: a file, or the name of a built-in graph.
     #[arg(long, default_value = "run-instances")]
     pub graph: String,

@@ -49,7 +49,7 @@ fn spec(args: &BuildArgs, color: bool) -> Result<(Spec, String)> {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
             let seed = args.seed.unwrap_or_else(clock::fresh_seed);
             let spec = match &args.zone {
-                Some(zone) => Spec::of_zone(graph, region, zone.clone(), seed),
+                Some(zone) => Spec::of_zone(graph, region, zone, args.parent.as_deref(), seed),
                 None => Spec::new(graph, from, region, seed),
             };
             Ok((spec, warnings))
@@ -97,7 +97,10 @@ fn record(args: &BuildArgs, run: &str, spec: &Spec, built: &Built) -> BuildRecor
 
 fn replay(args: &BuildArgs, spec: &Spec) -> String {
     let how = match &args.zone {
-        Some(zone) => format!("--zone {zone}"),
+        Some(zone) => {
+            let parent = args.parent.as_ref().map(|parent| format!(" --parent {parent}")).unwrap_or_default();
+            format!("--zone {zone}{parent}")
+        }
         None => format!("--from {}", spec.bootstrap),
     };
     format!("blackstart build {} {how} --graph {} --world sim --seed {}", spec.build, args.graph, spec.seed)

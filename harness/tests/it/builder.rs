@@ -36,6 +36,7 @@ fn new_zone() -> NewZone {
         stand_in: group("boot"),
         control: group("control"),
         data: group("data"),
+        local: None,
         records: Stages { peered: records.clone(), after: records, ..Stages::default() },
         drain: Duration::from_secs(15),
     }

@@ -195,7 +195,10 @@ fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
     let findings = found(&built, "B4");
     assert_eq!(findings.len(), 1, "{findings:?}");
     let finding = findings[0];
-    assert_eq!((&finding.service, finding.setting.as_deref()), (&built.estate.cast.names, Some("names.names-new-7-az2-0")));
+    assert_eq!(
+        (&finding.service, finding.setting.as_deref()),
+        (&built.estate.cast.names, Some("names.names-new-7-az2-0"))
+    );
     let store = finding.dependency.as_ref().expect("a name of somebody");
     assert!(built.estate.cast.stores.contains(store), "{finding:?}");
     // Nobody loses anything by it: what the old answer leads to is still there. That is what makes it hard to see.

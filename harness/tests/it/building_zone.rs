@@ -1,16 +1,18 @@
 //! Claims about zones that are built into a region that serves customers, in virtual time: nobody notices, the rules of a live
-//! region are kept, what harms its customers is stopped at the first zone and undone, and each defect is found.
+//! region are kept, what harms its customers is stopped at the first zone and undone, a local zone goes on without its parent, and
+//! each defect is found.
 
-use fixtures::graph::{Graph, Scope};
+use fixtures::graph::{Graph, Plane, Scope};
 use fixtures::load::load_graph;
 use fixtures::name::{RegionName, ServiceName, ZoneName};
 use fixtures::regional::RegionalError;
 use fixtures::regional::estate::{Part, Site};
 use harness::builder::Ending;
 use harness::builder::ledger::Entry;
-use harness::building::{Built, Spec, build};
+use harness::building::{Built, Spec, ZoneSpec, build};
+use harness::world::sim::build::told::ByHand;
 use scenarios::build::judge::Judged;
-use scenarios::build::observed::{Building, FlowEnd, StepState};
+use scenarios::build::observed::{Building, FlowEnd, ObjectState, StepState};
 use scenarios::build::plan::Border;
 use scenarios::build::zone::{Course, NewZone};
 use scenarios::event::Detail;
@@ -24,11 +26,12 @@ fn graph() -> Graph {
 }
 
 fn spec() -> Spec {
-    Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "az4".to_owned(), 7)
+    Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "az4", None, 7)
 }
 
 fn with(course: Course) -> Spec {
-    Spec { zone: Some(("az4".to_owned(), course)), ..spec() }
+    let zone = spec().zone.map(|zone| ZoneSpec { course, ..zone });
+    Spec { zone, ..spec() }
 }
 
 fn built(spec: &Spec) -> Built {
@@ -103,7 +106,10 @@ fn what_stands_in_for_a_zone_is_the_zonal_control_plane_and_what_that_needs() {
         .filter_map(|name| estate.placement.instance_by_name(name))
         .map(|instance| &instance.service)
         .collect();
-    assert!(services.iter().all(|name| graph.service(name).is_some_and(|one| one.scope == Scope::Zonal)), "{services:?}");
+    assert!(
+        services.iter().all(|name| graph.service(name).is_some_and(|one| one.scope == Scope::Zonal)),
+        "{services:?}"
+    );
     let is = |name: &str| services.iter().any(|service| service.as_str() == name);
     assert!(is("api") && is("volumes") && is("certificates") && !is("config"), "{services:?}");
     let own = estate.instances(|standing| (standing.site, standing.part) == (Site::Build, Part::Control));
@@ -144,7 +150,9 @@ fn harm_to_live_customers_stops_a_zone_build_at_the_first_zone_and_undoes_it() {
     let expected = harmful.estate.hosts(|standing| standing.site == Site::Bootstrap);
     let new = NewZone::of(&harmful.estate, &[]).expect("a zone is built");
     assert_eq!((lit, records), (&expected, &new.records.before), "nothing of the zone is left");
-    assert!(harmful.entries.iter().any(|entry| matches!(entry, Entry::Undone { step, .. } if step == "peering.old-1-az1")));
+    assert!(
+        harmful.entries.iter().any(|entry| matches!(entry, Entry::Undone { step, .. } if step == "peering.old-1-az1"))
+    );
 }
 
 #[test]
@@ -159,8 +167,65 @@ fn a_zone_build_that_is_killed_ends_in_the_same_state() {
 #[test]
 fn a_zone_that_stands_is_not_built() {
     for name in ["az2", "old-1-az2"] {
-        let taken = build(&Spec { zone: Some((name.to_owned(), Course::default())), ..spec() });
+        let taken = build(&Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), name, None, 7));
         let error = taken.err().and_then(|error| error.downcast::<RegionalError>().ok());
         assert_eq!(error, Some(RegionalError::Stands(ZoneName::new("old-1-az2").expect("a name"))), "{name}");
     }
+}
+
+fn local() -> Spec {
+    Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "lz1", Some("az2"), 7)
+}
+
+static LOCAL: LazyLock<Built> = LazyLock::new(|| built(&local()));
+
+#[test]
+fn a_local_zone_goes_on_without_its_parent_and_its_data_stays() {
+    let built = &*LOCAL;
+    assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
+    held(built, &["B1", "B3", "B4", "B6", "B7", "B8"]);
+    let estate = &built.estate;
+    let own = estate.instances(|standing| standing.site == Site::Build);
+    let is_data = |name: &&fixtures::name::InstanceName| {
+        let service = estate.placement.instance_by_name(name).and_then(|one| estate.graph.service(&one.service));
+        service.is_some_and(|one| (one.scope, one.plane) == (Scope::Zonal, Plane::Data))
+    };
+    assert!(!own.is_empty() && own.iter().filter(is_data).count() == own.len(), "a data plane alone: {own:?}");
+    assert!(
+        !estate.build.endpoints.contains_key("api.old-1-lz1.old-1.blackstart.test"),
+        "its control plane is its parent's"
+    );
+    // While the link was cut everything in it was active, and its customers wrote on.
+    let at = |wanted: &dyn Fn(&Building) -> bool| -> Vec<u64> {
+        let seen = built.events.iter().filter(|event| match &event.detail {
+            Detail::Build { seen } => wanted(seen),
+            _ => false,
+        });
+        seen.map(|event| event.t_ns).collect()
+    };
+    let border = |wanted: Border| at(&|seen| matches!(seen, Building::Border { border } if *border == wanted));
+    let (cut, open) = (border(Border::Cut), border(Border::Open));
+    assert_eq!((cut.len(), open.len()), (1, 1));
+    let marked = at(&|seen| matches!(seen, Building::Object { state: ObjectState::Marked, .. }));
+    let without_link = marked.iter().filter(|at| (cut[0]..open[0]).contains(*at)).count();
+    assert_eq!((marked.len(), without_link), (20, 10));
+}
+
+#[test]
+fn data_that_leaves_its_country_is_found_with_whoever_sent_it() {
+    let name = |text: &str| ServiceName::new(text).expect("a name");
+    let by_hand = vec![ByHand::Backup { service: name("resident-data"), to: name("table-store") }];
+    let backed_up = built(&Spec { by_hand, ..local() });
+    let finding = found(&backed_up, "B8");
+    assert_eq!((&finding.service, finding.dependency.as_ref()), (&name("resident-data"), Some(&name("table-store"))));
+    assert_eq!(finding.setting.as_deref(), Some("services.resident-data.calls.table-store"));
+    held(&backed_up, &["B1", "B3"]);
+    held(&LOCAL, &["B8"]);
+}
+
+#[test]
+fn a_local_zone_has_a_parent_that_stands() {
+    let alone = build(&Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "lz1", Some("az9"), 7));
+    let error = alone.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("old-1-az9") && error.contains("old-1-az1"), "{error}");
 }

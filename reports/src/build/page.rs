@@ -31,6 +31,7 @@ pub(super) fn object_word(state: ObjectState) -> &'static str {
         ObjectState::Kept => "there at the end",
         ObjectState::Lost => "lost",
         ObjectState::Emptied => "taken out of the bootstrap region",
+        ObjectState::Marked => "marked for their country, and written in their zone",
     }
 }
 

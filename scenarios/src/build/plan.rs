@@ -103,6 +103,8 @@ pub enum Act {
     Empty,
     /// Change what passes the border.
     Border(Border),
+    /// As customers of a zone, have these keep data that is marked for the zone's country.
+    Mark(Vec<InstanceName>),
     /// Read everything that was acknowledged from where it ought to be now.
     Audit,
     /// Nothing.
@@ -123,6 +125,7 @@ impl Act {
             Self::Border(Border::Open) => "open the border".to_owned(),
             Self::Border(Border::Refused) => "refuse what crosses the border".to_owned(),
             Self::Border(Border::Cut) => "cut the link".to_owned(),
+            Self::Mark(keepers) => format!("keep data marked for its country at {}", count(keepers.len(), "instance")),
             Self::Audit => "read back what was acknowledged".to_owned(),
             Self::Nothing => "wait".to_owned(),
         }

@@ -1,4 +1,4 @@
-//! Owns the order in which a zone is built into a region that serves customers. Refuses to know how anything is done; and to
+//! Owns the order in which a zone is built into a region that serves customers, and a local zone beside one. Refuses to know how anything is done; and to
 //! hurry: what changes a live zone is under rules.
 //!
 //! What is built apart from the live zones goes as fast as it can. What they notice is whom names stand for, and that comes
@@ -6,16 +6,21 @@
 //! what is regional. In each round each live zone in turn is told, on a day of its own, and what was changed bakes before
 //! the next. Between the rounds no name ever has two answers with nobody in common: the new zone's names lead to what stands
 //! in for it and to its own instances alike until everybody knows of both.
+//!
+//! A local zone has a data plane alone: nothing stands in for it, nothing regional spreads to it, and its game day cuts the
+//! link to its parent too. Data that is marked for its country is written before, and while the link is cut.
 
-use super::plan::{Act, BuildPhase, BuildPlan, Safety, Step, Until};
+use super::plan::{Act, Border, BuildPhase, BuildPlan, Safety, Step, Until};
 use super::records::Records;
 use fixtures::graph::Scope;
 use fixtures::name::{HostName, InstanceName, RegionName, ServiceName, ZoneName};
-use fixtures::regional::estate::{Estate, Part, Site};
+use fixtures::regional::estate::{Estate, Part, Site, What};
 use std::time::Duration;
 
 /// How long the new zone is dark on its game day.
 const OUTAGE: Duration = Duration::from_secs(3);
+/// How long a local zone is without a link: longer than clients go on with an answer.
+const WITHOUT_LINK: Duration = Duration::from_secs(20);
 
 /// Hosts that are given power together, and who is on them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,12 +53,15 @@ pub struct NewZone {
     pub live: Vec<ZoneName>,
     /// The new one.
     pub zone: ZoneName,
-    /// In the bootstrap zone: the zonal part of the control plane alone.
+    /// In the bootstrap zone: the zonal part of the control plane alone. Empty for a local zone, whose control plane is its
+    /// parent's.
     pub stand_in: Group,
     /// In the new zone: what the stand-in carries too.
     pub control: Group,
-    /// In the new zone: everything else.
+    /// In the new zone: everything else; for a local zone its data plane, which is all that it has.
     pub data: Group,
+    /// For a local zone, who keeps data there that must not leave it, and what it has to do without when the link is cut.
+    pub local: Option<(Vec<InstanceName>, Vec<ServiceName>)>,
     /// Who is behind each name.
     pub records: Stages,
     /// How long clients go on with an answer.
@@ -108,10 +116,20 @@ impl NewZone {
             stand_in: group(Site::Network, Part::Control),
             control: group(Site::Build, Part::Control),
             data: group(Site::Build, Part::Data),
+            local: matches!(estate.what, What::LocalZone { .. }).then(|| local(estate)),
             records: Stages { standing_in: with(stand_in), peered, after, before },
             drain: ttl * 3,
         })
     }
+}
+
+/// Who keeps data in a local zone, and which services it has none of.
+fn local(estate: &Estate) -> (Vec<InstanceName>, Vec<ServiceName>) {
+    let own = estate.placement.instances.iter().filter(|one| estate.standing[one.host].site == Site::Build);
+    let is_there = |name: &ServiceName| own.clone().any(|one| one.service == *name);
+    let missing = estate.graph.services.iter().map(|service| service.name.clone()).filter(|name| !is_there(name));
+    let keepers = own.clone().filter(|one| Some(&one.service) == estate.cast.resident.as_ref());
+    (keepers.map(|one| one.name.clone()).collect(), missing.collect())
 }
 
 /// The same with who is on some sites behind some services.
@@ -133,6 +151,7 @@ pub fn plan(new: &NewZone, course: &Course) -> BuildPlan {
     writer.power_on(BuildPhase::Launch, "launch.control", &new.control);
     writer.power_on(BuildPhase::Launch, "launch.data", &new.data);
     writer.migrate();
+    writer.link();
     writer.game_day();
     writer.step(BuildPhase::Open, "open.audit", Act::Audit, Until::Done, None);
     let Writer { steps, .. } = writer;
@@ -188,7 +207,9 @@ impl Writer<'_> {
 
     fn migrate(&mut self) {
         let (phase, stages) = (BuildPhase::Migrate, &self.new.records);
-        self.tell(phase, "migrate", &stages.peered, &stages.after);
+        if stages.peered != stages.after {
+            self.tell(phase, "migrate", &stages.peered, &stages.after);
+        }
         let hosts = &self.new.stand_in.hosts;
         if hosts.is_empty() {
             return;
@@ -196,6 +217,21 @@ impl Writer<'_> {
         self.step(phase, "migrate.drain", Act::Nothing, Until::Passed(self.new.drain), None);
         let undo = Some(Act::PowerOn(hosts.clone()));
         self.step(phase, "migrate.stand-in.off", Act::PowerOff(hosts.clone()), Until::Done, undo);
+    }
+
+    /// The game day of a link: without its parent the data plane of a local zone goes on by itself.
+    fn link(&mut self) {
+        let Some((keepers, missing)) = &self.new.local else { return };
+        let mark = || Act::Mark(keepers.clone());
+        self.step(BuildPhase::Stores, "stores.mark", mark(), Until::Done, None);
+        let phase = BuildPhase::GameDay;
+        let Group { instances, .. } = &self.new.data;
+        let active =
+            |without: &[ServiceName]| Until::Active { instances: instances.clone(), without: without.to_vec() };
+        let (cut, open) = (Act::Border(Border::Cut), Act::Border(Border::Open));
+        self.step(phase, "game.link.cut", cut, Until::Passed(WITHOUT_LINK), Some(open.clone()));
+        self.step(phase, "game.link.alone", mark(), active(missing), None);
+        self.step(phase, "game.link.back", open, active(&[]), None);
     }
 
     fn game_day(&mut self) {

@@ -39,8 +39,9 @@ const NAMES_APART_NS: Nanos = 300_000_000;
 const TAPPED_EVERY_NS: Nanos = 1_000_000_000;
 /// How long the mover waits for an answer.
 const MOVER_TIMEOUT_NS: Nanos = 2_000_000_000;
-/// Of one region to the other, one way.
+/// Of one region to the other, one way, and of a local zone to its parent.
 const DISTANCE_US: u64 = 10_000;
+const LINK_US: u64 = 5_000;
 /// Rules of links, by name: the first that fits counts, and that is the first by name.
 const BORDER: &str = "border";
 const DISTANCE: &str = "distance";
@@ -156,10 +157,13 @@ impl<'a> BuildWorld<'a> {
             tapped_at: 0,
             out: VecDeque::new(),
         };
-        if estate.what == What::Region {
-            let shape = Shape { latency_us: DISTANCE_US, ..Shape::default() };
-            world.rule(DISTANCE, Some(LinkAct::Shape(shape)));
-        }
+        let far = match estate.what {
+            What::Region => Some(DISTANCE_US),
+            What::LocalZone { .. } => Some(LINK_US),
+            What::Zone(_) => None,
+        };
+        let shape = far.map(|latency_us| LinkAct::Shape(Shape { latency_us, ..Shape::default() }));
+        world.rule(DISTANCE, shape);
         world
     }
 
@@ -266,6 +270,7 @@ impl<'a> BuildWorld<'a> {
             Act::Copy => self.move_data(Mover::copy),
             Act::Empty => self.move_data(Mover::empty),
             Act::Audit => self.move_data(Mover::audit),
+            Act::Mark(keepers) => self.move_data(|mover| mover.mark(keepers)),
             Act::Nothing => self.end_act(0),
         }
     }
@@ -455,5 +460,5 @@ fn mover(estate: &Estate) -> Mover {
         storing.map_or_else(|| draw::probed_operation(&estate.graph, name), |call| call.operation.to_string())
     };
     let operations = estate.cast.stores.iter().map(|name| (name.clone(), operation(name))).collect();
-    Mover::new(own, alike.collect(), operations)
+    Mover::new(own, alike.collect(), operations).with_resident(estate.cast.resident.clone())
 }

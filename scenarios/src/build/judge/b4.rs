@@ -117,12 +117,7 @@ fn behind(build: &Build<'_>, records: &Records) -> BTreeMap<String, BTreeSet<Ins
 
 impl<'a> Seen<'a> {
     /// Name servers have been told who is behind each name.
-    fn tell(
-        &mut self,
-        behind: BTreeMap<String, BTreeSet<InstanceName>>,
-        endpoints: &BTreeSet<&'a str>,
-        now_ns: u64,
-    ) {
+    fn tell(&mut self, behind: BTreeMap<String, BTreeSet<InstanceName>>, endpoints: &BTreeSet<&'a str>, now_ns: u64) {
         for (name, who) in behind {
             let Some(&name) = endpoints.get(name.as_str()) else { continue };
             let known = self.names.entry(name).or_default();
@@ -141,7 +136,8 @@ impl<'a> Seen<'a> {
     ) {
         let known = self.names.entry(name).or_default();
         known.answers.insert(server, targets);
-        let Some((who, since_ns)) = known.told.as_ref().filter(|(who, _)| !who.is_empty() && !targets.is_empty()) else {
+        let Some((who, since_ns)) = known.told.as_ref().filter(|(who, _)| !who.is_empty() && !targets.is_empty())
+        else {
             return;
         };
         let as_told = |targets: &[InstanceName]| targets.iter().any(|target| who.contains(target));

@@ -43,12 +43,15 @@ struct Breach {
 
 fn judge(build: &Build<'_>) -> Outcome {
     let threshold = ("zones changed on one day", "1".to_owned());
-    let changes: Vec<Change<'_>> = build.seen().filter_map(|(event, seen)| match (seen, &event.place.zone) {
-        (Building::Step { step, phase, state: StepState::Begun | StepState::Retried, .. }, Some(zone)) => {
-            Some(Change { at_ns: event.t_ns, event: event.id, zone, step, phase: *phase })
-        }
-        _ => None,
-    }).collect();
+    let changes: Vec<Change<'_>> = build
+        .seen()
+        .filter_map(|(event, seen)| match (seen, &event.place.zone) {
+            (Building::Step { step, phase, state: StepState::Begun | StepState::Retried, .. }, Some(zone)) => {
+                Some(Change { at_ns: event.t_ns, event: event.id, zone, step, phase: *phase })
+            }
+            _ => None,
+        })
+        .collect();
     let Some(rules) = build.case.plan.safety.filter(|_| changes.windows(2).any(|pair| pair[0].zone != pair[1].zone))
     else {
         let reason = "no two live zones were changed: the build of a zone would do".to_owned();

@@ -5,11 +5,13 @@
 use super::super::taps::Handed;
 use agents::wire::{Ask, Failure, Reply, Write};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::build::observed::{Building, ObjectState};
+use scenarios::build::observed::{Building, MARKED, ObjectState};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Times that one question is asked.
 const TRIES: u32 = 5;
+/// Values that are written at once that are marked for a country.
+const MARKED_AT_ONCE: usize = 10;
 
 /// A question of the mover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,7 @@ enum Job {
     Store { key: String, value: String },
     Check { key: String, at: InstanceName, hash: String },
     Clear { key: String },
+    Keep { key: String, at: InstanceName },
     Look { key: String, at: InstanceName },
 }
 
@@ -49,10 +52,14 @@ pub(super) struct Mover {
     /// Members of one group have what each of them has.
     alike: BTreeMap<InstanceName, Vec<InstanceName>>,
     operations: BTreeMap<ServiceName, String>,
+    /// Who keeps data that must not leave its zone.
+    resident: Option<ServiceName>,
     jobs: VecDeque<Job>,
     present: Option<(Job, u32)>,
     /// Which of several is asked next.
     turn: usize,
+    /// Values marked for a country so far.
+    marked: usize,
     /// What is to be told.
     pub(super) seen: Vec<Building>,
 }
@@ -66,6 +73,11 @@ impl Mover {
         operations: BTreeMap<ServiceName, String>,
     ) -> Self {
         Self { own, alike, operations, ..Self::default() }
+    }
+
+    /// The same that knows who keeps data that must not leave its zone.
+    pub(super) fn with_resident(self, resident: Option<ServiceName>) -> Self {
+        Self { resident, ..self }
     }
 
     /// Proxies have handed something on.
@@ -91,6 +103,15 @@ impl Mover {
     pub(super) fn empty(&mut self) {
         let moved = self.items.iter().filter(|(_, item)| item.moved.is_some());
         self.jobs = moved.map(|(key, _)| Job::Clear { key: key.clone() }).collect();
+    }
+
+    /// Begins to have data kept that is marked for a country, by each of these in turn.
+    pub(super) fn mark(&mut self, keepers: &[InstanceName]) {
+        let from = self.marked;
+        self.marked += if keepers.is_empty() { 0 } else { MARKED_AT_ONCE };
+        let keep =
+            |(at, number): (&InstanceName, usize)| Job::Keep { key: format!("{MARKED}{number}"), at: at.clone() };
+        self.jobs = keepers.iter().cycle().zip(from..self.marked).map(keep).collect();
     }
 
     /// Begins to look for everything that was acknowledged.
@@ -155,6 +176,7 @@ impl Mover {
                 let service = item.service.clone()?;
                 self.write(&service, to, key, "")
             }
+            Job::Keep { key, at } => self.write(self.resident.as_ref()?, at.clone(), key, key),
         }
     }
 
@@ -202,6 +224,12 @@ impl Mover {
                 self.seen.push(object(key, at.as_ref(), "", ObjectState::Emptied));
                 Some(Next::Over)
             }
+            Job::Keep { key, .. } => {
+                let at = reply.stored_at.first()?.clone();
+                self.seen.push(object(key, Some(&at), &hash(key), ObjectState::Marked));
+                self.acknowledged.insert(key.clone(), vec![at]);
+                Some(Next::Over)
+            }
             Job::Look { key, at } => {
                 let found = reply.value.as_deref().filter(|value| !value.is_empty()).map(hash);
                 let expected = self.items.get(key).and_then(|item| item.moved.as_ref()).map(|(_, hash)| hash);
@@ -222,6 +250,7 @@ impl Mover {
         let (key, at, state) = match job {
             Job::Fetch { key } | Job::Store { key, .. } | Job::Clear { key } => (key, None, ObjectState::NotCopied),
             Job::Check { key, at, .. } => (key, Some(at), ObjectState::NotCopied),
+            Job::Keep { key, at } => (key, Some(at), ObjectState::Lost),
             Job::Look { key, at } => (key, Some(at), ObjectState::Lost),
         };
         self.seen.push(object(key, at, "", state));

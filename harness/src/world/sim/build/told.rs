@@ -48,6 +48,13 @@ pub enum ByHand {
         /// From whom.
         from: ServiceName,
     },
+    /// In what is built, whatever a service keeps is kept by another one too.
+    Backup {
+        /// Who keeps.
+        service: ServiceName,
+        /// Who keeps it too.
+        to: ServiceName,
+    },
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -126,6 +133,7 @@ impl ByHand {
             Self::Pinned { service, .. }
             | Self::PinnedNeed { service }
             | Self::OldAddresses { service }
+            | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
         };
@@ -208,6 +216,27 @@ impl Told<'_> {
         config.interval_ns = 0;
     }
 
+    /// A call that carries along whatever is written, and is waited for by nobody.
+    fn backup(&self, to: &ServiceName, during: Vec<String>, callee: Callee) -> CallConfig {
+        let calls = self.estate.graph.services.iter().flat_map(|service| &service.calls);
+        let storing = calls.into_iter().find(|call| call.carries_writes && &call.to == to);
+        CallConfig {
+            to: to.clone(),
+            operation: storing.map(|call| call.operation.to_string()).unwrap_or_default(),
+            during,
+            strength: Strength::Soft,
+            timeout: Duration::from_millis(300),
+            attempts: 1,
+            backoff: Need::BACKOFF,
+            breaker: None,
+            routing: Routing::ZoneFirst,
+            carries_writes: true,
+            fallback: false,
+            targets: Vec::new().into(),
+            callee,
+        }
+    }
+
     fn write_by_hand(&self, one: &ByHand, config: &mut InstanceConfig, region: &Region<'_>) {
         match one {
             ByHand::Pinned { to, .. } => {
@@ -227,6 +256,11 @@ impl Told<'_> {
                 if let Some(lookups) = &mut config.commons.lookups {
                     lookups.behaviour.cache = Cache::ForEver;
                 }
+            }
+            ByHand::Backup { to, .. } => {
+                let callee = region.callee(&config.zone, to);
+                let backup = self.backup(to, config.operations.clone(), callee);
+                config.calls.push(backup);
             }
             ByHand::Needs { from, .. } => config.needs.push(NeedConfig {
                 kind: TABLE.to_owned(),

@@ -1,6 +1,8 @@
 //! Owns one build in virtual time, of a region or of a zone, from a graph and two names to its judgement, in memory alone.
 //! Refuses to write anything: the command line, benchmarks and tests do with it what they want.
 
+pub mod record;
+
 use crate::builder::ledger::{Entry, Ledger};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;

@@ -29,6 +29,9 @@ pub struct BuildRecord {
     /// The zone that was built; absent where a region was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// The zone that holds its control plane, where it is a local zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// The region that served customers all the while: the one that it was built out of.
     pub bootstrap: String,
     /// The graph.

@@ -1,17 +1,16 @@
-//! Owns `blackstart build`: builds a region or a zone in virtual time, and leaves its record, its events, its ledger, its report, and
-//! what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
+//! Owns `blackstart build`: builds a region or a zone in virtual time, and leaves its record, its events, its ledger, its
+//! report, and what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
 
 use super::print;
-use crate::builder::Ending;
 use crate::builder::ledger::to_line;
-use crate::building::{Built, Spec, build};
+use crate::building::{Built, Spec, build, record};
 use crate::cli::{BuildArgs, BuildWorldName};
 use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
 use anyhow::{Context, Result};
 use fixtures::name::RegionName;
 use reports::build::page;
-use reports::build::{BUILD_SCHEMA, BuildRecord, regional_json, to_json};
+use reports::build::{BuildRecord, regional_json, to_json};
 use scenarios::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
@@ -25,7 +24,7 @@ pub fn run(args: &BuildArgs, color: bool) -> Result<u8> {
     super::write_err(&warnings);
     let run = clock::run_id();
     let built = build(&spec).map_err(bad_names)?;
-    let record = record(args, &run, &spec, &built);
+    let record = record::of(&spec, &built, &run, &args.graph);
     let folder = args.out.join(&run);
     write(&folder, &record, &built).with_context(|| {
         format!("the build's folder {} cannot be written; name another with --out", folder.display())
@@ -65,45 +64,6 @@ fn bad_names(error: anyhow::Error) -> anyhow::Error {
         Some(why) => BadInput { text: format!("error: {why}\n") }.into(),
         None => error,
     }
-}
-
-fn record(args: &BuildArgs, run: &str, spec: &Spec, built: &Built) -> BuildRecord {
-    let ending = match &built.ending {
-        Ending::Completed => "open to customers".to_owned(),
-        Ending::RolledBack { why } => format!("rolled back ({why})"),
-        Ending::Stuck { step, why } => format!("stuck at {step} ({why})"),
-    };
-    BuildRecord {
-        schema: BUILD_SCHEMA,
-        run: run.to_owned(),
-        region: spec.build.to_string(),
-        zone: built.estate.new_zone().map(ToString::to_string),
-        bootstrap: spec.bootstrap.to_string(),
-        graph: spec.graph.name.to_string(),
-        world: "sim".to_owned(),
-        seed: spec.seed,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_utc: built.events.first().map(|event| event.utc.clone()).unwrap_or_default(),
-        services: built.estate.graph.services.len(),
-        instances: built.estate.placement.instances.len(),
-        ending,
-        opened: built.ending == Ending::Completed,
-        verdict: built.judged.verdict,
-        invariants: built.judged.invariants.clone(),
-        findings: built.judged.findings.clone(),
-        replay: replay(args, spec),
-    }
-}
-
-fn replay(args: &BuildArgs, spec: &Spec) -> String {
-    let how = match &args.zone {
-        Some(zone) => {
-            let parent = args.parent.as_ref().map(|parent| format!(" --parent {parent}")).unwrap_or_default();
-            format!("--zone {zone}{parent}")
-        }
-        None => format!("--from {}", spec.bootstrap),
-    };
-    format!("blackstart build {} {how} --graph {} --world sim --seed {}", spec.build, args.graph, spec.seed)
 }
 
 /// A region that is not open was not built, whatever was seen of it.

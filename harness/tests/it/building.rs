@@ -29,8 +29,8 @@ fn region(name: &str) -> RegionName {
     RegionName::new(name).expect("a name")
 }
 
-fn spec() -> Spec {
-    Spec::new(graph("run-instances"), region("old-1"), region("new-7"), 7)
+pub(crate) fn spec() -> Spec {
+    Spec::new(graph("run-instances"), region("us-test-1"), region("eu-test-7"), 7)
 }
 
 fn built(spec: &Spec) -> Built {
@@ -38,7 +38,7 @@ fn built(spec: &Spec) -> Built {
 }
 
 /// Played once for all tests that only look.
-static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
+pub(crate) static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
 
 fn seen(built: &Built) -> impl Iterator<Item = &Building> {
     built.events.iter().filter_map(|event| match &event.detail {
@@ -189,7 +189,7 @@ fn who_asks_franken_after_it_is_gone_is_found() {
 #[test]
 fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
     let mut left_out = spec();
-    left_out.course.left_out = vec![ZoneName::new("new-7-az2").expect("a name")];
+    left_out.course.left_out = vec![ZoneName::new("eu-test-7-az2").expect("a name")];
     let built = built(&left_out);
     assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
     let findings = found(&built, "B4");
@@ -197,7 +197,7 @@ fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
     let finding = findings[0];
     assert_eq!(
         (&finding.service, finding.setting.as_deref()),
-        (&built.estate.cast.names, Some("names.names-new-7-az2-0"))
+        (&built.estate.cast.names, Some("names.names-eu-test-7-az2-0"))
     );
     let store = finding.dependency.as_ref().expect("a name of somebody");
     assert!(built.estate.cast.stores.contains(store), "{finding:?}");

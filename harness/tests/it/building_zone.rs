@@ -25,8 +25,8 @@ fn graph() -> Graph {
     load_graph(&fixtures::builtin::graph("run-instances").expect("it is built in")).expect("it is right").0
 }
 
-fn spec() -> Spec {
-    Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "az4", None, 7)
+pub(crate) fn spec() -> Spec {
+    Spec::of_zone(graph(), RegionName::new("us-test-1").expect("a name"), "az4", None, 7)
 }
 
 fn with(course: Course) -> Spec {
@@ -39,7 +39,7 @@ fn built(spec: &Spec) -> Built {
 }
 
 /// Played once for all tests that only look.
-static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
+pub(crate) static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
 
 fn verdict(judged: &Judged, id: &str) -> (Verdict, String) {
     let result = judged.invariants.iter().find(|result| result.id == id).expect("it is judged");
@@ -132,7 +132,7 @@ fn a_zone_build_that_changes_two_zones_on_one_day_is_found() {
     let finding = found(&hasty, "B7");
     assert_eq!(finding.setting.as_deref(), Some("safety.day"), "{finding:?}");
     assert_eq!(finding.service, hasty.estate.cast.packages, "whoever rolls changes out");
-    assert!(finding.text.contains("peering.old-1-az2") && finding.text.contains("old-1-az1"), "{finding:?}");
+    assert!(finding.text.contains("peering.us-test-1-az2") && finding.text.contains("us-test-1-az1"), "{finding:?}");
     held(&hasty, &["B1"]);
     held(&HEALTHY, &["B7"]);
 }
@@ -141,9 +141,13 @@ fn a_zone_build_that_changes_two_zones_on_one_day_is_found() {
 fn harm_to_live_customers_stops_a_zone_build_at_the_first_zone_and_undoes_it() {
     let quota = ServiceName::new("quota").expect("a name");
     let harmful = built(&with(Course { forgotten: vec![quota.clone()], ..Course::default() }));
-    assert!(matches!(&harmful.ending, Ending::RolledBack { why } if why.contains("old-1-az1")), "{:?}", harmful.ending);
+    assert!(
+        matches!(&harmful.ending, Ending::RolledBack { why } if why.contains("us-test-1-az1")),
+        "{:?}",
+        harmful.ending
+    );
     let finding = found(&harmful, "B1");
-    assert_eq!((&finding.service, finding.setting.as_deref()), (&quota, Some("peering.old-1-az1")), "{finding:?}");
+    assert_eq!((&finding.service, finding.setting.as_deref()), (&quota, Some("peering.us-test-1-az1")), "{finding:?}");
     let zones: BTreeSet<ZoneName> = changes(&harmful).into_iter().map(|(_, zone)| zone).collect();
     assert_eq!(zones.len(), 1, "no further zone was changed: {zones:?}");
     let (lit, records, ..) = &harmful.state;
@@ -151,7 +155,10 @@ fn harm_to_live_customers_stops_a_zone_build_at_the_first_zone_and_undoes_it() {
     let new = NewZone::of(&harmful.estate, &[]).expect("a zone is built");
     assert_eq!((lit, records), (&expected, &new.records.before), "nothing of the zone is left");
     assert!(
-        harmful.entries.iter().any(|entry| matches!(entry, Entry::Undone { step, .. } if step == "peering.old-1-az1"))
+        harmful
+            .entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Undone { step, .. } if step == "peering.us-test-1-az1"))
     );
 }
 
@@ -166,18 +173,18 @@ fn a_zone_build_that_is_killed_ends_in_the_same_state() {
 
 #[test]
 fn a_zone_that_stands_is_not_built() {
-    for name in ["az2", "old-1-az2"] {
-        let taken = build(&Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), name, None, 7));
+    for name in ["az2", "us-test-1-az2"] {
+        let taken = build(&Spec::of_zone(graph(), RegionName::new("us-test-1").expect("a name"), name, None, 7));
         let error = taken.err().and_then(|error| error.downcast::<RegionalError>().ok());
-        assert_eq!(error, Some(RegionalError::Stands(ZoneName::new("old-1-az2").expect("a name"))), "{name}");
+        assert_eq!(error, Some(RegionalError::Stands(ZoneName::new("us-test-1-az2").expect("a name"))), "{name}");
     }
 }
 
-fn local() -> Spec {
-    Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "lz1", Some("az2"), 7)
+pub(crate) fn local() -> Spec {
+    Spec::of_zone(graph(), RegionName::new("us-test-1").expect("a name"), "lz1", Some("az2"), 7)
 }
 
-static LOCAL: LazyLock<Built> = LazyLock::new(|| built(&local()));
+pub(crate) static LOCAL: LazyLock<Built> = LazyLock::new(|| built(&local()));
 
 #[test]
 fn a_local_zone_goes_on_without_its_parent_and_its_data_stays() {
@@ -192,7 +199,7 @@ fn a_local_zone_goes_on_without_its_parent_and_its_data_stays() {
     };
     assert!(!own.is_empty() && own.iter().filter(is_data).count() == own.len(), "a data plane alone: {own:?}");
     assert!(
-        !estate.build.endpoints.contains_key("api.old-1-lz1.old-1.blackstart.test"),
+        !estate.build.endpoints.contains_key("api.us-test-1-lz1.us-test-1.blackstart.test"),
         "its control plane is its parent's"
     );
     // While the link was cut everything in it was active, and its customers wrote on.
@@ -225,7 +232,7 @@ fn data_that_leaves_its_country_is_found_with_whoever_sent_it() {
 
 #[test]
 fn a_local_zone_has_a_parent_that_stands() {
-    let alone = build(&Spec::of_zone(graph(), RegionName::new("old-1").expect("a name"), "lz1", Some("az9"), 7));
+    let alone = build(&Spec::of_zone(graph(), RegionName::new("us-test-1").expect("a name"), "lz1", Some("az9"), 7));
     let error = alone.err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("old-1-az9") && error.contains("old-1-az1"), "{error}");
+    assert!(error.contains("us-test-1-az9") && error.contains("us-test-1-az1"), "{error}");
 }

@@ -18,6 +18,7 @@ fn record(text: &str) -> BuildRecord {
         run: text.to_owned(),
         region: text.to_owned(),
         zone: None,
+        parent: None,
         bootstrap: text.to_owned(),
         graph: text.to_owned(),
         world: "sim".to_owned(),

@@ -72,7 +72,7 @@ fn held(built: &Built, ids: &[&str]) {
 fn a_region_is_built_out_of_another_one_whose_customers_do_not_notice() {
     let built = &*HEALTHY;
     assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
-    held(built, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9"]);
     assert!(built.judged.findings.is_empty(), "{:?}", built.judged.findings);
     let phases: Vec<BuildPhase> = seen(built)
         .filter_map(|seen| match seen {
@@ -96,7 +96,12 @@ fn data_really_flows_over_proxies_and_into_the_new_stores() {
         seen(&HEALTHY).filter(|seen| matches!(seen, Building::Object { state, .. } if *state == wanted)).count()
     };
     assert!(objects(ObjectState::Copied) > 10 && objects(ObjectState::Kept) > 100);
-    assert_eq!(objects(ObjectState::Emptied), objects(ObjectState::Copied), "what was copied was taken out");
+    let identities = seen(&HEALTHY).filter(|seen| matches!(seen, Building::Identity { known: true, .. })).count();
+    assert_eq!(
+        objects(ObjectState::Emptied) + identities,
+        objects(ObjectState::Copied),
+        "what was copied was taken out, but for who opted in: the bootstrap region goes on to know them"
+    );
     let calls = |wanted: FlowEnd| -> u64 {
         let flows = seen(&HEALTHY).filter_map(|seen| match seen {
             Building::Flow { end, calls, .. } if *end == wanted => Some(*calls),
@@ -204,6 +209,22 @@ fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
     // Nobody loses anything by it: what the old answer leads to is still there. That is what makes it hard to see.
     held(&built, &["B1", "B2", "B3", "B5", "B6"]);
     held(&HEALTHY, &["B4"]);
+}
+
+#[test]
+fn a_customer_who_is_known_in_the_new_region_without_having_asked_is_found() {
+    let mut unasked = spec();
+    unasked.course.unasked = true;
+    let built = built(&unasked);
+    let findings = found(&built, "B9");
+    assert_eq!((findings.len(), findings[0].service.as_str()), (1, "table-store"), "{findings:?}");
+    assert_eq!(findings[0].setting.as_deref(), Some("copy.opt-in"));
+    assert!(findings[0].text.contains("6 customers"), "{findings:?}");
+    held(&built, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    // The twin: six of twelve opted in, and six are known.
+    let known = seen(&HEALTHY).filter(|seen| matches!(seen, Building::Identity { known: true, opted_in: true, .. }));
+    assert_eq!(known.count(), 6);
+    held(&HEALTHY, &["B9"]);
 }
 
 #[test]

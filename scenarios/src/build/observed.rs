@@ -59,6 +59,15 @@ pub enum Building {
         /// Of those, refused or dropped at the border.
         refused: u64,
     },
+    /// A customer of the bootstrap region was looked for in the region that is built, at the end.
+    Identity {
+        /// Who.
+        customer: String,
+        /// Whether it had opted in.
+        opted_in: bool,
+        /// Whether it is known there.
+        known: bool,
+    },
     /// Data that is marked for a country was sent out of its zone by an instance (the event's place).
     Left {
         /// Its key.

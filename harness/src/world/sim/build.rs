@@ -20,7 +20,7 @@ use agents::machine::role::Role;
 use fixtures::graph::State;
 use fixtures::name::{HostName, InstanceName, ServiceName};
 use fixtures::regional::estate::{Estate, Part, Site, What};
-use mover::{Mover, Question};
+use mover::{Keepers, Mover, Question};
 use scenarios::build::observed::Building;
 use scenarios::build::plan::{Act, Border};
 use scenarios::build::records::Records;
@@ -270,6 +270,8 @@ impl<'a> BuildWorld<'a> {
             Act::Copy => self.move_data(Mover::copy),
             Act::Empty => self.move_data(Mover::empty),
             Act::Audit => self.move_data(Mover::audit),
+            Act::Enrol(customers) => self.move_data(|mover| mover.enrol(customers)),
+            Act::Admit(customers) => self.move_data(|mover| mover.admit(customers)),
             Act::Mark(keepers) => self.move_data(|mover| mover.mark(keepers)),
             Act::Nothing => self.end_act(0),
         }
@@ -460,5 +462,11 @@ fn mover(estate: &Estate) -> Mover {
         storing.map_or_else(|| draw::probed_operation(&estate.graph, name), |call| call.operation.to_string())
     };
     let operations = estate.cast.stores.iter().map(|name| (name.clone(), operation(name))).collect();
-    Mover::new(own, alike.collect(), operations).with_resident(estate.cast.resident.clone())
+    let in_bootstrap = |name: &ServiceName| {
+        let all = estate.placement.instances.iter();
+        let of = all.filter(|one| one.service == *name && estate.standing[one.host].site == Site::Bootstrap);
+        of.map(|one| one.name.clone()).collect()
+    };
+    let accounts = estate.cast.accounts.as_ref().map(|name| (name.clone(), in_bootstrap(name)));
+    Mover::new(Keepers { own, alike: alike.collect(), operations, accounts, resident: estate.cast.resident.clone() })
 }

@@ -4,7 +4,7 @@
 use super::{Built, Spec};
 use crate::builder::Ending;
 use fixtures::regional::estate::What;
-use reports::build::{BUILD_SCHEMA, BuildRecord};
+use reports::build::{BUILD_SCHEMA, BuildRecord, told};
 
 /// The record of a build; `graph` is how whoever asked for it named the graph.
 pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
@@ -13,6 +13,7 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         Ending::RolledBack { why } => format!("rolled back ({why})"),
         Ending::Stuck { step, why } => format!("stuck at {step} ({why})"),
     };
+    let told = told(&built.events);
     BuildRecord {
         schema: BUILD_SCHEMA,
         run: run.to_owned(),
@@ -36,6 +37,10 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         invariants: built.judged.invariants.clone(),
         findings: built.judged.findings.clone(),
         replay: replay(spec, graph),
+        took_ms: told.took_ns() / 1_000_000,
+        steps: told.steps().count(),
+        tried_again: told.steps().filter(|step| step.attempts > 1).count(),
+        by_hand: told.hands,
     }
 }
 

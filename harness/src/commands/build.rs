@@ -9,8 +9,7 @@ use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
 use anyhow::{Context, Result};
 use fixtures::name::RegionName;
-use reports::build::page;
-use reports::build::{BuildRecord, regional_json, to_json};
+use reports::build::{BuildRecord, from_json, page, regional_json, to_json, trend};
 use scenarios::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
@@ -29,8 +28,28 @@ pub fn run(args: &BuildArgs, color: bool) -> Result<u8> {
     write(&folder, &record, &built).with_context(|| {
         format!("the build's folder {} cannot be written; name another with --out", folder.display())
     })?;
+    super::write_err(&write_trend(&args.out)?);
     print(&told(&record, &built, &folder)?)?;
     Ok(status(&record))
+}
+
+/// Writes what all builds in a folder say together; returns what could not be read of them.
+fn write_trend(out: &Path) -> Result<String> {
+    let (mut records, mut unread) = (Vec::new(), String::new());
+    let entries = std::fs::read_dir(out).with_context(|| format!("{} cannot be read", out.display()))?;
+    for path in entries.flatten().map(|entry| entry.path().join("build.json")).filter(|path| path.is_file()) {
+        let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        match read.and_then(|text| from_json(&text)) {
+            Ok(record) => records.push(record),
+            Err(why) => unread += &format!("warning: {} is left out of the trend: {why}\n", path.display()),
+        }
+    }
+    let page = trend::page(&records);
+    for (name, text) in [("trend.md", page.markdown()), ("trend.html", page.html())] {
+        let path = out.join(name);
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(unread)
 }
 
 /// What was asked for, or every problem with it.

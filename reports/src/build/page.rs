@@ -45,7 +45,8 @@ fn end_word(end: FlowEnd) -> &'static str {
     }
 }
 
-fn mark(verdict: Verdict) -> Text {
+/// A verdict with its colour.
+pub(super) fn mark(verdict: Verdict) -> Text {
     let class = match verdict {
         Verdict::Held => "held",
         Verdict::Violated => "violated",

@@ -265,7 +265,7 @@ fn slow(page: &mut Page, told: &Told) {
     steps.sort_by_key(|step| std::cmp::Reverse(step.to_ns.saturating_sub(step.ready_ns)));
     let row = |step: &&StepRow| {
         let held = match (&step.waited_for, &step.last) {
-            (why, _) if !why.is_empty() => Text::new().plain(format!("waited {} for {why}", length(waited(step)))),
+            (why, _) if !why.is_empty() => Text::new().plain(format!("waited {}: {why}", length(waited(step)))),
             (_, Some(last)) => Text::new().plain("last to be active: ").code(last.to_string()),
             _ => "time that must pass".into(),
         };

@@ -25,7 +25,9 @@ pub(super) const ENTRY: Entry = Entry {
 const WINDOWS: usize = 3;
 
 fn judge(build: &Build<'_>) -> Outcome {
-    let began = build.seen().next().map_or(u64::MAX, |(event, _)| event.t_ns);
+    // Before the first phase the region comes up itself.
+    let began = build.seen().find(|(_, seen)| matches!(seen, Building::Phase { .. }));
+    let began = began.map_or(u64::MAX, |(event, _)| event.t_ns);
     let mut zones: BTreeMap<&ZoneName, Vec<(&Event, bool)>> = BTreeMap::new();
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
     for event in build.events.iter().filter(|event| event.t_ns >= began) {

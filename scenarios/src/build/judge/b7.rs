@@ -60,7 +60,8 @@ fn judge(build: &Build<'_>) -> Outcome {
     let mut bad = too_soon(&changes, rules);
     bad.extend(too_many(build, &changes, rules));
     bad.sort_by_key(|breach| breach.at_ns);
-    let evidence: Vec<EventId> = bad.iter().map(|breach| breach.event).collect();
+    let mut evidence: Vec<EventId> = bad.iter().map(|breach| breach.event).collect();
+    evidence.dedup();
     let (verdict, reason) = if bad.is_empty() {
         (Verdict::Held, format!("{} of live zones, never two zones on one day", count(changes.len(), "change")))
     } else {

@@ -1,5 +1,7 @@
-//! Owns one build in virtual time, from a graph and two names to its judgement, in memory alone. Refuses to write anything:
-//! the command line, benchmarks and tests do with it what they want.
+//! Owns one build in virtual time, of a region or of a zone, from a graph and two names to its judgement, in memory alone.
+//! Refuses to write anything: the command line, benchmarks and tests do with it what they want.
+
+pub mod record;
 
 use crate::builder::ledger::{Entry, Ledger};
 use crate::builder::{Builder, Command, Ending, Input};
@@ -12,12 +14,14 @@ use agents::config::nanos;
 use anyhow::{Context, Result, bail};
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, InstanceName, RegionName, ZoneName};
+use fixtures::regional::addition::Added;
 use fixtures::regional::estate::{Estate, Site, Wanted};
 use fixtures::unit::Rate;
 use scenarios::build::judge::{self, Judged};
 use scenarios::build::plan::{Border, BuildPlan};
 use scenarios::build::records::Records;
 use scenarios::build::region::{self, Course};
+use scenarios::build::zone::{self, NewZone};
 use scenarios::customers::Traffic;
 use scenarios::event::{By, Detail, Event, EventId, Life, Place};
 use scenarios::seed::Seeds;
@@ -36,8 +40,10 @@ pub struct Spec {
     pub graph: Graph,
     /// The region that stands and serves customers.
     pub bootstrap: RegionName,
-    /// The region to be built.
+    /// The region to be built; where a zone is, the region that stands.
     pub build: RegionName,
+    /// The zone that is built into the region that stands; `None` builds a region.
+    pub zone: Option<ZoneSpec>,
     /// The most instances that one host carries.
     pub per_host: u32,
     /// Times, and what is left out.
@@ -54,6 +60,17 @@ pub struct Spec {
     pub rolled_back_after: Option<usize>,
 }
 
+/// A zone that is built.
+#[derive(Debug, Clone)]
+pub struct ZoneSpec {
+    /// Its name, in short or in full.
+    pub name: String,
+    /// The zone that holds its control plane, likewise, where it is a local zone.
+    pub parent: Option<String>,
+    /// How it is built.
+    pub course: zone::Course,
+}
+
 impl Spec {
     /// A build with the usual times.
     pub fn new(graph: Graph, bootstrap: RegionName, build: RegionName, seed: u64) -> Self {
@@ -61,6 +78,7 @@ impl Spec {
             graph,
             bootstrap,
             build,
+            zone: None,
             per_host: 8,
             course: Course::default(),
             by_hand: Vec::new(),
@@ -69,6 +87,13 @@ impl Spec {
             killed_after: Vec::new(),
             rolled_back_after: None,
         }
+    }
+
+    /// A zone that is built into a region that stands, with the usual times.
+    pub fn of_zone(graph: Graph, region: RegionName, name: &str, parent: Option<&str>, seed: u64) -> Self {
+        let (name, parent) = (name.to_owned(), parent.map(ToOwned::to_owned));
+        let zone = Some(ZoneSpec { name, parent, course: zone::Course::default() });
+        Self { zone, ..Self::new(graph, region.clone(), region, seed) }
     }
 }
 
@@ -100,13 +125,12 @@ pub struct Built {
 /// # Errors
 /// Names that do not fit, a calibration that is damaged, or a bootstrap region that does not come up.
 pub fn build(spec: &Spec) -> Result<Built> {
-    let Spec { graph, bootstrap, build, per_host, .. } = spec;
-    let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: *per_host })?;
-    let plan = region::plan(&estate, &spec.course);
+    let (estate, plan, records) = planned(spec)?;
     let traffic = traffic();
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
     let calm = calm(estate.placement.instances.len());
-    let parts = BuildParts { estate: &estate, traffic: &traffic, by_hand: &spec.by_hand, calm, seed: spec.seed, costs };
+    let Spec { by_hand, seed, .. } = spec;
+    let parts = BuildParts { estate: &estate, traffic: &traffic, by_hand, records: &records, calm, seed: *seed, costs };
     let mut site = Yard::new(BuildWorld::new(&parts), &estate, spec);
     site.settle()?;
     let ending = site.run(&plan);
@@ -115,6 +139,21 @@ pub fn build(spec: &Spec) -> Result<Built> {
     drop(world);
     let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
     Ok(Built { plan, events, entries, ending, state, judged, handed, traffic: traffic.clone(), estate: estate.clone() })
+}
+
+/// Where everything stands, what is done, and who is behind each name at first.
+fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
+    let Spec { graph, bootstrap, build, .. } = spec;
+    let Some(ZoneSpec { name, parent, course }) = &spec.zone else {
+        let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host })?;
+        let plan = region::plan(&estate, &spec.course);
+        return Ok((estate, plan, Records::default()));
+    };
+    let (zone, parent, per_host) = (name.as_str(), parent.as_deref(), spec.per_host);
+    let estate = Estate::with_zone(Added { graph, region: bootstrap, zone, parent, per_host })?;
+    let new = NewZone::of(&estate, &course.forgotten).context("an estate with a new zone has one")?;
+    let plan = zone::plan(&new, course);
+    Ok((estate, plan, new.records.before))
 }
 
 /// What customers of each zone send, and what the witness writes to each.
@@ -232,9 +271,9 @@ impl<'a> Yard<'a> {
         let mut seeds = Seeds::new(self.spec.seed ^ 0x52_41_43_4B);
         let (first, last) = self.spec.racks;
         let begin = self.world.now() + nanos(first);
-        let zones = self.estate.build.zones.iter();
+        let zones = self.estate.arriving().into_iter();
         let mut racks: Vec<(Nanos, ZoneName)> =
-            zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone.clone())).collect();
+            zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
         racks.sort();
         self.racks = racks.into();
         self.guard = true;

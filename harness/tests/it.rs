@@ -9,6 +9,10 @@ mod bring_up;
 mod builder;
 #[path = "it/building.rs"]
 mod building;
+#[path = "it/building_sample.rs"]
+mod building_sample;
+#[path = "it/building_zone.rs"]
+mod building_zone;
 #[path = "it/changes.rs"]
 mod changes;
 #[path = "it/check.rs"]

@@ -2,6 +2,7 @@
 //! whom over the border. Refuses to judge, and renders nothing: [`page`] does.
 
 pub mod page;
+pub mod trend;
 
 use fixtures::name::{InstanceName, ServiceName};
 use fixtures::regional::Regional;
@@ -24,9 +25,15 @@ pub struct BuildRecord {
     pub schema: u32,
     /// The build's id; sorts by time.
     pub run: String,
-    /// The region that was built.
+    /// The region that was built, or into which a zone was.
     pub region: String,
-    /// The region that it was built out of.
+    /// The zone that was built; absent where a region was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The zone that holds its control plane, where it is a local zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The region that served customers all the while: the one that it was built out of.
     pub bootstrap: String,
     /// The graph.
     pub graph: String,
@@ -54,6 +61,31 @@ pub struct BuildRecord {
     pub findings: Vec<Finding>,
     /// The command that does it again.
     pub replay: String,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub took_ms: u64,
+    /// Steps that were begun.
+    #[serde(default)]
+    pub steps: usize,
+    /// Steps that were begun more than once.
+    #[serde(default)]
+    pub tried_again: usize,
+    /// Acts of anybody who is not the builder.
+    #[serde(default)]
+    pub by_hand: usize,
+}
+
+/// Reads a `build.json`.
+///
+/// # Errors
+/// Text that is no record of a build, or one that a later version wrote.
+pub fn from_json(text: &str) -> Result<BuildRecord, String> {
+    let record: BuildRecord =
+        serde_json::from_str(text).map_err(|error| format!("it is no record of a build: {error}"))?;
+    if record.schema > BUILD_SCHEMA {
+        return Err(format!("it has schema {}, and this version reads up to {BUILD_SCHEMA}", record.schema));
+    }
+    Ok(record)
 }
 
 /// The record as `build.json`.
@@ -181,6 +213,17 @@ pub fn told(events: &[Event]) -> Told {
 }
 
 impl Told {
+    /// Every step that was begun, in order.
+    pub fn steps(&self) -> impl Iterator<Item = &StepRow> {
+        self.phases.iter().flat_map(|phase| &phase.steps).filter(|step| step.attempts > 0)
+    }
+
+    /// From the first phase to the end of the last.
+    pub fn took_ns(&self) -> u64 {
+        let from = self.phases.first().map_or(0, |phase| phase.from_ns);
+        self.phases.last().map_or(0, |phase| phase.to_ns).saturating_sub(from)
+    }
+
     fn close(&mut self, at: u64) {
         if let Some(phase) = self.phases.last_mut() {
             phase.to_ns = at;

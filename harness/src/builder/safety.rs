@@ -33,17 +33,24 @@ impl Builder {
         if now < baked {
             return Some(Held { why: format!("what was changed in {other} bakes"), until: baked });
         }
-        self.held_by_share(rules, zone, &last).map(|why| Held { why, until: (now / day + 1) * day })
+        self.held_by_share(rules, (step, zone), &last).map(|why| Held { why, until: (now / day + 1) * day })
     }
 
-    /// Zones that are changed and have steps left are ahead of the others: no more than a share of them at once.
-    fn held_by_share(&self, rules: Safety, zone: &ZoneName, last: &BTreeMap<&ZoneName, Nanos>) -> Option<String> {
+    /// Zones that are changed and have steps of this phase left are changed in part: no more than a share of them at once.
+    fn held_by_share(
+        &self,
+        rules: Safety,
+        (step, zone): (&Step, &ZoneName),
+        last: &BTreeMap<&ZoneName, Nanos>,
+    ) -> Option<String> {
         let mut all: Vec<&ZoneName> = self.plan.steps.iter().filter_map(|step| step.touches.as_ref()).collect();
         all.sort();
         all.dedup();
         let is_open = |wanted: &ZoneName| {
-            let of_zone = self.plan.steps.iter().filter(|step| step.touches.as_ref() == Some(wanted));
-            of_zone.into_iter().any(|step| !self.ledger.done.contains_key(&step.id))
+            let of_zone = self.plan.steps.iter();
+            let mut of_zone = of_zone.filter(|one| one.phase == step.phase && one.touches.as_ref() == Some(wanted));
+            let is_done = |one: &Step| self.ledger.done.contains_key(&one.id);
+            of_zone.clone().any(is_done) && !of_zone.all(is_done)
         };
         let ahead = last.keys().filter(|other| **other != zone && is_open(other)).count() + 1;
         let most = (all.len() * rules.share_percent as usize / 100).max(1);

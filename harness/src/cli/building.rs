@@ -6,11 +6,18 @@ use std::path::PathBuf;
 /// Arguments of `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The name of the region to be built; everything regional is generated from it.
+    /// The name of the region to be built; everything regional is generated from it. With --zone: the region that stands.
     pub region: String,
     /// The name of the region that it is built out of, which serves customers all the while.
-    #[arg(long, value_name = "REGION", default_value = "us-test-1")]
+    #[arg(long, value_name = "REGION", default_value = "us-test-1", conflicts_with = "zone")]
     pub from: String,
+    /// Builds this zone (such as az4) into the region, which stands and serves customers: under deployment safety, never two
+    /// zones on one (virtual) day.
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// Makes that zone a local zone: a data plane alone, over a link, whose control plane this availability zone holds.
+    #[arg(long, value_name = "ZONE", requires = "zone")]
+    pub parent: Option<String>,
     /// What both run: a file, or the name of a built-in graph.
     #[arg(long, default_value = "run-instances")]
     pub graph: String,

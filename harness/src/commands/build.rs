@@ -1,17 +1,15 @@
-//! Owns `blackstart build`: builds a region in virtual time, and leaves its record, its events, its ledger, its report, and
-//! what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
+//! Owns `blackstart build`: builds a region or a zone in virtual time, and leaves its record, its events, its ledger, its
+//! report, and what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
 
 use super::print;
-use crate::builder::Ending;
 use crate::builder::ledger::to_line;
-use crate::building::{Built, Spec, build};
+use crate::building::{Built, Spec, build, record};
 use crate::cli::{BuildArgs, BuildWorldName};
 use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
 use anyhow::{Context, Result};
 use fixtures::name::RegionName;
-use reports::build::page;
-use reports::build::{BUILD_SCHEMA, BuildRecord, regional_json, to_json};
+use reports::build::{BuildRecord, from_json, page, regional_json, to_json, trend};
 use scenarios::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
@@ -25,13 +23,33 @@ pub fn run(args: &BuildArgs, color: bool) -> Result<u8> {
     super::write_err(&warnings);
     let run = clock::run_id();
     let built = build(&spec).map_err(bad_names)?;
-    let record = record(args, &run, &spec, &built);
+    let record = record::of(&spec, &built, &run, &args.graph);
     let folder = args.out.join(&run);
     write(&folder, &record, &built).with_context(|| {
         format!("the build's folder {} cannot be written; name another with --out", folder.display())
     })?;
+    super::write_err(&write_trend(&args.out)?);
     print(&told(&record, &built, &folder)?)?;
     Ok(status(&record))
+}
+
+/// Writes what all builds in a folder say together; returns what could not be read of them.
+fn write_trend(out: &Path) -> Result<String> {
+    let (mut records, mut unread) = (Vec::new(), String::new());
+    let entries = std::fs::read_dir(out).with_context(|| format!("{} cannot be read", out.display()))?;
+    for path in entries.flatten().map(|entry| entry.path().join("build.json")).filter(|path| path.is_file()) {
+        let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        match read.and_then(|text| from_json(&text)) {
+            Ok(record) => records.push(record),
+            Err(why) => unread += &format!("warning: {} is left out of the trend: {why}\n", path.display()),
+        }
+    }
+    let page = trend::page(&records);
+    for (name, text) in [("trend.md", page.markdown()), ("trend.html", page.html())] {
+        let path = out.join(name);
+        std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(unread)
 }
 
 /// What was asked for, or every problem with it.
@@ -48,7 +66,11 @@ fn spec(args: &BuildArgs, color: bool) -> Result<(Spec, String)> {
     match (region, from, graph) {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
             let seed = args.seed.unwrap_or_else(clock::fresh_seed);
-            Ok((Spec::new(graph, from, region, seed), warnings))
+            let spec = match &args.zone {
+                Some(zone) => Spec::of_zone(graph, region, zone, args.parent.as_deref(), seed),
+                None => Spec::new(graph, from, region, seed),
+            };
+            Ok((spec, warnings))
         }
         (_, _, Err(bad)) => Err(BadInput { text: problems + &bad.text }.into()),
         _ => Err(BadInput { text: problems }.into()),
@@ -60,36 +82,6 @@ fn bad_names(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<fixtures::regional::RegionalError>() {
         Some(why) => BadInput { text: format!("error: {why}\n") }.into(),
         None => error,
-    }
-}
-
-fn record(args: &BuildArgs, run: &str, spec: &Spec, built: &Built) -> BuildRecord {
-    let ending = match &built.ending {
-        Ending::Completed => "open to customers".to_owned(),
-        Ending::RolledBack { why } => format!("rolled back ({why})"),
-        Ending::Stuck { step, why } => format!("stuck at {step} ({why})"),
-    };
-    BuildRecord {
-        schema: BUILD_SCHEMA,
-        run: run.to_owned(),
-        region: spec.build.to_string(),
-        bootstrap: spec.bootstrap.to_string(),
-        graph: spec.graph.name.to_string(),
-        world: "sim".to_owned(),
-        seed: spec.seed,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_utc: built.events.first().map(|event| event.utc.clone()).unwrap_or_default(),
-        services: built.estate.graph.services.len(),
-        instances: built.estate.placement.instances.len(),
-        ending,
-        opened: built.ending == Ending::Completed,
-        verdict: built.judged.verdict,
-        invariants: built.judged.invariants.clone(),
-        findings: built.judged.findings.clone(),
-        replay: format!(
-            "blackstart build {} --from {} --graph {} --world sim --seed {}",
-            spec.build, spec.bootstrap, args.graph, spec.seed
-        ),
     }
 }
 
@@ -131,7 +123,7 @@ fn write(folder: &Path, record: &BuildRecord, built: &Built) -> Result<()> {
 /// The end of a build, for a terminal.
 fn told(record: &BuildRecord, built: &Built, folder: &Path) -> Result<String> {
     let mut text = String::new();
-    writeln!(text, "{} out of {}: {}", record.region, record.bootstrap, record.ending)?;
+    writeln!(text, "{}: {}", page::what(record), record.ending)?;
     for phase in reports::build::told(&built.events).phases {
         let seconds = phase.to_ns.saturating_sub(phase.from_ns) as f64 / 1e9;
         writeln!(text, "  {:<29} {seconds:>7.1} s", phase.phase.word())?;

@@ -7,7 +7,7 @@ use harness::builder::{ATTEMPTS_MAX, Builder, Command, Ending, Input};
 use harness::controller::Report;
 use scenarios::build::plan::{Act, BuildPlan, Safety};
 use scenarios::build::records::Records;
-use scenarios::build::zone::{Group, NewZone, plan};
+use scenarios::build::zone::{Course, Group, NewZone, Stages, plan};
 use scenarios::event::Life;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,6 +28,7 @@ fn group(word: &str) -> Group {
 }
 
 fn new_zone() -> NewZone {
+    let records = Records { everywhere: vec![InstanceName("new".into())], ..Records::default() };
     NewZone {
         region: RegionName::new("here").expect("a name"),
         live: vec![zone("az1"), zone("az2"), zone("az3")],
@@ -35,13 +36,15 @@ fn new_zone() -> NewZone {
         stand_in: group("boot"),
         control: group("control"),
         data: group("data"),
-        records: (Records::default(), Records { everywhere: vec![InstanceName("new".into())], ..Records::default() }),
+        local: None,
+        records: Stages { peered: records.clone(), after: records, ..Stages::default() },
+        drain: Duration::from_secs(15),
     }
 }
 
 fn ruled(ruled: bool) -> BuildPlan {
     let safety = Safety { day: DAY, bake: Duration::from_secs(100), share_percent: 100 };
-    plan(&new_zone(), safety, ruled, Duration::from_secs(30))
+    plan(&new_zone(), &Course { safety, ruled, limit: Duration::from_secs(30), forgotten: Vec::new() })
 }
 
 /// A world that does what it is told at once, and a clock.

@@ -3,7 +3,7 @@
 
 use fixtures::graph::Graph;
 use fixtures::load::load_graph;
-use fixtures::name::{RegionName, ServiceName};
+use fixtures::name::{RegionName, ServiceName, ZoneName};
 use fixtures::regional::estate::Site;
 use harness::builder::Ending;
 use harness::builder::ledger::Entry;
@@ -29,8 +29,8 @@ fn region(name: &str) -> RegionName {
     RegionName::new(name).expect("a name")
 }
 
-fn spec() -> Spec {
-    Spec::new(graph("run-instances"), region("old-1"), region("new-7"), 7)
+pub(crate) fn spec() -> Spec {
+    Spec::new(graph("run-instances"), region("us-test-1"), region("eu-test-7"), 7)
 }
 
 fn built(spec: &Spec) -> Built {
@@ -38,7 +38,7 @@ fn built(spec: &Spec) -> Built {
 }
 
 /// Played once for all tests that only look.
-static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
+pub(crate) static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
 
 fn seen(built: &Built) -> impl Iterator<Item = &Building> {
     built.events.iter().filter_map(|event| match &event.detail {
@@ -72,7 +72,7 @@ fn held(built: &Built, ids: &[&str]) {
 fn a_region_is_built_out_of_another_one_whose_customers_do_not_notice() {
     let built = &*HEALTHY;
     assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
-    held(built, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9"]);
     assert!(built.judged.findings.is_empty(), "{:?}", built.judged.findings);
     let phases: Vec<BuildPhase> = seen(built)
         .filter_map(|seen| match seen {
@@ -96,7 +96,12 @@ fn data_really_flows_over_proxies_and_into_the_new_stores() {
         seen(&HEALTHY).filter(|seen| matches!(seen, Building::Object { state, .. } if *state == wanted)).count()
     };
     assert!(objects(ObjectState::Copied) > 10 && objects(ObjectState::Kept) > 100);
-    assert_eq!(objects(ObjectState::Emptied), objects(ObjectState::Copied), "what was copied was taken out");
+    let identities = seen(&HEALTHY).filter(|seen| matches!(seen, Building::Identity { known: true, .. })).count();
+    assert_eq!(
+        objects(ObjectState::Emptied) + identities,
+        objects(ObjectState::Copied),
+        "what was copied was taken out, but for who opted in: the bootstrap region goes on to know them"
+    );
     let calls = |wanted: FlowEnd| -> u64 {
         let flows = seen(&HEALTHY).filter_map(|seen| match seen {
             Building::Flow { end, calls, .. } if *end == wanted => Some(*calls),
@@ -184,6 +189,42 @@ fn who_asks_franken_after_it_is_gone_is_found() {
     let findings = found(&built, "B5");
     assert_eq!((findings.len(), findings[0].service.as_str()), (1, "metering"), "{findings:?}");
     assert_eq!(findings[0].dependency.as_ref(), Some(&built.estate.cast.packages));
+}
+
+#[test]
+fn a_name_server_that_is_not_told_of_the_new_stores_is_found() {
+    let mut left_out = spec();
+    left_out.course.left_out = vec![ZoneName::new("eu-test-7-az2").expect("a name")];
+    let built = built(&left_out);
+    assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
+    let findings = found(&built, "B4");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let finding = findings[0];
+    assert_eq!(
+        (&finding.service, finding.setting.as_deref()),
+        (&built.estate.cast.names, Some("names.names-eu-test-7-az2-0"))
+    );
+    let store = finding.dependency.as_ref().expect("a name of somebody");
+    assert!(built.estate.cast.stores.contains(store), "{finding:?}");
+    // Nobody loses anything by it: what the old answer leads to is still there. That is what makes it hard to see.
+    held(&built, &["B1", "B2", "B3", "B5", "B6"]);
+    held(&HEALTHY, &["B4"]);
+}
+
+#[test]
+fn a_customer_who_is_known_in_the_new_region_without_having_asked_is_found() {
+    let mut unasked = spec();
+    unasked.course.unasked = true;
+    let built = built(&unasked);
+    let findings = found(&built, "B9");
+    assert_eq!((findings.len(), findings[0].service.as_str()), (1, "table-store"), "{findings:?}");
+    assert_eq!(findings[0].setting.as_deref(), Some("copy.opt-in"));
+    assert!(findings[0].text.contains("6 customers"), "{findings:?}");
+    held(&built, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    // The twin: six of twelve opted in, and six are known.
+    let known = seen(&HEALTHY).filter(|seen| matches!(seen, Building::Identity { known: true, opted_in: true, .. }));
+    assert_eq!(known.count(), 6);
+    held(&HEALTHY, &["B9"]);
 }
 
 #[test]

@@ -325,9 +325,21 @@ fn a_build_in_containers_and_wrong_names_are_refused_at_once() {
     for word in ["No Region", "9-old", "containers", "--world sim", "run-instanecs", "run-instances"] {
         assert!(err.contains(word), "{word:?} is missing in:\n{err}");
     }
-    let (status, _, err) = outcome(&mut blackstart(&["build", "us-test-1"]));
-    assert_eq!(status, 64, "{err}");
-    assert!(err.contains("is the bootstrap region"), "{err}");
+    for (arguments, word) in [
+        (&["build", "us-test-1"][..], "is the bootstrap region"),
+        (&["build", "us-test-1", "--zone", "az1"][..], "stands already"),
+        (
+            &["build", "us-test-1", "--zone", "lz1", "--parent", "az7"][..],
+            "us-test-1-az1, us-test-1-az2, us-test-1-az3",
+        ),
+        (&["build", "us-test-1", "--zone", "No Zone"][..], "No Zone"),
+        (&["build", "us-test-1", "--zone", "az4", "--from", "us-test-2"][..], "--from"),
+        (&["build", "us-test-1", "--parent", "az1"][..], "--zone"),
+    ] {
+        let (status, out, err) = outcome(&mut blackstart(arguments));
+        assert_eq!((status, out.as_str()), (64, ""), "{arguments:?}: {err}");
+        assert!(err.contains(word), "{word:?} is missing for {arguments:?} in:\n{err}");
+    }
 }
 
 #[test]
@@ -337,7 +349,10 @@ fn a_build_leaves_its_report_and_what_was_generated() {
     let (status, told, err) = outcome(&mut blackstart(&["build", "never-seen-5", "--seed", "3", "--out", out]));
     assert_eq!(status, 0, "{told}\n{err}");
     assert!(told.contains("open to customers") && told.contains("held"), "{told}");
-    let run = std::fs::read_dir(folder.path()).expect("it is there").flatten().next().expect("one build").path();
+    let entries = std::fs::read_dir(folder.path()).expect("it is there").flatten().map(|entry| entry.path());
+    let run = entries.into_iter().find(|path| path.is_dir()).expect("one build");
+    let trend = std::fs::read_to_string(folder.path().join("trend.md")).expect("what all builds say together");
+    assert!(trend.contains("Met by 1 build, all there are."), "{trend}");
     let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let events = reports::journal::read(&read("events.jsonl")).expect("it is whole").events;
     assert!(!reports::build::told(&events).phases.is_empty());

@@ -31,6 +31,7 @@ pub(super) fn object_word(state: ObjectState) -> &'static str {
         ObjectState::Kept => "there at the end",
         ObjectState::Lost => "lost",
         ObjectState::Emptied => "taken out of the bootstrap region",
+        ObjectState::Marked => "marked for their country, and written in their zone",
     }
 }
 
@@ -44,7 +45,8 @@ fn end_word(end: FlowEnd) -> &'static str {
     }
 }
 
-fn mark(verdict: Verdict) -> Text {
+/// A verdict with its colour.
+pub(super) fn mark(verdict: Verdict) -> Text {
     let class = match verdict {
         Verdict::Held => "held",
         Verdict::Violated => "violated",
@@ -57,7 +59,7 @@ fn mark(verdict: Verdict) -> Text {
 /// The report of a build.
 pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     let told = told(events);
-    let mut page = Page::new(format!("The build of {}", record.region));
+    let mut page = Page::new(format!("The build of {}", record.zone.as_ref().unwrap_or(&record.region)));
     summary(&mut page, record, &told);
     invariants(&mut page, record);
     course(&mut page, &told);
@@ -70,24 +72,52 @@ pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     page
 }
 
+/// What was built, and beside what.
+pub fn what(record: &BuildRecord) -> String {
+    match (&record.zone, &record.parent) {
+        (Some(zone), Some(parent)) => format!("{zone} into {}, beside {parent}", record.region),
+        (Some(zone), None) => format!("{zone} into {}", record.region),
+        (None, _) => format!("{} out of {}", record.region, record.bootstrap),
+    }
+}
+
+/// What such a build is, for somebody who has never seen one.
+fn introduction(record: &BuildRecord) -> &'static str {
+    match (&record.zone, &record.parent) {
+        (Some(_), Some(_)) => {
+            "A local zone is built beside a zone of a region that serves customers: a data plane alone, over a link, whose \
+             control plane its parent holds. Its names become known to one live zone after the other (peering): never two \
+             on one day, and what was changed bakes before the next. Then its hosts are launched; data that is marked for \
+             its country is written there and must never leave it; and its game days cut the link, and its power."
+        }
+        (Some(_), None) => {
+            "A zone is built into a region that serves customers. Before its racks land, hosts in another zone stand in for \
+             the zonal part of its control plane. Then its names become known to one live zone after the other (peering), \
+             its own hosts are launched, and what is regional spreads to it (migration), again one live zone after the \
+             other: never two on one day, and what was changed bakes before the next. Harm to customers stops the build \
+             and undoes it."
+        }
+        (None, _) => {
+            "A region is built out of another one while that serves customers. Before racks land, hosts in the bootstrap \
+             region stand in for it (the bootstrap network); one host, the Franken instance, stands in for names, \
+             certificates and software, and proxies for stores. Then everything moves over; an access list refuses what \
+             crosses the border between the two, a bake waits for anybody who still tries, and the link is cut."
+        }
+    }
+}
+
 fn summary(page: &mut Page, record: &BuildRecord, told: &Told) {
     let from = told.phases.first().map_or(0, |phase| phase.from_ns);
     let to = told.phases.last().map_or(0, |phase| phase.to_ns);
     let time = if record.world == "sim" { " of virtual time" } else { "" };
-    page.say(
-        "A region is built out of another one while that serves customers. Before racks land, hosts in the bootstrap region \
-         stand in for it (the bootstrap network); one host, the Franken instance, stands in for names, certificates and \
-         software, and proxies for stores. Then everything moves over, and the two are cut apart.",
-    );
+    page.say(introduction(record));
     page.say(
         Text::new()
-            .strong(record.region.clone())
+            .strong(what(record))
             .plain(format!(
-                ", {} and {} with those of {}, built out of {} in {}{time}: {}. Verdict: ",
+                ", {} and {} in all, in {}{time}: {}. Verdict: ",
                 count(record.services, "service"),
                 count(record.instances, "instance"),
-                record.bootstrap,
-                record.bootstrap,
                 length(to.saturating_sub(from)),
                 record.ending,
             ))
@@ -143,14 +173,27 @@ fn course(page: &mut Page, told: &Told) {
             length(took).into(),
             format!("{} %", took * 100 / total).into(),
             if waited == 0 { "–".into() } else { length(waited).into() },
-            count(phase.steps.len(), "step").into(),
+            longest(phase),
         ]
     };
-    let head = ["phase", "began", "took", "of all", "waited", "steps"];
+    let head = ["phase", "began", "took", "of all", "waited", "most of it"];
     page.table(&head, told.phases.iter().map(row).collect(), "No phase was begun.");
     let landed = |(zone, at): &(String, u64)| Text::new().code(zone.clone()).plain(format!(" at {}", length(*at)));
     page.subheading("Racks landed");
     page.list(told.landed.iter().map(landed).collect(), "None.");
+}
+
+/// The step of a phase that took longest, of how many.
+fn longest(phase: &PhaseRow) -> Text {
+    let took = |step: &&StepRow| step.to_ns.saturating_sub(step.ready_ns);
+    let steps = count(phase.steps.len(), "step");
+    match phase.steps.iter().max_by_key(took) {
+        Some(step) if phase.steps.len() > 1 => {
+            let took = length(took(&step));
+            Text::new().code(step.id.clone()).plain(format!(" took {took} (of {steps})"))
+        }
+        _ => steps.into(),
+    }
 }
 
 fn waited(step: &StepRow) -> u64 {
@@ -222,7 +265,7 @@ fn slow(page: &mut Page, told: &Told) {
     steps.sort_by_key(|step| std::cmp::Reverse(step.to_ns.saturating_sub(step.ready_ns)));
     let row = |step: &&StepRow| {
         let held = match (&step.waited_for, &step.last) {
-            (why, _) if !why.is_empty() => Text::new().plain(format!("waited {} for {why}", length(waited(step)))),
+            (why, _) if !why.is_empty() => Text::new().plain(format!("waited {}: {why}", length(waited(step)))),
             (_, Some(last)) => Text::new().plain("last to be active: ").code(last.to_string()),
             _ => "time that must pass".into(),
         };

@@ -3,7 +3,7 @@
 
 use crate::full;
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
-use reports::build::{BUILD_SCHEMA, BuildRecord, page, told};
+use reports::build::{BUILD_SCHEMA, BuildRecord, from_json, page, to_json, told, trend};
 use scenarios::build::observed::{Building, FlowEnd, ObjectState, StepState};
 use scenarios::build::plan::BuildPhase;
 use scenarios::event::{Detail, Event, Life, Place};
@@ -17,6 +17,8 @@ fn record(text: &str) -> BuildRecord {
         schema: BUILD_SCHEMA,
         run: text.to_owned(),
         region: text.to_owned(),
+        zone: None,
+        parent: None,
         bootstrap: text.to_owned(),
         graph: text.to_owned(),
         world: "sim".to_owned(),
@@ -31,6 +33,10 @@ fn record(text: &str) -> BuildRecord {
         invariants: full.invariants,
         findings: full.findings,
         replay: text.to_owned(),
+        took_ms: 90_000,
+        steps: 12,
+        tried_again: 1,
+        by_hand: 0,
     }
 }
 
@@ -99,4 +105,28 @@ fn nothing_from_outside_becomes_markup() {
         assert!(!html.contains("<script") && !html.contains("<b>"), "{text:?}");
         assert!(!markdown.contains("\n# no heading") && !markdown.contains('\u{1b}'), "{text:?}:\n{markdown}");
     }
+}
+
+#[test]
+fn from_build_to_build_it_is_told_what_needed_a_hand() {
+    let build = |run: &str, by_hand| BuildRecord { run: run.to_owned(), by_hand, ..record("new") };
+    let text = |builds: &[BuildRecord]| trend::page(builds).markdown();
+    let worse = text(&[build("2", 3), build("1", 0)]);
+    assert!(worse.contains("The last build is above it by 3 acts."), "{worse}");
+    assert!(worse.find("`1`") < worse.find("`2`"), "the oldest first:\n{worse}");
+    let better = text(&[build("1", 3), build("2", 0), build("3", 0)]);
+    assert!(better.contains("Met by the last 2 builds."), "{better}");
+    assert!(text(&[build("1", 0)]).contains("all there are"));
+    assert!(text(&[]).contains("Nothing was built yet."));
+    let hostile = trend::page(&[build("<script>", 0)]).html();
+    assert!(!hostile.contains("<script>"), "{hostile}");
+}
+
+#[test]
+fn a_record_is_read_as_it_was_written_and_a_later_one_is_refused() {
+    let one = record("new");
+    assert_eq!(from_json(&to_json(&one)), Ok(one.clone()));
+    let later = BuildRecord { schema: BUILD_SCHEMA + 1, ..one };
+    assert!(from_json(&to_json(&later)).expect_err("it is later").contains("schema 2"));
+    assert!(from_json("{}").is_err());
 }

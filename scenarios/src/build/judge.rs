@@ -8,6 +8,8 @@ mod b4;
 mod b5;
 mod b6;
 mod b7;
+mod b8;
+mod b9;
 
 use super::observed::{Building, StepState};
 use super::plan::{Border, BuildPlan};
@@ -52,7 +54,7 @@ pub struct Entry {
 
 /// Every invariant of a build.
 pub fn catalogue() -> &'static [Entry] {
-    &[b1::ENTRY, b2::ENTRY, b3::ENTRY, b4::ENTRY, b5::ENTRY, b6::ENTRY, b7::ENTRY]
+    &[b1::ENTRY, b2::ENTRY, b3::ENTRY, b4::ENTRY, b5::ENTRY, b6::ENTRY, b7::ENTRY, b8::ENTRY, b9::ENTRY]
 }
 
 /// The share of requests that customers must get answers to, in percent.

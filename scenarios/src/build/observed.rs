@@ -5,6 +5,9 @@ use super::plan::{Border, BuildPhase};
 use fixtures::name::{InstanceName, ServiceName};
 use serde::{Deserialize, Serialize};
 
+/// How keys of data begin that is marked for a country: it must not leave its zone.
+pub const MARKED: &str = "resident-";
+
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -55,6 +58,24 @@ pub enum Building {
         calls: u64,
         /// Of those, refused or dropped at the border.
         refused: u64,
+    },
+    /// A customer of the bootstrap region was looked for in the region that is built, at the end.
+    Identity {
+        /// Who.
+        customer: String,
+        /// Whether it had opted in.
+        opted_in: bool,
+        /// Whether it is known there.
+        known: bool,
+    },
+    /// Data that is marked for a country was sent out of its zone by an instance (the event's place).
+    Left {
+        /// Its key.
+        key: String,
+        /// The service that it was sent to.
+        to: ServiceName,
+        /// Whether it did not get through, because there was no link.
+        refused: bool,
     },
     /// A value that was copied, or looked for afterwards.
     Object {
@@ -121,4 +142,6 @@ pub enum ObjectState {
     Lost,
     /// Its old place has nothing of it any more.
     Emptied,
+    /// It was written in its zone, and is marked for that zone's country.
+    Marked,
 }

@@ -83,6 +83,15 @@ pub enum Border {
     Cut,
 }
 
+/// A customer of the bootstrap region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Its name.
+    pub name: String,
+    /// Whether it wants to be known in the region that is built.
+    pub opted_in: bool,
+}
+
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -103,6 +112,12 @@ pub enum Act {
     Empty,
     /// Change what passes the border.
     Border(Border),
+    /// Have the bootstrap region know these customers.
+    Enrol(Vec<Customer>),
+    /// Bring the identities of these customers over.
+    Admit(Vec<String>),
+    /// As customers of a zone, have these keep data that is marked for the zone's country.
+    Mark(Vec<InstanceName>),
     /// Read everything that was acknowledged from where it ought to be now.
     Audit,
     /// Nothing.
@@ -123,6 +138,9 @@ impl Act {
             Self::Border(Border::Open) => "open the border".to_owned(),
             Self::Border(Border::Refused) => "refuse what crosses the border".to_owned(),
             Self::Border(Border::Cut) => "cut the link".to_owned(),
+            Self::Enrol(customers) => format!("make {} known", count(customers.len(), "customer")),
+            Self::Admit(customers) => format!("bring over {} who opted in", count(customers.len(), "customer")),
+            Self::Mark(keepers) => format!("keep data marked for its country at {}", count(keepers.len(), "instance")),
             Self::Audit => "read back what was acknowledged".to_owned(),
             Self::Nothing => "wait".to_owned(),
         }

@@ -3,7 +3,7 @@
 //! What stands in for something goes when nothing needs it any more: Franken's roles one by one, proxies when the stores
 //! are there, the bootstrap network when its services run in the build region, the border when nobody crosses it.
 
-use super::plan::{Act, Border, BuildPhase, BuildPlan, Step, Until};
+use super::plan::{Act, Border, BuildPhase, BuildPlan, Customer, Step, Until};
 use super::records::Records;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::regional::estate::{Estate, Part, Site, Standing};
@@ -20,8 +20,17 @@ pub struct Course {
     pub limit: Duration,
     /// Whether what was written while data was copied is copied too, once proxies store in the region's own stores.
     pub last_pass: bool,
-    /// Zones whose name servers are not told of the new stores.
+    /// Zones whose name servers are not told of the new stores, until services have migrated.
     pub left_out: Vec<ZoneName>,
+    /// Whether identities of customers come over who did not opt in.
+    pub unasked: bool,
+}
+
+/// Customers of the bootstrap region, of whom every second one opts in.
+const CUSTOMERS: usize = 12;
+
+fn customers() -> impl Iterator<Item = Customer> {
+    (1..=CUSTOMERS).map(|number| Customer { name: format!("customer-{number}"), opted_in: number % 2 == 0 })
 }
 
 impl Default for Course {
@@ -32,6 +41,7 @@ impl Default for Course {
             limit: Duration::from_secs(60),
             last_pass: true,
             left_out: Vec::new(),
+            unasked: false,
         }
     }
 }
@@ -139,6 +149,9 @@ impl Writer<'_> {
         self.names(phase, "identity.names", |this, records| this.behind(records, &this.estate.cast.identity, &[place]));
         let until = self.active(place.0, place.1);
         self.power_on(phase, "identity.hosts", place, until);
+        if self.estate.cast.accounts.is_some() {
+            self.step(phase, "identity.customers", Act::Enrol(customers().collect()), Until::Done, None);
+        }
     }
 
     fn control_plane(&mut self) {
@@ -214,14 +227,20 @@ impl Writer<'_> {
             this.behind(records, &this.estate.cast.stores, &[own])
         });
         self.drain(phase, "copy.drain");
-        self.records.left_out.clear();
+        if self.estate.cast.accounts.is_some() {
+            // A customer's identity is no data of the region that is built until that customer says so.
+            let asked = customers().filter(|customer| customer.opted_in || self.course.unasked);
+            let admit = Act::Admit(asked.map(|customer| customer.name).collect());
+            self.step(phase, "copy.opt-in", admit, Until::Done, None);
+        }
     }
 
     fn migrate(&mut self) {
         let phase = BuildPhase::Migrate;
         self.buckets(phase, "migrate", &[Site::Network, Site::Build], Site::Build);
         let buckets = self.estate.cast.core.clone();
-        self.names(phase, "migrate.names", |this, records| {
+        self.names(phase, "migrate.names", |this, mut records| {
+            records.left_out.clear();
             let records = this.behind(records, &this.estate.cast.identity, &[(Site::Build, Part::Identity)]);
             buckets.iter().enumerate().fold(records, |records, (number, services)| {
                 this.behind(records, services, &[(Site::Build, Part::Core(number))])

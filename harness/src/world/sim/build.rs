@@ -19,8 +19,8 @@ use agents::config::{Region, nanos};
 use agents::machine::role::Role;
 use fixtures::graph::State;
 use fixtures::name::{HostName, InstanceName, ServiceName};
-use fixtures::regional::estate::{Estate, Part, Site};
-use mover::{Mover, Question};
+use fixtures::regional::estate::{Estate, Part, Site, What};
+use mover::{Keepers, Mover, Question};
 use scenarios::build::observed::Building;
 use scenarios::build::plan::{Act, Border};
 use scenarios::build::records::Records;
@@ -39,8 +39,9 @@ const NAMES_APART_NS: Nanos = 300_000_000;
 const TAPPED_EVERY_NS: Nanos = 1_000_000_000;
 /// How long the mover waits for an answer.
 const MOVER_TIMEOUT_NS: Nanos = 2_000_000_000;
-/// Of one region to the other, one way.
+/// Of one region to the other, one way, and of a local zone to its parent.
 const DISTANCE_US: u64 = 10_000;
+const LINK_US: u64 = 5_000;
 /// Rules of links, by name: the first that fits counts, and that is the first by name.
 const BORDER: &str = "border";
 const DISTANCE: &str = "distance";
@@ -54,6 +55,8 @@ pub struct BuildParts<'a> {
     pub traffic: &'a Traffic,
     /// What somebody wrote by hand.
     pub by_hand: &'a [ByHand],
+    /// Who is behind each name at the beginning, where names of a region that stands are told.
+    pub records: &'a Records,
     /// Pause between two looks of the witness at somebody who is active.
     pub calm: Duration,
     /// Decides everything.
@@ -99,6 +102,8 @@ pub struct BuildWorld<'a> {
     processes: Vec<u32>,
     addresses: Vec<std::net::SocketAddr>,
     records: Records,
+    /// What each name server was told last, by its place in the placement; who is not here was told nothing yet.
+    told: BTreeMap<usize, Arc<Records>>,
     inward: bool,
     border: Border,
     mover: Mover,
@@ -113,7 +118,7 @@ impl<'a> BuildWorld<'a> {
     /// Everything stands in the dark, at the beginning of time.
     pub fn new(parts: &'a BuildParts<'a>) -> Self {
         let estate = parts.estate;
-        let records = Records::default();
+        let records = parts.records.clone();
         let told = Told { estate, by_hand: parts.by_hand, inward: false, records: &records };
         let whole = whole(parts);
         let mut built = region::build(&whole, Some(&told));
@@ -133,10 +138,8 @@ impl<'a> BuildWorld<'a> {
             }
         }
         let mut engine = Engine::of(&whole, built);
-        let servers = estate.placement.instances.iter().enumerate().filter(|(_, instance)| {
-            instance.service == estate.cast.names && estate.standing[instance.host].site != Site::Bootstrap
-        });
-        let servers: BTreeSet<u32> = servers.map(|(index, _)| processes[index]).collect();
+        let servers: BTreeSet<u32> = servers(estate).map(|index| processes[index]).collect();
+        let told = Arc::new(records.clone());
         engine.taps = Some(Box::new(Taps::new(estate.standing.clone(), servers)));
         let mut world = Self {
             engine,
@@ -144,6 +147,7 @@ impl<'a> BuildWorld<'a> {
             by_name,
             processes,
             addresses: region::addresses(&estate.placement),
+            told: self::servers(estate).map(|index| (index, Arc::clone(&told))).collect(),
             records,
             inward: false,
             border: Border::Open,
@@ -153,8 +157,13 @@ impl<'a> BuildWorld<'a> {
             tapped_at: 0,
             out: VecDeque::new(),
         };
-        let shape = Shape { latency_us: DISTANCE_US, ..Shape::default() };
-        world.rule(DISTANCE, Some(LinkAct::Shape(shape)));
+        let far = match estate.what {
+            What::Region => Some(DISTANCE_US),
+            What::LocalZone { .. } => Some(LINK_US),
+            What::Zone(_) => None,
+        };
+        let shape = far.map(|latency_us| LinkAct::Shape(Shape { latency_us, ..Shape::default() }));
+        world.rule(DISTANCE, shape);
         world
     }
 
@@ -261,6 +270,9 @@ impl<'a> BuildWorld<'a> {
             Act::Copy => self.move_data(Mover::copy),
             Act::Empty => self.move_data(Mover::empty),
             Act::Audit => self.move_data(Mover::audit),
+            Act::Enrol(customers) => self.move_data(|mover| mover.enrol(customers)),
+            Act::Admit(customers) => self.move_data(|mover| mover.admit(customers)),
+            Act::Mark(keepers) => self.move_data(|mover| mover.mark(keepers)),
             Act::Nothing => self.end_act(0),
         }
     }
@@ -293,21 +305,20 @@ impl<'a> BuildWorld<'a> {
         self.end_act(0);
     }
 
-    /// Name servers begin anew with other records, one zone after the other.
+    /// Name servers begin anew with other records, one zone after the other. Whoever was told the same already goes on.
     fn answer_from(&mut self, records: &Records) {
         self.records = records.clone();
         let estate = self.parts.estate;
-        let names = estate.cast.names.clone();
-        let left_out: Vec<usize> = (0..estate.build.zones.len())
-            .filter(|&zone| records.left_out.contains(&estate.build.zones[zone]))
-            .collect();
-        let told = |index: usize| {
+        let told = Arc::new(Records { left_out: Vec::new(), ..records.clone() });
+        // What stands in for a zone is not in it, and is told whenever anybody is.
+        let is_left_out = |index: usize| {
             let instance = &estate.placement.instances[index];
-            let standing = estate.standing[instance.host];
-            let is_left_out = standing.site == Site::Build && left_out.contains(&standing.zone);
-            instance.service == names && standing.site != Site::Bootstrap && !is_left_out
+            estate.standing[instance.host].site != Site::Network && records.left_out.contains(&instance.zone)
         };
-        self.replace_where(told);
+        let others = |index: &usize| !is_left_out(*index) && self.told.get(index) != Some(&told);
+        let wanted: BTreeSet<usize> = servers(estate).filter(others).collect();
+        self.told.extend(wanted.iter().map(|index| (*index, Arc::clone(&told))));
+        self.replace_where(|index| wanted.contains(&index));
     }
 
     fn replace(&mut self, wanted: impl Fn(Site, Part) -> bool) {
@@ -414,6 +425,13 @@ impl Engine {
     }
 }
 
+/// Name servers that are told who is behind each name, by their places in the placement.
+fn servers(estate: &Estate) -> impl Iterator<Item = usize> {
+    let all = estate.placement.instances.iter().enumerate();
+    let told = all.filter(|(_, instance)| instance.service == estate.cast.names && estate.is_told(instance.host));
+    told.map(|(index, _)| index)
+}
+
 fn whole<'a>(parts: &BuildParts<'a>) -> Parts<'a> {
     let Estate { topology, graph, placement, .. } = parts.estate;
     let gathered = Gathered::default();
@@ -444,5 +462,11 @@ fn mover(estate: &Estate) -> Mover {
         storing.map_or_else(|| draw::probed_operation(&estate.graph, name), |call| call.operation.to_string())
     };
     let operations = estate.cast.stores.iter().map(|name| (name.clone(), operation(name))).collect();
-    Mover::new(own, alike.collect(), operations)
+    let in_bootstrap = |name: &ServiceName| {
+        let all = estate.placement.instances.iter();
+        let of = all.filter(|one| one.service == *name && estate.standing[one.host].site == Site::Bootstrap);
+        of.map(|one| one.name.clone()).collect()
+    };
+    let accounts = estate.cast.accounts.as_ref().map(|name| (name.clone(), in_bootstrap(name)));
+    Mover::new(Keepers { own, alike: alike.collect(), operations, accounts, resident: estate.cast.resident.clone() })
 }

@@ -1,5 +1,6 @@
 //! Owns what is seen of calls while a region is built: who calls over the border, or what stands in for something; what
-//! name servers answer; which writes proxies handed on, and where they are kept. Refuses to change any call.
+//! name servers answer; which writes proxies handed on, and where they are kept; which marked data leaves its zone. Refuses
+//! to change any call.
 
 use super::calls::{Caller, Key};
 use super::engine::Engine;
@@ -7,7 +8,7 @@ use agents::machine::{Nanos, Outcome};
 use agents::wire::{Ask, Text};
 use fixtures::name::{InstanceName, ServiceName};
 use fixtures::regional::estate::{Part, Site, Standing};
-use scenarios::build::observed::{Building, FlowEnd};
+use scenarios::build::observed::{Building, FlowEnd, MARKED};
 use scenarios::event::{By, Detail, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +84,13 @@ impl Engine {
         match &call.ask {
             Some(Ask::Lookup { name }) if taps.servers.contains(&call.to) => {
                 taps.questions.insert(key, name.clone());
+            }
+            Some(Ask::Work { write: Some(write), .. })
+                if (here.site, there.site == Site::Build) == (Site::Build, false) && write.key.starts_with(MARKED) =>
+            {
+                if let Some(to) = self.processes[call.to as usize].service().cloned() {
+                    taps.told.push((self.now, process, Building::Left { key: write.key.clone(), to, refused }));
+                }
             }
             Some(Ask::Work { write: Some(write), .. }) if here.part == Part::Proxy && there.site == Site::Bootstrap => {
                 if let Some(service) = self.processes[process as usize].service() {

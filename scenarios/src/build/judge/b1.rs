@@ -8,6 +8,7 @@
 //! *Horizon*: a build that began. *Inconclusive*: no window of its canaries.
 
 use super::{Build, Entry, Found, Outcome, falls_short};
+use crate::build::observed::{Building, StepState};
 use crate::event::{Detail, Event, EventId};
 use crate::verdict::Verdict;
 use fixtures::name::ZoneName;
@@ -24,7 +25,9 @@ pub(super) const ENTRY: Entry = Entry {
 const WINDOWS: usize = 3;
 
 fn judge(build: &Build<'_>) -> Outcome {
-    let began = build.seen().next().map_or(u64::MAX, |(event, _)| event.t_ns);
+    // Before the first phase the region comes up itself.
+    let began = build.seen().find(|(_, seen)| matches!(seen, Building::Phase { .. }));
+    let began = began.map_or(u64::MAX, |(event, _)| event.t_ns);
     let mut zones: BTreeMap<&ZoneName, Vec<(&Event, bool)>> = BTreeMap::new();
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
     for event in build.events.iter().filter(|event| event.t_ns >= began) {
@@ -54,21 +57,49 @@ fn judge(build: &Build<'_>) -> Outcome {
         (_, false) => (Verdict::Violated, format!("customers were harmed in {names}")),
     };
     let worst = failed.into_iter().max_by_key(|(_, number)| *number).map(|(cause, _)| cause.to_owned());
-    let findings = harmed.first().map(|(_, since_ns, _)| found(build, worst, *since_ns, &names, evidence.clone()));
+    let findings = harmed.first().map(|(zone, since_ns, _)| {
+        let changed = changed(build, zone, *since_ns);
+        found(build, (worst, changed), *since_ns, &names, evidence.clone())
+    });
     let threshold = ("windows in a row below 99 %", "0".to_owned());
     Outcome { verdict, reason, threshold, evidence, findings: findings.into_iter().collect() }
 }
 
-/// The last of the chain that customers' errors name is what has too little for both regions.
-fn found(build: &Build<'_>, cause: Option<String>, since_ns: u64, zones: &str, evidence: Vec<EventId>) -> Found {
+/// The step that changed a live zone last before its customers were harmed.
+fn changed<'a>(build: &'a Build<'_>, zone: &ZoneName, before_ns: u64) -> Option<&'a str> {
+    let changes = build.seen().filter(|(event, _)| event.place.zone.as_ref() == Some(zone) && event.t_ns <= before_ns);
+    let changes = changes.filter_map(|(_, seen)| match seen {
+        Building::Step { step, state: StepState::Begun | StepState::Retried, .. } => Some(step.as_str()),
+        _ => None,
+    });
+    changes.last()
+}
+
+/// The last of the chain that customers' errors name is what has too little for both regions, or is not found any more
+/// since a step changed their zone.
+fn found(
+    build: &Build<'_>,
+    (cause, changed): (Option<String>, Option<&str>),
+    since_ns: u64,
+    zones: &str,
+    evidence: Vec<EventId>,
+) -> Found {
     let cause = cause.unwrap_or_default();
     let graph = &build.case.estate.graph;
     let named = cause.split(':').nth(1).and_then(|name| graph.services.iter().find(|one| one.name.as_str() == name));
     let service = named.map_or_else(|| graph.entry.service.clone(), |service| service.name.clone());
-    let text = format!(
-        "`{service}` of the bootstrap region has too little for its own customers and a region that is built: in {zones} \
-         requests failed (`{cause}`)"
-    );
-    let setting = format!("services.{service}.capacity");
+    let (text, setting) = match changed {
+        Some(step) => {
+            let text = format!("`{service}` failed customers in {zones} since `{step}` changed that zone (`{cause}`)");
+            (text, step.to_owned())
+        }
+        None => {
+            let text = format!(
+                "`{service}` of the bootstrap region has too little for its own customers and a region that is built: in \
+                 {zones} requests failed (`{cause}`)"
+            );
+            (text, format!("services.{service}.capacity"))
+        }
+    };
     Found { service, dependency: None, setting, text, affected: Vec::new(), since_ns, evidence }
 }

@@ -29,7 +29,7 @@ fn judge(build: &Build<'_>) -> Outcome {
         match state {
             ObjectState::Kept => kept += 1,
             ObjectState::Copied => copied += 1,
-            ObjectState::Emptied => {}
+            ObjectState::Emptied | ObjectState::Marked => {}
             ObjectState::Differs | ObjectState::NotCopied | ObjectState::Lost => {
                 bad.push((event.id, event.t_ns, key.as_str(), *state));
             }

@@ -1,13 +1,13 @@
 //! B6, no start-up cycle survives launch. Refuses to read the answer from a graph: a need that only one region's
 //! configuration has is in none.
 //!
-//! *Statement*: with the link cut the new region, all of it dark, comes back by itself.
+//! *Statement*: with the link cut the new region, all of it dark, comes back by itself; so does a new zone.
 //!
 //! *Oracle*: after the power-on of its black start everything is active in time, as the witness sees it. Where it is not, the
 //! needs that instances say they wait for lead from one service to the next; those that lead back are the cycle. Limit: 0
 //! instances that do not return.
 //!
-//! *Horizon*: a build that gets as far as its black start, with the link cut.
+//! *Horizon*: a build that gets as far as its black start; a region's with the link cut.
 
 use super::{Build, Entry, Found, Outcome, count};
 use crate::build::observed::StepState;
@@ -28,14 +28,17 @@ const BLACK_START: &str = "game.region.on";
 
 fn judge(build: &Build<'_>) -> Outcome {
     let threshold = ("instances that do not return", "0".to_owned());
-    let begun = build.step(BLACK_START, StepState::Begun).filter(|_| build.border(Border::Cut).is_some());
+    let new_zone = build.case.estate.new_zone();
+    let black_start = new_zone.map_or_else(|| BLACK_START.to_owned(), |zone| format!("game.{zone}.on"));
+    let is_alone = new_zone.is_some() || build.border(Border::Cut).is_some();
+    let begun = build.step(&black_start, StepState::Begun).filter(|_| is_alone);
     let Some((begun_at, begun_event)) = begun else {
         let reason =
-            "the new region was never dark as a whole with the link cut: a build that gets as far would do".to_owned();
+            "what was built was never dark as a whole, with no link left: a build that gets as far would do".to_owned();
         return Outcome { verdict: Verdict::NotJudged, reason, threshold, evidence: Vec::new(), findings: Vec::new() };
     };
-    if build.step(BLACK_START, StepState::Done).is_some() {
-        let reason = "everything came back from the dark by itself, with the link cut".to_owned();
+    if build.step(&black_start, StepState::Done).is_some() {
+        let reason = "everything came back from the dark by itself".to_owned();
         return Outcome {
             verdict: Verdict::Held,
             reason,

@@ -5,11 +5,14 @@
 use super::super::taps::Handed;
 use agents::wire::{Ask, Failure, Reply, Write};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::build::observed::{Building, ObjectState};
+use scenarios::build::observed::{Building, MARKED, ObjectState};
+use scenarios::build::plan::Customer;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Times that one question is asked.
 const TRIES: u32 = 5;
+/// Values that are written at once that are marked for a country.
+const MARKED_AT_ONCE: usize = 10;
 
 /// A question of the mover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,23 @@ struct Item {
     from: Vec<InstanceName>,
     /// Where it is now, with its hash.
     moved: Option<(InstanceName, String)>,
+    /// Whether it is left where it was as well.
+    stays: bool,
+}
+
+/// Who keeps what.
+#[derive(Debug, Default)]
+pub(super) struct Keepers {
+    /// The region's own stores.
+    pub(super) own: BTreeMap<ServiceName, Vec<InstanceName>>,
+    /// Members of one group have what each of them has.
+    pub(super) alike: BTreeMap<InstanceName, Vec<InstanceName>>,
+    /// The operation by which each service stores.
+    pub(super) operations: BTreeMap<ServiceName, String>,
+    /// Who keeps identities of customers, and where in the bootstrap region.
+    pub(super) accounts: Option<(ServiceName, Vec<InstanceName>)>,
+    /// Who keeps data that must not leave its zone.
+    pub(super) resident: Option<ServiceName>,
 }
 
 /// What is done with one key.
@@ -35,6 +55,9 @@ enum Job {
     Store { key: String, value: String },
     Check { key: String, at: InstanceName, hash: String },
     Clear { key: String },
+    Keep { key: String, at: InstanceName },
+    Enrol { customer: String },
+    Recognise { customer: String },
     Look { key: String, at: InstanceName },
 }
 
@@ -44,28 +67,23 @@ pub(super) struct Mover {
     items: BTreeMap<String, Item>,
     /// Everything acknowledged to the witness: where it was said to be.
     acknowledged: BTreeMap<String, Vec<InstanceName>>,
-    /// The region's own stores.
-    own: BTreeMap<ServiceName, Vec<InstanceName>>,
-    /// Members of one group have what each of them has.
-    alike: BTreeMap<InstanceName, Vec<InstanceName>>,
-    operations: BTreeMap<ServiceName, String>,
+    /// Customers of the bootstrap region: whether each opted in, and where its identity is kept there.
+    customers: BTreeMap<String, (bool, Vec<InstanceName>)>,
+    keepers: Keepers,
     jobs: VecDeque<Job>,
     present: Option<(Job, u32)>,
     /// Which of several is asked next.
     turn: usize,
+    /// Values marked for a country so far.
+    marked: usize,
     /// What is to be told.
     pub(super) seen: Vec<Building>,
 }
 
 impl Mover {
-    /// A mover that knows nothing of data yet: the region's own stores, members of each other's groups, and the operation
-    /// by which each service stores.
-    pub(super) fn new(
-        own: BTreeMap<ServiceName, Vec<InstanceName>>,
-        alike: BTreeMap<InstanceName, Vec<InstanceName>>,
-        operations: BTreeMap<ServiceName, String>,
-    ) -> Self {
-        Self { own, alike, operations, ..Self::default() }
+    /// A mover that knows nothing of data yet.
+    pub(super) fn new(keepers: Keepers) -> Self {
+        Self { keepers, ..Self::default() }
     }
 
     /// Proxies have handed something on.
@@ -89,8 +107,17 @@ impl Mover {
 
     /// Begins to take out of the bootstrap region what was copied.
     pub(super) fn empty(&mut self) {
-        let moved = self.items.iter().filter(|(_, item)| item.moved.is_some());
+        let moved = self.items.iter().filter(|(_, item)| item.moved.is_some() && !item.stays);
         self.jobs = moved.map(|(key, _)| Job::Clear { key: key.clone() }).collect();
+    }
+
+    /// Begins to have data kept that is marked for a country, by each of these in turn.
+    pub(super) fn mark(&mut self, keepers: &[InstanceName]) {
+        let from = self.marked;
+        self.marked += if keepers.is_empty() { 0 } else { MARKED_AT_ONCE };
+        let keep =
+            |(at, number): (&InstanceName, usize)| Job::Keep { key: format!("{MARKED}{number}"), at: at.clone() };
+        self.jobs = keepers.iter().cycle().zip(from..self.marked).map(keep).collect();
     }
 
     /// Begins to look for everything that was acknowledged.
@@ -109,7 +136,29 @@ impl Mover {
                 None => self.seen.push(object(key, None, "", ObjectState::Lost)),
             }
         }
+        jobs.extend(self.customers.keys().map(|customer| Job::Recognise { customer: customer.clone() }));
         self.jobs = jobs;
+    }
+
+    /// Begins to have the bootstrap region know customers.
+    pub(super) fn enrol(&mut self, customers: &[Customer]) {
+        let entry = |one: &Customer| (one.name.clone(), (one.opted_in, Vec::new()));
+        self.customers.extend(customers.iter().map(entry));
+        self.jobs = customers.iter().map(|one| Job::Enrol { customer: one.name.clone() }).collect();
+    }
+
+    /// Begins to bring identities of customers over, as any other value: with its hash.
+    pub(super) fn admit(&mut self, customers: &[String]) {
+        self.jobs.clear();
+        for customer in customers {
+            let (Some((_, from)), Some((service, _))) = (self.customers.get(customer), &self.keepers.accounts) else {
+                continue;
+            };
+            let (service, from, key) = (Some(service.clone()), from.clone(), identity_of(customer));
+            let item = self.items.entry(key.clone()).or_default();
+            (item.service, item.from, item.stays) = (service, from, true);
+            self.jobs.push_back(Job::Fetch { key });
+        }
     }
 
     /// The next question, where one is to be asked; `None` where everything is done.
@@ -132,7 +181,7 @@ impl Mover {
             return None;
         }
         let read = |key: &String, at: &InstanceName| {
-            let others = self.alike.get(at).filter(|_| tries > 0);
+            let others = self.keepers.alike.get(at).filter(|_| tries > 0);
             let to = others.and_then(|all| all.get(tries as usize % all.len().max(1))).unwrap_or(at);
             Question { to: to.clone(), ask: Ask::Read { key: key.clone() } }
         };
@@ -145,7 +194,7 @@ impl Mover {
             Job::Store { key, value } => {
                 let service = self.items.get(key)?.service.clone()?;
                 self.turn += 1;
-                let all = self.own.get(&service)?;
+                let all = self.keepers.own.get(&service)?;
                 let to = all.get(self.turn % all.len().max(1))?.clone();
                 self.write(&service, to, key, value)
             }
@@ -155,11 +204,25 @@ impl Mover {
                 let service = item.service.clone()?;
                 self.write(&service, to, key, "")
             }
+            Job::Enrol { customer } => {
+                let (service, all) = self.keepers.accounts.clone()?;
+                let to = all.get(tries as usize % all.len().max(1))?.clone();
+                let key = identity_of(customer);
+                self.write(&service, to, &key, &key)
+            }
+            Job::Recognise { customer } => {
+                let key = identity_of(customer);
+                let (service, _) = self.keepers.accounts.as_ref()?;
+                let moved = self.items.get(&key).and_then(|item| item.moved.as_ref()).map(|(at, _)| at);
+                let at = moved.or_else(|| self.keepers.own.get(service)?.first())?;
+                Some(read(&key, at))
+            }
+            Job::Keep { key, at } => self.write(self.keepers.resident.as_ref()?, at.clone(), key, key),
         }
     }
 
     fn write(&self, service: &ServiceName, to: InstanceName, key: &str, value: &str) -> Option<Question> {
-        let operation = self.operations.get(service)?.as_str().into();
+        let operation = self.keepers.operations.get(service)?.as_str().into();
         let write = Some(Box::new(Write { key: key.to_owned(), value: value.to_owned() }));
         Some(Question { to, ask: Ask::Work { operation, write, again: false } })
     }
@@ -202,6 +265,28 @@ impl Mover {
                 self.seen.push(object(key, at.as_ref(), "", ObjectState::Emptied));
                 Some(Next::Over)
             }
+            Job::Enrol { customer } => {
+                let at = reply.stored_at.to_vec();
+                if at.is_empty() {
+                    return None;
+                }
+                if let Some((_, from)) = self.customers.get_mut(customer) {
+                    *from = at;
+                }
+                Some(Next::Over)
+            }
+            Job::Recognise { customer } => {
+                let opted_in = self.customers.get(customer).is_some_and(|(opted_in, _)| *opted_in);
+                let known = reply.value.is_some_and(|value| !value.is_empty());
+                self.seen.push(Building::Identity { customer: customer.clone(), opted_in, known });
+                Some(Next::Over)
+            }
+            Job::Keep { key, .. } => {
+                let at = reply.stored_at.first()?.clone();
+                self.seen.push(object(key, Some(&at), &hash(key), ObjectState::Marked));
+                self.acknowledged.insert(key.clone(), vec![at]);
+                Some(Next::Over)
+            }
             Job::Look { key, at } => {
                 let found = reply.value.as_deref().filter(|value| !value.is_empty()).map(hash);
                 let expected = self.items.get(key).and_then(|item| item.moved.as_ref()).map(|(_, hash)| hash);
@@ -220,8 +305,11 @@ impl Mover {
     fn give_up(&mut self, job: &Job) {
         self.present = None;
         let (key, at, state) = match job {
+            // Who could not be made known, or looked for, is told of by nobody: what is judged is who was looked for.
+            Job::Enrol { .. } | Job::Recognise { .. } => return,
             Job::Fetch { key } | Job::Store { key, .. } | Job::Clear { key } => (key, None, ObjectState::NotCopied),
             Job::Check { key, at, .. } => (key, Some(at), ObjectState::NotCopied),
+            Job::Keep { key, at } => (key, Some(at), ObjectState::Lost),
             Job::Look { key, at } => (key, Some(at), ObjectState::Lost),
         };
         self.seen.push(object(key, at, "", state));
@@ -231,6 +319,11 @@ impl Mover {
 enum Next {
     Over,
     Go(Job),
+}
+
+/// The key of a customer's identity.
+fn identity_of(customer: &str) -> String {
+    format!("identity-of-{customer}")
 }
 
 fn object(key: &str, at: Option<&InstanceName>, hash: &str, state: ObjectState) -> Building {

@@ -48,6 +48,13 @@ pub enum ByHand {
         /// From whom.
         from: ServiceName,
     },
+    /// In what is built, whatever a service keeps is kept by another one too.
+    Backup {
+        /// Who keeps.
+        service: ServiceName,
+        /// Who keeps it too.
+        to: ServiceName,
+    },
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -71,11 +78,13 @@ impl Alter for Told<'_> {
     fn concerns(&self, index: usize) -> bool {
         let instance = &self.estate.placement.instances[index];
         let standing = self.estate.standing[instance.host];
-        let names = instance.service == self.estate.cast.names && standing.site != Site::Bootstrap;
+        let names = instance.service == self.estate.cast.names && self.estate.is_told(instance.host);
+        let new = standing.site == Site::Build && self.estate.new_zone().is_some();
         let gives = self.by_hand.iter().any(|one| one.is_given_by(&instance.service));
         let mut by_hand = self.by_hand.iter();
         standing.site == Site::Network
             || names
+            || new
             || gives
             || by_hand.any(|one| one.is_about(&instance.service, standing.site))
     }
@@ -83,12 +92,18 @@ impl Alter for Told<'_> {
     fn alter(&self, index: usize, mut config: InstanceConfig, region: &Region<'_>) -> InstanceConfig {
         let instance = &self.estate.placement.instances[index];
         let standing = self.estate.standing[instance.host];
-        if let Some(directory) = config.commons.directory.as_mut().filter(|_| standing.site != Site::Bootstrap) {
+        if let Some(directory) = config.commons.directory.as_mut().filter(|_| self.estate.is_told(instance.host)) {
             self.answer(directory, region);
+        }
+        let new = standing.site == Site::Build && self.estate.new_zone().is_some();
+        if let Some(lookups) = config.commons.lookups.as_mut().filter(|_| new) {
+            // The new zone's own name server, and those of the live zones.
+            let known = lookups.servers.to_vec();
+            lookups.servers = self.servers(Site::Build, region).chain(known).collect::<Vec<_>>().into();
         }
         if standing.site == Site::Network {
             if let Some(lookups) = &mut config.commons.lookups {
-                lookups.servers = self.franken_servers(region);
+                lookups.servers = self.servers(Site::Network, region).collect::<Vec<_>>().into();
             }
             if standing.part == Part::Franken && instance.service != self.estate.cast.packages {
                 config.needs.clear();
@@ -118,6 +133,7 @@ impl ByHand {
             Self::Pinned { service, .. }
             | Self::PinnedNeed { service }
             | Self::OldAddresses { service }
+            | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
         };
@@ -165,14 +181,13 @@ impl Told<'_> {
         all.filter(|(_, instance)| fits(instance)).map(|(index, _)| self.target(index, region)).collect()
     }
 
-    /// The Franken instance, as a name server.
-    fn franken_servers(&self, region: &Region<'_>) -> Targets {
-        let franken = self.copies(&self.estate.cast.names, |_, part| part == Part::Franken, region);
-        let server = |target: Target| {
+    /// Name servers on one site: in a bootstrap network the Franken instance alone.
+    fn servers(&self, wanted: Site, region: &Region<'_>) -> impl Iterator<Item = Target> {
+        let copies = self.copies(&self.estate.cast.names, |site, _| site == wanted, region);
+        copies.into_iter().map(|target| {
             let address = SocketAddr::new(target.address.ip(), DNS_PORT);
             Target { address, secure: None, ..target }
-        };
-        franken.into_iter().map(server).collect::<Vec<_>>().into()
+        })
     }
 
     /// Build region in front, bootstrap region behind: it proves to be, and believes, whom the new region's own identity
@@ -201,6 +216,27 @@ impl Told<'_> {
         config.interval_ns = 0;
     }
 
+    /// A call that carries along whatever is written, and is waited for by nobody.
+    fn backup(&self, to: &ServiceName, during: Vec<String>, callee: Callee) -> CallConfig {
+        let calls = self.estate.graph.services.iter().flat_map(|service| &service.calls);
+        let storing = calls.into_iter().find(|call| call.carries_writes && &call.to == to);
+        CallConfig {
+            to: to.clone(),
+            operation: storing.map(|call| call.operation.to_string()).unwrap_or_default(),
+            during,
+            strength: Strength::Soft,
+            timeout: Duration::from_millis(300),
+            attempts: 1,
+            backoff: Need::BACKOFF,
+            breaker: None,
+            routing: Routing::ZoneFirst,
+            carries_writes: true,
+            fallback: false,
+            targets: Vec::new().into(),
+            callee,
+        }
+    }
+
     fn write_by_hand(&self, one: &ByHand, config: &mut InstanceConfig, region: &Region<'_>) {
         match one {
             ByHand::Pinned { to, .. } => {
@@ -220,6 +256,11 @@ impl Told<'_> {
                 if let Some(lookups) = &mut config.commons.lookups {
                     lookups.behaviour.cache = Cache::ForEver;
                 }
+            }
+            ByHand::Backup { to, .. } => {
+                let callee = region.callee(&config.zone, to);
+                let backup = self.backup(to, config.operations.clone(), callee);
+                config.calls.push(backup);
             }
             ByHand::Needs { from, .. } => config.needs.push(NeedConfig {
                 kind: TABLE.to_owned(),

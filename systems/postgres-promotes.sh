@@ -3,8 +3,12 @@
 # back and finds another primary begins again as its standby.
 set -e
 data=/var/lib/postgresql/data
-settle() {
-    cat >>"$data/postgresql.conf" <<END
+begun=$data.begun
+# All of it is on the disk before it has its name: power that goes in the middle leaves a beginning that the next start removes.
+create() {
+    rm -rf "$begun"
+    initdb --pgdata "$begun" --no-sync --username service --auth trust --locale C --encoding UTF8
+    cat >>"$begun/postgresql.conf" <<END
 listen_addresses = '0.0.0.0'
 unix_socket_directories = '/tmp'
 fsync = $FSYNC
@@ -13,7 +17,9 @@ max_connections = 60
 wal_keep_size = 64MB
 jit = off
 END
-    printf 'host all all 0.0.0.0/0 trust\nhost replication all 0.0.0.0/0 trust\n' >>"$data/pg_hba.conf"
+    printf 'host all all 0.0.0.0/0 trust\nhost replication all 0.0.0.0/0 trust\n' >>"$begun/pg_hba.conf"
+    sync -f "$begun"
+    mv "$begun" "$data"
     sync -f "$data"
 }
 other={address:db:0}
@@ -32,8 +38,7 @@ if is_primary "$other"; then
     follow
 elif [ ! -s "$data/PG_VERSION" ]; then
     if [ "{index}" = 0 ]; then
-        initdb --pgdata "$data" --username service --auth trust --locale C --encoding UTF8
-        settle
+        create
     else
         follow
     fi

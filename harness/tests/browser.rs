@@ -85,6 +85,7 @@ impl Tools {
                 }
                 "go away" => replay.go_away(),
                 "come back" => replay.come_back(),
+                "go on" => replay.go_on(),
                 wrong => told += &format!("{wrong}\n"),
             }
         }

@@ -43,7 +43,7 @@ pub(super) struct Replay {
     /// What the page must show at the end.
     pub(super) expected: PathBuf,
     begin: Sender<()>,
-    /// Lets the file grow beyond its middle, where a run is cut.
+    /// Lets the file grow beyond its middle, where a run is cut, and then to its end.
     go_on: Sender<()>,
     gone: Arc<Notify>,
     /// Lets a server that went away come back.
@@ -52,7 +52,7 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Serves the page of a held run, of which nothing is written yet. With `cut`, its file grows to
-    /// the middle until [`Replay::go_away`].
+    /// the middle until [`Replay::go_away`], and to three quarters until [`Replay::go_on`].
     pub(super) fn of(record_file: &Path, cut: bool) -> Self {
         let held = record_file.parent().expect("it lies in a folder").to_path_buf();
         let record = from_json(&std::fs::read_to_string(record_file).expect("it is there")).expect("it is a record");
@@ -72,7 +72,7 @@ impl Replay {
         std::thread::spawn(move || {
             if begun.recv().is_ok() {
                 write_again(&events, &held, &folder, |piece| {
-                    if cut && piece == PIECES / 2 {
+                    if cut && [PIECES / 2, PIECES * 3 / 4].contains(&piece) {
                         let _or_the_test_is_over = goes_on.recv();
                     }
                 });
@@ -89,6 +89,11 @@ impl Replay {
     /// Cuts every connection, and takes no new one; the run goes on meanwhile.
     pub(super) fn go_away(&self) {
         self.gone.notify_one();
+        self.go_on.send(()).expect("somebody waits for it");
+    }
+
+    /// Lets the run come to its end.
+    pub(super) fn go_on(&self) {
         self.go_on.send(()).expect("somebody waits for it");
     }
 

@@ -2,9 +2,9 @@
 //! tells what is different, and comes back from the dark by itself when its engine is stopped and started. Refuses to look at
 //! verdicts of game days in it beyond that there is one.
 
-use crate::lab::{block_on, left_of, machine};
+use crate::lab::{block_on, left_of, long_machine, machine};
 use crate::own_engine::OwnEngine;
-use crate::server::{command, until};
+use crate::server::{Server, command, until};
 use harness::region::folder::Folder;
 use harness::region::ledger::{self, What};
 use harness::region::state::{Phase, State};
@@ -176,6 +176,38 @@ fn a_region_that_is_interrupted_on_its_way_leaves_nothing() {
     assert_eq!(up.wait().expect("it ends").code(), Some(130));
     until("nothing left", || left_of(&state.run).is_empty().then_some(()));
     assert!(!region.path.exists(), "its folder too");
+}
+
+/// A store whose votes are all in one zone: customers of the others, at which no fault is aimed, are harmed with it.
+#[test]
+fn a_game_day_that_harms_its_bystanders_is_ended_and_the_region_given_back() {
+    let Some(_machine) = long_machine() else { return };
+    let out = tempfile::tempdir().expect("a folder can be made");
+    let schedule = out.path().join("schedule.toml");
+    let text = "[[regions]]\nname = 'blue'\nscenario = 'quorum-in-one-zone'\nbystanders-at-least = '50%'\n\
+                bystanders-over = '3s'\n[[schedules]]\nname = 'every-minute'\ncron = '* * * * *'\n\
+                scenarios = ['quorum-in-one-zone']\nregion = 'blue'\n";
+    std::fs::write(&schedule, text).expect("a file can be written");
+    let root = out.path().join("regions");
+    let root = root.to_str().expect("UTF-8");
+    let server = Server::start(out.path(), &[schedule.to_str().expect("UTF-8"), "--root", root]);
+    let region = Folder::of(Path::new(root), NAME);
+    let well = || State::read(&region).filter(|state| state.phase == Phase::Well);
+    let built = until("a region that stands", well);
+    let run = until("its first game day", || {
+        let runs = server.get("/api/runs?limit=9").json();
+        Some(runs["runs"].as_array()?.first()?["run"].as_str()?.to_owned())
+    });
+    let held = server.ended(&run);
+    assert_eq!(held["outcome"], "interrupted", "{held}");
+    let why = held["why"].as_str().unwrap_or_default();
+    assert!(why.contains("customers of az") && why.contains("at which no fault is aimed"), "{held}");
+    // Another slot may have come since, and the server goes on with it: it ends first.
+    let (status, told) = server.end();
+    assert_eq!(status, Some(0), "{told}");
+    until("a region that was given back", || well().filter(|state| state.active == state.instances));
+    said(&command(&["region", "down", NAME, "--root", root]).output().expect("it can be started"), 0);
+    assert_eq!(left_of(&built.run), Vec::<String>::new());
 }
 
 /// Of all who ask in the same moment one gets it, and the next one when it is let go.

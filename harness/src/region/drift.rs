@@ -71,7 +71,10 @@ fn hosts(ought: Ought<'_>, survey: &Survey, all: &mut Vec<Drift>) {
         }
         match ought.known.get(host) {
             Some(started) if started == DIED => {
-                tell(true, format!("host {host} died, and no fault was aimed at it; it has power since {}", seen.started));
+                tell(
+                    true,
+                    format!("host {host} died, and no fault was aimed at it; it has power since {}", seen.started),
+                );
             }
             Some(started) if *started != seen.started => {
                 tell(false, format!("host {host} was restarted by somebody, at {}", seen.started));

@@ -313,6 +313,8 @@ fn a_project_is_left_alone_without_a_yes_and_an_unknown_one_is_told() {
         "{}",
         ended.stderr
     );
+    let untouched = Difference { objects: 7, ..Difference::default() };
+    assert_eq!(difference(&before, &project.seen()), untouched, "not even by the engine");
     let day = project.imported().display().to_string();
     let ended = Running::start(&[&day, "--attach", "bsattach-nobody", "--yes-attach"]).end();
     ended.expect_status(64);

@@ -135,9 +135,7 @@ fn a_dead_host_refuses_a_game_day_unless_that_is_accepted(lab: &Lab) {
         let all = lab.engine.docker(&["ps", "--format", "{{.Names}}"]).expect("the engine answers");
         let host = all.lines().find(|name| name.contains("-host-az1-")).expect("az1 has hosts").to_owned();
         lab.engine.docker(&["kill", &host]).expect("it runs");
-        until("the death of a host", || {
-            lab.state().drift.iter().any(|text| text.contains("died")).then_some(())
-        });
+        until("the death of a host", || lab.state().drift.iter().any(|text| text.contains("died")).then_some(()));
     };
     died();
     let refused = said(&lab.day(&[]).wait_with_output().expect("it ends"), 64);

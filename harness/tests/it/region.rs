@@ -150,7 +150,7 @@ fn every_difference_is_told_and_what_makes_it_another_region_is_big() {
         assert!(found.0 == big && found.1.contains(text), "{found:?}, not {text}");
     }
     // Whose keeper saw a host die, and whose hand gave it power since.
-    let known: Known = known.into_iter().chain([(host.clone(), DIED.to_owned())]).collect();
+    let known: Known = known.clone().into_iter().chain([(host.clone(), DIED.to_owned())]).collect();
     let found = drift::found(Ought { known: &known, ..ought }, &good);
     assert!(found.len() == 1 && found[0].big && found[0].text.contains("az1-api-0 died"), "{found:?}");
 }

@@ -132,6 +132,12 @@ impl All {
         owed_too(&mut self.owed, hosts, withhold);
         let restarted = |one: &&Borrowed| withhold && hosts.contains(&one.host) && one.policy.restarts();
         let restarted: Vec<&Borrowed> = self.known.iter().filter(restarted).collect();
+        if !withhold {
+            let meant: Vec<&Borrowed> = self.known.iter().filter(|one| hosts.contains(&one.host)).collect();
+            let held =
+                sweep::by_hand(&standing.socket, async |engine| back::hold_below(engine, standing, &meant).await);
+            return held.map_err(|error| format!("{error:#}"));
+        }
         if restarted.is_empty() {
             return Ok(());
         }

@@ -40,8 +40,8 @@ use crate::controller::{Do, Done, Input};
 use crate::hand::protocol::{Answer, Left, Task};
 use crate::witness::protocol::Tell;
 use anyhow::{Context, Result, bail};
-use attached::Attachment;
 use attached::difference::{Difference, Seen as Whole};
+use attached::{Attachment, Touched};
 use built::Built;
 use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
@@ -108,6 +108,7 @@ pub struct Shared {
     told_of_crowding: AtomicBool,
     stands: Option<Stands>,
     attached: Option<Attachment>,
+    touched: Mutex<Touched>,
     /// What was said of an attached project before, and what is different after.
     seen_before: Mutex<Whole>,
     difference: Mutex<Option<Difference>>,
@@ -190,6 +191,7 @@ impl DockerWorld {
             told_of_crowding: AtomicBool::new(false),
             stands,
             attached,
+            touched: Mutex::default(),
             seen_before: Mutex::default(),
             difference: Mutex::default(),
             relit: AtomicUsize::new(0),

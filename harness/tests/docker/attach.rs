@@ -37,7 +37,7 @@ graph = "NAME"
 invariants = ["S5", "R1"]
 
 [traffic]
-rate = "5/s"
+rate = "10/s"
 
 [steady-state]
 availability = "90%"
@@ -48,7 +48,7 @@ settle = "40s"
 baseline = "3s"
 shift = "2s"
 recovery = "40s"
-quiet = "3s"
+quiet = "4s"
 
 [[faults]]
 name = "az2-dark"

@@ -7,7 +7,7 @@
 use super::{Borrowed, Endpoint, Given, is_alive};
 use crate::hand::HOST_UID;
 use crate::hand::protocol::Standing;
-use crate::world::docker::engine::{ContainerSpec, Engine};
+use crate::world::docker::engine::{ContainerSpec, Engine, ObjectKind};
 use crate::world::docker::image;
 use crate::world::docker::names::LABEL_RUN;
 use agents::runtime::clock::mono_ns;
@@ -27,7 +27,7 @@ const PLACES_MAX: usize = 64;
 
 /// Gives these back; with each, whether its restart policy was taken. What cannot be given back to one does not hold up others.
 pub(super) async fn give(engine: &Engine, standing: &Standing, owed: &[(Borrowed, bool)]) -> Result<Given> {
-    let mut places = Places { engine, standing, held: Vec::new(), next: 0 };
+    let mut places = Places::of(engine, standing).await?;
     let mut given = Given::default();
     for (one, withheld) in owed {
         let began = mono_ns();
@@ -52,6 +52,17 @@ pub(super) async fn give(engine: &Engine, standing: &Standing, owed: &[(Borrowed
         }
     }
     Ok(given)
+}
+
+/// Takes every free address below those of containers that are about to end and that their owner's policy starts again: they come
+/// back on their own then. It is let go of when the run is removed.
+pub(super) async fn hold_below(engine: &Engine, standing: &Standing, containers: &[&Borrowed]) -> Result<()> {
+    let mut places = Places::of(engine, standing).await?;
+    for endpoint in containers.iter().flat_map(|one| &one.endpoints) {
+        // Its own is taken, by itself: there is nothing to be told.
+        let _taken = places.clear_for(endpoint).await?;
+    }
+    Ok(())
 }
 
 /// Starts one that does not run; whether it did that.
@@ -109,9 +120,33 @@ struct Held {
     container: String,
     network: String,
     address: Ipv4Addr,
+    /// Whether it is let go of when what is under way has ended.
+    for_now: bool,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
+    /// With those that the run has already.
+    async fn of(engine: &'a Engine, standing: &'a Standing) -> Result<Self> {
+        let mut places = Self { engine, standing, held: Vec::new(), next: 0 };
+        let begins = format!("blackstart-{}-{PLACE}-", standing.short);
+        for found in engine.find(ObjectKind::Container, &format!("{LABEL_RUN}={}", standing.run)).await? {
+            let Some(number) = found.name.strip_prefix(&begins).and_then(|text| text.parse::<usize>().ok()) else {
+                continue;
+            };
+            places.next = places.next.max(number + 1);
+            places.know(&found.name, false).await?;
+        }
+        Ok(places)
+    }
+
+    async fn know(&mut self, container: &str, for_now: bool) -> Result<()> {
+        for endpoint in self.engine.endpoints(container).await? {
+            let (container, network) = (container.to_owned(), endpoint.network);
+            self.held.push(Held { container, network, address: endpoint.address, for_now });
+        }
+        Ok(())
+    }
+
     /// Sees to it that who starts next gets this address; says why where that cannot be had.
     async fn clear_for(&mut self, endpoint: &Endpoint) -> Result<Option<String>> {
         let ours = |held: &Held| held.network == endpoint.network && held.address == endpoint.address;
@@ -135,10 +170,8 @@ impl Places<'_> {
     /// Takes the lowest address that is free.
     async fn hold(&mut self, network: &str) -> Result<()> {
         let Standing { run, short, .. } = self.standing;
-        let container = format!("blackstart-{short}-place-{}", self.next);
+        let container = format!("blackstart-{short}-{PLACE}-{}", self.next);
         self.next += 1;
-        // One of an earlier hand may be there.
-        self.engine.remove_container(&container).await?;
         let spec = ContainerSpec {
             name: container.clone(),
             hostname: PLACE.to_owned(),
@@ -152,16 +185,12 @@ impl Places<'_> {
         };
         self.engine.create(&spec).await?;
         self.engine.start(&container).await?;
-        for endpoint in self.engine.endpoints(&container).await? {
-            let (container, network) = (container.clone(), endpoint.network);
-            self.held.push(Held { container, network, address: endpoint.address });
-        }
-        Ok(())
+        self.know(&container, true).await
     }
 
-    /// Lets all of them go.
+    /// Lets those go that were taken for a moment.
     async fn release(&mut self) -> Result<()> {
-        for held in std::mem::take(&mut self.held) {
+        for held in std::mem::take(&mut self.held).into_iter().filter(|held| held.for_now) {
             self.engine.remove_container(&held.container).await?;
         }
         Ok(())

@@ -35,7 +35,7 @@ use fixtures::name::{HostName, ServiceName};
 use fixtures::placement::Host;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// The first of the ports from which a run takes its own in the machine's network, and how many there are to choose from: they lie
 /// below those that kernels give out by themselves.
@@ -94,6 +94,38 @@ impl Attachment {
             told.push(("attached-probes", format!("asked at their first port in place of a command inside: {names}")));
         }
         told
+    }
+}
+
+/// Hosts of a project whose containers end by our doing.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    /// Their power is withheld.
+    withheld: BTreeSet<HostName>,
+    /// Their processes were ended.
+    ended: BTreeSet<HostName>,
+}
+
+impl Touched {
+    /// Power is withheld from hosts, or is theirs again.
+    pub(super) fn withhold(&mut self, hosts: &[HostName], is_so: bool) {
+        for host in hosts {
+            if is_so { drop(self.withheld.replace(host.clone())) } else { drop(self.withheld.take(host)) }
+        }
+    }
+
+    /// Processes of hosts are ended.
+    pub(super) fn end(&mut self, hosts: impl IntoIterator<Item = HostName>) {
+        self.ended.extend(hosts);
+    }
+
+    /// Whether an engine's event is nobody's act: a health check is a command in a container, as a person's is; and whoever ends while
+    /// nothing withholds its power is started again by its owner's policy, which is no more than a host's own supervisor does.
+    fn is_nobodys(&self, host: &HostName, action: &str, restarts: bool) -> bool {
+        let own_way = (restarts || self.ended.contains(host)) && !self.withheld.contains(host);
+        action.starts_with("exec_")
+            || action.starts_with("health_status")
+            || (own_way && matches!(action, "die" | "start"))
     }
 }
 
@@ -227,8 +259,7 @@ fn escort(shared: &Shared, host: &Host, zone: usize) -> ContainerSpec {
     }
 }
 
-/// Passes on the engine's events about the project's containers. Commands in them are the engine's own health checks, mostly, and
-/// cannot be told from people's: they are left out.
+/// Passes on the engine's events about the project's containers that may be somebody's act, or ours.
 fn follow(shared: &Arc<Shared>, attachment: &Attachment) {
     let (shared, attachment) = (Arc::clone(shared), attachment.clone());
     let label = format!("{}={}", super::engine::project::COMPOSE_PROJECT, attachment.project);
@@ -236,7 +267,8 @@ fn follow(shared: &Arc<Shared>, attachment: &Attachment) {
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             let Some(host) = attachment.host_of(&event.container).cloned() else { continue };
-            if event.action.starts_with("exec_") || event.action.starts_with("health_status") {
+            let restarts = attachment.borrowed.iter().any(|one| one.host == host.as_str() && one.policy.restarts());
+            if shared.touched().is_nobodys(&host, &event.action, restarts) {
                 continue;
             }
             if let ("die", Some(built)) = (event.action.as_str(), shared.built()) {
@@ -267,9 +299,16 @@ pub async fn look(engine: &Engine, project: &str, borrowed: &[Borrowed]) -> Resu
     networks.extend(borrowed.iter().flat_map(|one| &one.endpoints).map(|endpoint| endpoint.network.clone()));
     for network in networks {
         let said = engine.all_of_network(&network).await?;
-        seen.add(format!("network {}", network.chars().take(12).collect::<String>()), said.as_ref());
+        let name = said.as_ref().and_then(|said| said.get("Name")?.as_str());
+        seen.add(format!("network {}", name.unwrap_or(&network)), said.as_ref());
     }
     Ok(seen)
+}
+
+impl Shared {
+    pub(super) fn touched(&self) -> MutexGuard<'_, Touched> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Gives everything back, removes what is ours, and looks what is not as it was.
@@ -296,4 +335,27 @@ pub(super) async fn give_back(shared: &Arc<Shared>, attachment: &Attachment) -> 
     shared.caveat("attached-engine", found.told()).await;
     *shared.difference.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     Ok(Done::TornDown { residue, others: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_owners_policy_does_is_nobodys_act_but_not_while_power_is_withheld() {
+        let (web, db) = (HostName("az1-web-0".to_owned()), HostName("az1-db-0".to_owned()));
+        let mut touched = Touched::default();
+        assert!(touched.is_nobodys(&web, "start", true) && !touched.is_nobodys(&db, "die", false));
+        assert!(!touched.is_nobodys(&web, "stop", true) && touched.is_nobodys(&web, "exec_create: curl", false));
+        touched.withhold(std::slice::from_ref(&web), true);
+        assert!(!touched.is_nobodys(&web, "start", true), "somebody brought a dark host back");
+        touched.withhold(std::slice::from_ref(&web), false);
+        touched.end([db.clone()]);
+        assert!(touched.is_nobodys(&web, "start", true) && touched.is_nobodys(&db, "die", false));
+    }
+
+    #[test]
+    fn ports_lie_below_those_that_kernels_give_out() {
+        assert!(["000000", "abcdef", "ffffff"].into_iter().all(|short| (20_000..29_000).contains(&ports_of(short))));
+    }
 }

@@ -38,7 +38,9 @@ pub(super) async fn inject(
     let region = Region { shared, built };
     if let (Some(_), Deed::End { services, .. }) = (&shared.attached, &deed) {
         // One whose owner wants no restart is started again in the end.
-        let hosts = region.with(&hosts, services).iter().map(ToString::to_string).collect();
+        let ended = region.with(&hosts, services);
+        let hosts = ended.iter().map(ToString::to_string).collect();
+        shared.touched().end(ended);
         built.hand.ask(Task::Owe { hosts, withhold: false }).await?;
     }
     let t_ns = || shared.clock.now();

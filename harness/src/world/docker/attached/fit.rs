@@ -56,6 +56,13 @@ pub fn fit(wish: Wish<'_>) -> Result<Attachment, Vec<String>> {
             "no container carries the label com.docker.compose.project={project}; `docker compose ls --all` lists projects"
         )]);
     }
+    if let Some(run) = wish.other {
+        // How the project is now says nothing.
+        return Err(vec![format!(
+            "run {run} is attached to project `{project}`: one game day at a time; wait for its end, or, where it is dead, \
+             `blackstart clean {run}`"
+        )]);
+    }
     let mut fitting = Fitting { wish, problems: Vec::new(), attachment: Attachment::of(project) };
     fitting.terms();
     fitting.faults();
@@ -74,15 +81,9 @@ struct Fitting<'a> {
 }
 
 impl<'a> Fitting<'a> {
-    /// Whose turn it is, and whether the owner agrees.
+    /// Whether the owner agrees.
     fn terms(&mut self) {
-        let Wish { project, consent, members, other, .. } = self.wish;
-        if let Some(run) = other {
-            self.problems.push(format!(
-                "run {run} is attached to project `{project}`: one game day at a time; wait for its end, or, where it is dead, \
-                 `blackstart clean {run}`"
-            ));
-        }
+        let Wish { project, consent, members, .. } = self.wish;
         let agrees = |member: &Member| member.labels.get(LABEL_CONSENT).is_some_and(|value| value == "yes");
         let without = members.iter().filter(|member| member.condition.running && !agrees(member)).count();
         if !consent && without > 0 {

@@ -30,6 +30,7 @@ pub(in crate::world::docker) async fn power_off(
     unsynced: Unsynced,
 ) -> Result<Done> {
     built.forget_deaths(hosts);
+    shared.touched().withhold(hosts, true);
     let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     built.hand.ask(Task::Owe { hosts: names.clone(), withhold: true }).await?;
     let theirs = hosts.iter().filter_map(|host| attachment.target(host));
@@ -74,6 +75,7 @@ pub(in crate::world::docker) async fn power_on(
         return Ok(Done::Lit { t_ns: shared.clock.now(), skew_ns: 0, method });
     }
     await_escorts_dead(shared, hosts).await?;
+    shared.touched().withhold(hosts, false);
     start_hosts(shared, built, hosts, || ()).await?;
     let given = give(shared, built, hosts).await?;
     if let Some((host, why)) = given.failed.first() {

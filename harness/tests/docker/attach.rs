@@ -320,7 +320,7 @@ fn a_project_is_left_alone_without_a_yes_and_an_unknown_one_is_told() {
     ended.expect_status(64);
     assert!(ended.stderr.contains("com.docker.compose.project=bsattach-nobody"), "{}", ended.stderr);
     docker(&["stop", "-t", "0", &project.container("worker")]);
-    docker(&["rm", &project.container("cache")]);
+    docker(&["rm", "-f", &project.container("cache")]);
     let ended = begin(&project, &["--yes-attach"]).end();
     ended.expect_status(64);
     for word in ["service `cache` has no container", &format!("{} does not run", project.container("worker"))] {
@@ -337,15 +337,18 @@ fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let before = project.seen();
     let day = project.imported();
     let faults = "[[faults]]\nname = \"still\"\npause = { zones = [\"az3\"] }\nlasts = \"5s\"\n\n\
-                  [[faults]]\nname = \"killed\"\nkill = { services = [\"cache\"] }\n\n\
-                  [[faults]]\nname = \"ended\"\nkill = { services = [\"web\"] }\n";
+                  [[faults]]\nname = \"killed\"\nkill = { services = [\"cache\"] }\nafter = \"still\"\n\n\
+                  [[faults]]\nname = \"ended\"\nkill = { services = [\"web\"] }\nafter = \"killed\"\n";
     let text = std::fs::read_to_string(&day).expect("it is there");
     let head = text.split("[[faults]]").next().expect("a head").replace("recovery = \"40s\"", "recovery = \"8s\"");
     std::fs::write(&day, head + faults).expect("it is written");
     let day = day.display().to_string();
     let ended = Running::start(&[&day, "--attach", &project.name, "--yes-attach"]).end();
     let record = ended.record();
-    assert!(record.residue.is_empty(), "{:?}", record.residue);
+    assert_eq!((record.residue.len(), record.measurements.interventions), (0, 0), "{}", ended.stderr);
+    assert!(record.caveats.iter().all(|caveat| caveat.code != "unplanned-death"), "{:?}", record.caveats);
+    let effects = |name: &str| ended.file("events.jsonl").is_some_and(|text| text.contains(&format!("r0.{name}")));
+    assert!(effects("still"), "{}", ended.stderr);
     assert!(project.runs("web") && project.runs("cache"), "{}", ended.stderr);
     nothing_is_different(&before, &project.seen());
     assert_eq!(left_of(&record.run), Vec::<String>::new());

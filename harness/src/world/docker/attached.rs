@@ -2,7 +2,7 @@
 //! put back. Refuses to change a container, a network or a file that is not ours, but for what the hand owes and gives back.
 //!
 //! - [`fit`]: which container is which instance, and what stands in the way
-//! - [`difference`]: what is not as it was, and what an engine changes by itself
+//! - [`mod@difference`]: what is not as it was, and what an engine changes by itself
 //! - [`power`]: taking power and giving it back
 //!
 //! Beside each container stands an escort, a container of ours in the machine's own network: it speaks for the software as the

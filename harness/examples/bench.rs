@@ -160,6 +160,7 @@ async fn region() -> Result<()> {
         seed: 1,
         clock: Arc::new(Clock::start()),
         stands: None,
+        attached: None,
         on_progress: Box::new(|_, _| {}),
     };
     let mut world = DockerWorld::new(parts, sender);

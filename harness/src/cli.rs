@@ -339,6 +339,14 @@ pub struct RunArgs {
     /// Hold them in a region that stands (`blackstart region up NAME`), and give it back.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["keep", "agent", "agent_image"])]
     pub region: Option<String>,
+    /// Hold them on a Compose project that runs already and that somebody else started: its containers are the hosts; all of it
+    /// is put back, and what is different is told (docs/attach.md).
+    #[arg(long, value_name = "PROJECT", conflicts_with_all = ["region", "keep", "mock", "no_rights", "tied_as"])]
+    pub attach: Option<String>,
+    /// The project of --attach is yours to be harmed. Not needed where all of its containers carry the label
+    /// `blackstart.attach=yes`.
+    #[arg(long, requires = "attach")]
+    pub yes_attach: bool,
     /// The folder in which standing regions are kept.
     #[arg(long, value_name = "DIR", default_value = crate::region::folder::ROOT)]
     pub root: PathBuf,

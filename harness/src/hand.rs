@@ -4,7 +4,7 @@
 //!
 //! - [`protocol`]: what it is told and what it answers
 //! - [`journal`]: what it wrote down before it did it, for a hand that is started again
-//! - [`power`], [`gate`]: power
+//! - [`power`], [`gate`]: power; [`borrowed`]: what is owed to containers that somebody else started
 //! - [`net`]: forwarding, latencies, and faults on the network
 //! - [`disk`]: the disks of zones, and their faults
 //! - [`fault`], [`host_fault`]: faults that begin, can be looked at, and end
@@ -14,10 +14,12 @@
 //! - [`undertaker`]: removes what the hand itself stands on
 
 pub mod boot;
+pub mod borrowed;
 mod cgroup;
 mod change;
 pub mod disk;
 mod end;
+mod end_first;
 pub mod fault;
 mod gate;
 pub mod helper;
@@ -83,6 +85,7 @@ struct Hand {
     wires: Vec<Wire>,
     disks: Option<Disks>,
     hold_until_ns: Option<u64>,
+    borrowed: borrowed::All,
     ground: Ground,
     /// What was on the machine before the run.
     before: Option<Snapshot>,
@@ -146,7 +149,7 @@ impl Hand {
     /// A hand with what an earlier one of the same run left behind in force.
     fn new(standing: Standing, journal: Journal, past: Past) -> Self {
         let gates = Gates::new(Path::new(SHARED_DIR).join(GATES_DIR));
-        let Past { again: _, faults, hold_until_ns, before, links, wires, disks } = past;
+        let Past { again: _, faults, hold_until_ns, before, links, wires, disks, borrowed, owed } = past;
         let mut hand = Self {
             journal,
             standing,
@@ -156,6 +159,7 @@ impl Hand {
             wires,
             disks: None,
             hold_until_ns,
+            borrowed: borrowed::All::of_past(borrowed, owed),
             ground: Ground::of_hand(),
             before,
             crowded_before: neighbours::refused(),
@@ -217,6 +221,13 @@ impl Hand {
                 None => Err(format!("no fault `{fault}` is in force")),
             },
             Task::Heal { fault } => self.heal(&fault).map(|()| Answer::Done),
+            Task::Borrow { containers } => self.borrowed.borrow(containers, &mut self.journal).map(|()| Answer::Done),
+            Task::Owe { hosts, withhold } => {
+                self.borrowed.owe(&hosts, withhold, &self.standing, &mut self.journal).map(|()| Answer::Done)
+            }
+            Task::GiveBack { hosts } => {
+                self.borrowed.give_back(&hosts, &self.standing, &mut self.journal).map(Answer::Given)
+            }
             Task::TakeOver => Ok(Answer::TakenOver(self.take_over())),
             Task::Crowding => Ok(Answer::Crowded(self.crowding())),
             Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
@@ -327,11 +338,13 @@ impl Hand {
         self.journal.write(&Entry::Healed { fault: name.to_owned() })
     }
 
-    /// Ends every fault; returns those that may still be in force.
+    /// Ends every fault, and gives back what is owed to borrowed hosts; returns what may still be in force, or owed.
     fn heal_all(&mut self) -> Vec<(String, String)> {
         let names: Vec<String> = self.faults.keys().cloned().collect();
         let failed = |name: String| self.heal(&name).err().map(|why| ("fault".to_owned(), format!("{name} ({why})")));
-        names.into_iter().filter_map(failed).collect()
+        let mut left: Vec<(String, String)> = names.into_iter().filter_map(failed).collect();
+        left.extend(self.borrowed.give_all(&self.standing, &mut self.journal));
+        left
     }
 
     fn crowding(&self) -> u64 {
@@ -423,6 +436,11 @@ impl Hand {
         for (kind, name) in self.heal_all() {
             eprintln!("the hand could not heal: {kind} {name}");
         }
+        if !self.gave_all(&standing) {
+            // The journal says what is owed: it stays, with all that the hand stands on.
+            eprintln!("something is owed to borrowed hosts still: `blackstart clean {}` tries once more", standing.run);
+            return;
+        }
         if standing.lease.then == LeaseEnd::HealAndStand {
             return self.stand(&standing);
         }
@@ -453,6 +471,20 @@ impl Hand {
         loop {
             std::thread::park();
         }
+    }
+
+    /// Gives back what is owed to borrowed hosts, again and again for a while: an engine that has just come up does not answer.
+    fn gave_all(&mut self, standing: &Standing) -> bool {
+        for _ in 0..STAND_TRIES {
+            if !self.borrowed.owes() {
+                return true;
+            }
+            std::thread::sleep(STAND_EVERY);
+            for (kind, name) in self.borrowed.give_all(standing, &mut self.journal) {
+                eprintln!("not given back yet: {kind} {name}");
+            }
+        }
+        !self.borrowed.owes()
     }
 
     /// Hosts without power wait at their gates until all of them do.

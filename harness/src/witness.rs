@@ -41,17 +41,22 @@ impl Lines {
     }
 }
 
-/// Runs the witness until its standard input ends.
+/// Runs the witness until its standard input ends. Notes are left at this address; without one at every address of its
+/// container, on [`NOTES_PORT`].
 ///
 /// # Errors
-/// Where the port for notes is taken.
-pub fn run() -> std::io::Result<()> {
+/// Where the port for notes is taken, or no address is given by the name of one.
+pub fn run(notes: Option<&str>) -> std::io::Result<()> {
+    let notes: SocketAddr = match notes {
+        Some(notes) => notes.parse().map_err(std::io::Error::other)?,
+        None => SocketAddr::from(([0, 0, 0, 0], NOTES_PORT)),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let (told, mut tells) = mpsc::channel(64);
     std::thread::spawn(move || read_tells(&told));
     let lines = Lines(start_writer());
     tokio::task::LocalSet::new().block_on(&runtime, async move {
-        let listener = TcpListener::bind(("0.0.0.0", NOTES_PORT)).await?;
+        let listener = TcpListener::bind(notes).await?;
         tokio::task::spawn_local(collect(listener, lines.clone()));
         let mut desk: Option<Rc<Desk>> = None;
         while let Some(tell) = tells.recv().await {

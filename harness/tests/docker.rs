@@ -4,6 +4,8 @@
 
 #[path = "docker/agent_alone.rs"]
 mod agent_alone;
+#[path = "docker/attach.rs"]
+mod attach;
 #[path = "docker/engine.rs"]
 mod engine;
 #[path = "docker/faults.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "it/assumptions.rs"]
 mod assumptions;
+#[path = "it/attach.rs"]
+mod attach;
 #[path = "it/bring_up.rs"]
 mod bring_up;
 #[path = "it/builder.rs"]

@@ -1,7 +1,7 @@
 //! Owns the hidden commands with which this executable is a host, an agent, the witness and the hand inside a
 //! container, and the guard beside the controller. They bypass the command line's parser: sixty agents should not each carry it in memory.
 
-use crate::hand::helper;
+use crate::hand::{borrowed, helper};
 use crate::outside::escort;
 use crate::trial::{patient, stage};
 use crate::world::docker::guard;
@@ -14,7 +14,8 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
     let ended = match words.as_slice() {
         ["host", config] => agents::supervisor::run(Path::new(config), &executable()),
         ["agent", config, index] => agent(config, index),
-        ["witness"] => crate::witness::run(),
+        ["witness"] => crate::witness::run(None),
+        ["witness", notes] => crate::witness::run(Some(notes)),
         ["hand", standing] => crate::hand::run(standing),
         [guard::COMMAND, run] => guard::run(run, false),
         [guard::COMMAND, run, "no-rights"] => guard::run(run, true),
@@ -25,6 +26,7 @@ pub fn dispatch(arguments: &[String]) -> Option<u8> {
         },
         [stage::COMMAND, cast] => stage::run(cast),
         [patient::COMMAND, settings] => patient::run(settings),
+        [borrowed::PLACE] => borrowed::stand(),
         [helper::BURN] => helper::burn(),
         [helper::HOG, usage, bytes] => helper::hog(usage, bytes),
         ["enter", program, rest @ ..] => {

@@ -11,6 +11,7 @@ use crate::load::{self, Loaded};
 use crate::outside::Wanted;
 use crate::run::Stop;
 use crate::terminal::Terminal;
+use crate::world::docker::attached::Attachment;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use anyhow::{Context, Result};
 use reports::gaps::Gap;
@@ -23,6 +24,7 @@ use scenarios::verdict::Verdict;
 use std::path::PathBuf;
 use watch::Watchers;
 
+mod attach;
 mod bring_up;
 mod combined;
 mod docker;
@@ -70,6 +72,9 @@ pub fn run(args: &RunArgs, quiet: bool, color_out: bool, color_err: bool) -> Res
         problems += &bad.text;
         Wanted::default()
     });
+    if args.attach.is_some() && args.world == WorldName::Sim {
+        problems += "error: virtual time has no project that runs already: --attach is for --world docker\n";
+    }
     if !problems.is_empty() {
         return Err(load::BadInput { text: problems }.into());
     }
@@ -96,7 +101,9 @@ fn hold(
     let Known { gaps, policy, wanted } = known;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let place = Place::find(args.world, quiet).await?;
+        // Whoever names a project means its engine.
+        let world = if args.attach.is_some() { WorldName::Docker } else { args.world };
+        let place = Place::find(world, quiet).await?;
         place.accepts(wanted)?;
         // In virtual time there is nothing to heal and to remove: there a signal ends the process as it is used to.
         let mut stop = match place {
@@ -112,7 +119,8 @@ fn hold(
         let (several, mut lefts) = (loaded.len() > 1, Vec::<Left>::new());
         for (argument, loaded) in loaded {
             let watchers = &watchers;
-            let day = Day { args, argument, loaded, gaps, policy, wanted, quiet, color, watchers };
+            let attachment = None;
+            let day = Day { args, argument, loaded, attachment, gaps, policy, wanted, quiet, color, watchers };
             let left = match (&place, &mut stop) {
                 _ if args.finish => day.finish(args.tied_as.as_deref().unwrap_or_default(), place.word())?,
                 (Place::Docker { engine, info }, Some(stop)) => day.hold_in_docker(engine, info, stop).await?,
@@ -202,6 +210,8 @@ struct Day<'a> {
     args: &'a RunArgs,
     argument: &'a str,
     loaded: Loaded,
+    /// The project that it is held on, where somebody else started its hosts.
+    attachment: Option<Attachment>,
     /// What is accepted for now.
     gaps: &'a [Gap],
     /// By when corrections are due.

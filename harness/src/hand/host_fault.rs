@@ -4,6 +4,7 @@
 use super::SHARED_DIR;
 use super::boot::{BOOT_DIR, Boot};
 use super::end::End;
+use super::end_first::EndFirst;
 use super::fault::Fault;
 use super::hierarchy::Hierarchies;
 use super::memory::Memory;
@@ -48,6 +49,7 @@ pub fn fault_of(deed: &Deed, ground: &Ground) -> Option<Box<dyn Fault>> {
         Deed::End { hosts, processes, kill } => {
             Box::new(End::new(hosts.clone(), processes.clone(), *kill, hierarchies))
         }
+        Deed::EndFirst { hosts, kill } => Box::new(EndFirst::new(hosts.clone(), *kill, hierarchies)),
         Deed::Processor { hosts, left_milli } => Box::new(Processor::new(hosts.clone(), *left_milli, ground.clone())),
         Deed::Memory { hosts, fill_milli } => Box::new(Memory::new(hosts.clone(), *fill_milli, ground.clone())),
         Deed::Boot { gates, trouble } => Box::new(Boot::new(&ground.boot_gates, gates.clone(), *trouble)),

@@ -4,6 +4,7 @@
 //! The file lies in the run's shared volume and goes with it. A torn last line is an act that was never begun: the line
 //! is synced first.
 
+use super::borrowed::{self, Borrowed};
 use super::machine::Snapshot;
 use super::protocol::{Deed, Wire};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,20 @@ pub(super) enum Entry {
         /// The fault.
         fault: String,
     },
+    /// Containers of somebody else's, as they were found.
+    Borrowed(Vec<Borrowed>),
+    /// Hosts are owed power from now on.
+    Owed {
+        /// The hosts.
+        hosts: Vec<String>,
+        /// Whether their restart policies are taken too.
+        withheld: bool,
+    },
+    /// What was owed to a host was given back.
+    Given {
+        /// The host.
+        host: String,
+    },
     /// The region is to stand until this moment of the machine's monotonic clock, whoever is gone.
     Hold {
         /// Nanoseconds.
@@ -62,6 +77,9 @@ pub(super) struct Past {
     pub(super) faults: BTreeMap<String, Deed>,
     pub(super) hold_until_ns: Option<u64>,
     pub(super) before: Option<Snapshot>,
+    /// Containers of somebody else's, and what is owed to which of their hosts.
+    pub(super) borrowed: Vec<Borrowed>,
+    pub(super) owed: BTreeMap<String, bool>,
 }
 
 impl Past {
@@ -79,6 +97,11 @@ impl Past {
                 }
                 Entry::Healed { fault } => {
                     past.faults.remove(&fault);
+                }
+                Entry::Borrowed(containers) => past.borrowed = containers,
+                Entry::Owed { hosts, withheld } => borrowed::owed_too(&mut past.owed, &hosts, withheld),
+                Entry::Given { host } => {
+                    past.owed.remove(&host);
                 }
                 Entry::Hold { until_ns } => past.hold_until_ns = Some(until_ns),
             }
@@ -100,6 +123,9 @@ impl Past {
         entries.extend((!self.disks.is_empty()).then(|| Entry::Disks(self.disks.clone())));
         let fault = |(fault, deed): (&String, &Deed)| Entry::Intent { fault: fault.clone(), deed: deed.clone() };
         entries.extend(self.faults.iter().map(fault));
+        entries.extend((!self.borrowed.is_empty()).then(|| Entry::Borrowed(self.borrowed.clone())));
+        let owed = |(host, withheld): (&String, &bool)| Entry::Owed { hosts: vec![host.clone()], withheld: *withheld };
+        entries.extend(self.owed.iter().map(owed));
         entries.extend(self.hold_until_ns.map(|until_ns| Entry::Hold { until_ns }));
         entries
     }
@@ -171,6 +197,30 @@ mod tests {
         assert_eq!(past.faults.keys().collect::<Vec<_>>(), ["second"]);
         journal.write(&Entry::Healed { fault: "second".to_owned() }).map_err(std::io::Error::other)?;
         assert_eq!(Journal::open(folder.path())?.1.faults.len(), 0, "a torn line hides nothing that follows it");
+        Ok(())
+    }
+
+    #[test]
+    fn a_hand_that_starts_again_knows_what_is_owed_to_whom() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (mut journal, _) = Journal::open(folder.path())?;
+        let of = |host: &str| Borrowed {
+            host: host.to_owned(),
+            id: host.to_owned(),
+            cgroup: String::new(),
+            policy: borrowed::Policy { name: "always".to_owned(), retries: 0 },
+            endpoints: Vec::new(),
+        };
+        let hosts = |hosts: &[&str]| hosts.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let mut write = |entry: Entry| journal.write(&entry).map_err(std::io::Error::other);
+        write(Entry::Borrowed(vec![of("a"), of("b")]))?;
+        write(Entry::Owed { hosts: hosts(&["a", "b"]), withheld: true })?;
+        write(Entry::Given { host: "a".to_owned() })?;
+        write(Entry::Owed { hosts: hosts(&["a"]), withheld: false })?;
+        let (_, past) = Journal::open(folder.path())?;
+        assert_eq!(past.owed, BTreeMap::from([("a".to_owned(), false), ("b".to_owned(), true)]));
+        assert_eq!(past.borrowed, [of("a"), of("b")]);
+        assert_eq!(Past::new(past.entries()), past, "and says the same in few lines");
         Ok(())
     }
 

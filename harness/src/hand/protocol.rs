@@ -1,6 +1,7 @@
 //! Owns what the controller and the hand say to each other: one JSON line each, over the hand's attached standard
 //! input and output. Refuses to know how anything is done.
 
+use super::borrowed::{Borrowed, Given};
 use fixtures::trouble::InForce;
 pub use scenarios::plan::{BootTrouble, LinkAct, Shape};
 use serde::{Deserialize, Serialize};
@@ -137,6 +138,23 @@ pub enum Task {
         /// Its name.
         fault: String,
     },
+    /// These containers are somebody else's: what is owed to any of them is given back, whoever is gone.
+    Borrow {
+        /// As they were found.
+        containers: Vec<Borrowed>,
+    },
+    /// Power is about to be taken from these hosts, which are borrowed.
+    Owe {
+        /// The hosts.
+        hosts: Vec<String>,
+        /// Whether the engine may not bring them back until it is given back: else their owner's restart policy stays.
+        withhold: bool,
+    },
+    /// Give these borrowed hosts back what is owed to them; those that the answer says are left are asked for again.
+    GiveBack {
+        /// The hosts; none is all.
+        hosts: Vec<String>,
+    },
     /// Heal every fault and give every host its cable: a region that stands is taken over. Say what is not as it was.
     TakeOver,
     /// Say for how many packets the machine has found no room in its table of neighbours since the hand began.
@@ -191,6 +209,13 @@ pub enum Deed {
         hosts: Vec<Target>,
         /// Which processes of each host, by their place in its configuration; in the order of `hosts`.
         processes: Vec<Vec<usize>>,
+        /// With SIGKILL, or with SIGTERM as an orderly stop does.
+        kill: bool,
+    },
+    /// End the first process of these containers, once; their engine does what their owner wants then.
+    EndFirst {
+        /// The hosts.
+        hosts: Vec<Target>,
         /// With SIGKILL, or with SIGTERM as an orderly stop does.
         kill: bool,
     },
@@ -363,6 +388,8 @@ pub enum Answer {
     Look(Look),
     /// To [`Task::Crowding`].
     Crowded(u64),
+    /// To [`Task::GiveBack`].
+    Given(Given),
     /// To [`Task::TakeOver`].
     TakenOver(TakenOver),
     /// To [`Task::Finish`].

@@ -481,6 +481,7 @@ pub fn parts(
         seed: declared.seed,
         clock: Arc::new(Clock::start()),
         stands: Some(stands),
+        attached: None,
         on_progress: Box::new(|_, _| {}),
     }
 }

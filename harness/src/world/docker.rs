@@ -5,11 +5,13 @@
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of; [`found`]: what is there of it
 //! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts; [`adopt`]: those on a region that [`standing`] outlives
 //!   the process, [`survey`]: what is there of it
+//! - [`attached`]: a game day on a project that somebody else started
 //! - [`built`]: what stands of it; [`claim`]: whose turn it is
 //! - [`software`]: hosts of real software
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 mod adopt;
+pub mod attached;
 mod built;
 pub mod claim;
 pub mod engine;
@@ -38,6 +40,8 @@ use crate::controller::{Do, Done, Input};
 use crate::hand::protocol::{Answer, Left, Task};
 use crate::witness::protocol::Tell;
 use anyhow::{Context, Result, bail};
+use attached::difference::{Difference, Seen as Whole};
+use attached::{Attachment, Touched};
 use built::Built;
 use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
@@ -103,6 +107,11 @@ pub struct Shared {
     tearing_down: AtomicBool,
     told_of_crowding: AtomicBool,
     stands: Option<Stands>,
+    attached: Option<Attachment>,
+    touched: Mutex<Touched>,
+    /// What was said of an attached project before, and what is different after.
+    seen_before: Mutex<Whole>,
+    difference: Mutex<Option<Difference>>,
     /// Hosts of a region that was taken over that had no power.
     relit: AtomicUsize,
     on_progress: OnProgress,
@@ -142,6 +151,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// Whether the region is to stand longer than the run, or does already.
     pub stands: Option<Stands>,
+    /// The project that it is held on, where somebody else started its hosts.
+    pub attached: Option<Attachment>,
     /// Called for each host that is there, with how many there will be.
     pub on_progress: OnProgress,
 }
@@ -152,8 +163,12 @@ impl DockerWorld {
         let (cancel, cancelled) = watch::channel(false);
         let names = Names::new(&parts.run, parts.info.systemd_cgroups);
         let names = parts.stands.as_ref().map_or(names.clone(), |stands| names.of_region(stands.name()));
+        let names = match &parts.attached {
+            Some(attachment) => names.attached_to(&attachment.project),
+            None => names,
+        };
         let Parts { engine, info, options, topology, graph, placement, images, .. } = parts;
-        let Parts { traffic, gathered, seed, clock, stands, on_progress, .. } = parts;
+        let Parts { traffic, gathered, seed, clock, stands, attached, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -175,6 +190,10 @@ impl DockerWorld {
             tearing_down,
             told_of_crowding: AtomicBool::new(false),
             stands,
+            attached,
+            touched: Mutex::default(),
+            seen_before: Mutex::default(),
+            difference: Mutex::default(),
             relit: AtomicUsize::new(0),
             on_progress,
         };
@@ -200,7 +219,12 @@ impl DockerWorld {
     pub fn addresses(&self) -> BTreeMap<HostName, String> {
         let Some(built) = self.shared.built() else { return BTreeMap::new() };
         let hosts = built.layout.placement.hosts.iter();
-        hosts.map(|host| (host.name.clone(), built.layout.address(host).to_string())).collect()
+        hosts.map(|host| (host.name.clone(), built.layout.software_at(host).to_string())).collect()
+    }
+
+    /// What is different of an attached project, once it was given back.
+    pub fn difference(&self) -> Option<Difference> {
+        self.shared.difference.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -279,6 +303,26 @@ impl Shared {
     }
 
     async fn perform(self: &Arc<Self>, act: Do) -> Result<Done> {
+        match (&self.attached, act) {
+            (Some(attachment), act) => self.perform_attached(attachment, act).await,
+            (None, act) => self.perform_here(act).await,
+        }
+    }
+
+    /// On a project that is not ours.
+    async fn perform_attached(self: &Arc<Self>, attachment: &Attachment, act: Do) -> Result<Done> {
+        match act {
+            Do::Provision => attached::provision(self, attachment).await.map(|()| Done::Provisioned),
+            Do::PowerOn(hosts) => attached::power::power_on(self, &self.need_built()?, &hosts).await,
+            Do::PowerOff { hosts, unsynced } => {
+                attached::power::power_off(self, &self.need_built()?, attachment, &hosts, unsynced).await
+            }
+            Do::Teardown | Do::Leave => attached::give_back(self, attachment).await,
+            other => self.perform_here(other).await,
+        }
+    }
+
+    async fn perform_here(self: &Arc<Self>, act: Do) -> Result<Done> {
         match act {
             Do::Provision => match self.standing() {
                 Some(standing) => adopt::take_over(self, standing).await.map(|()| Done::Provisioned),

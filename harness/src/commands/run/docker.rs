@@ -12,6 +12,7 @@ use crate::load::{BadInput, Loaded};
 use crate::outside::{Outside, Teller};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
+use crate::world::docker::attached::Attachment;
 use crate::world::docker::claim::{self, Claimed};
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::software::known_images;
@@ -50,9 +51,10 @@ impl Day<'_> {
         (engine, info): (&Engine, &EngineInfo),
         stop: &mut Stop,
     ) -> Result<Left> {
-        match self.args.region.clone() {
-            Some(name) => self.hold_in_region(&name, run, (engine, info), stop).await,
-            None => self.hold_on_engine(run, (engine, info), stop, None).await,
+        match (self.args.region.clone(), self.args.attach.clone()) {
+            (Some(name), _) => self.hold_in_region(&name, run, (engine, info), stop).await,
+            (None, Some(project)) => self.hold_on_project(&project, run, (engine, info), stop).await,
+            (None, None) => self.hold_on_engine(run, (engine, info), stop, None).await,
         }
     }
 
@@ -64,7 +66,11 @@ impl Day<'_> {
         stop: &mut Stop,
         lent: Option<&Lent>,
     ) -> Result<Left> {
-        let images = known_images(engine, &self.loaded.graph).await?;
+        let images = match self.attachment {
+            // Its containers are there: nothing is made of their images.
+            Some(_) => BTreeMap::new(),
+            None => known_images(engine, &self.loaded.graph).await?,
+        };
         let clock = Arc::new(Clock::start());
         let seed = self.args.seed.unwrap_or_else(clock::fresh_seed);
         self.loaded.plan = scenarios::plan::plan(&self.loaded.scenario, &self.loaded.placement, seed);
@@ -72,8 +78,9 @@ impl Day<'_> {
         let terminal = self.terminal();
         let Loaded { scenario, placement, plan, .. } = &self.loaded;
         terminal.say(&format!("{}: {}", scenario.name, scenario.title));
-        terminal.say(&format!("run {run}, seed {seed}, world docker (engine {})\n", info.version));
-        let about = self.about(&run, "docker", seed);
+        let world_name = if self.attachment.is_some() { "attached" } else { "docker" };
+        terminal.say(&format!("run {run}, seed {seed}, world {world_name} (engine {})\n", info.version));
+        let about = self.about(&run, world_name, seed);
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let teller = Teller::new(sender.clone(), Arc::clone(&clock));
@@ -84,7 +91,8 @@ impl Day<'_> {
             Some(lent) => lent.parts(parts)?,
             None => parts,
         };
-        for (code, text) in lent.into_iter().flat_map(Lent::told) {
+        let attached = self.attachment.iter().flat_map(Attachment::told);
+        for (code, text) in lent.into_iter().flat_map(Lent::told).chain(attached) {
             let detail = Detail::Caveat { code: code.to_owned(), text };
             journal.write(clock.now(), By::Controller, Place::default(), detail, false)?;
         }
@@ -101,11 +109,16 @@ impl Day<'_> {
         };
         let ending = crate::run::run(course, inputs).await?;
         watch.give_back_terminal();
+        if let Some(difference) = world.difference() {
+            let text = difference.text();
+            journal.add_file("attached.txt", &text)?;
+            terminal.say(&text);
+        }
         let said = outside.finish().await?;
         let of = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         let versions = [of("engine", &info.version), of("api", &info.api), of("kernel", &info.kernel)];
         let facts = Facts {
-            world: "docker",
+            world: world_name,
             versions: BTreeMap::from(versions),
             rights: world.rights(),
             addresses: world.addresses(),
@@ -144,6 +157,7 @@ impl Day<'_> {
             seed,
             clock: Arc::clone(clock),
             stands: None,
+            attached: self.attachment.clone(),
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),
         }
     }

@@ -130,7 +130,11 @@ impl Day<'_> {
         let turn = self.args.turn;
         let turn = if turn == 0 { String::new() } else { format!(" --turn {turn}") };
         let mock = if self.args.mock { " --mock" } else { "" };
-        format!("blackstart run {} --world {world} --seed {seed}{turn}{mock}", self.argument)
+        let place = match &self.attachment {
+            Some(attachment) => format!("--attach {} --yes-attach", attachment.project),
+            None => format!("--world {world}"),
+        };
+        format!("blackstart run {} {place} --seed {seed}{turn}{mock}", self.argument)
     }
 }
 

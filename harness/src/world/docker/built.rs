@@ -84,6 +84,7 @@ impl Built {
             Rights { .. } => "hand: SIGKILL",
         };
         let links = match &self.rights.links {
+            _ if self.layout.attached.is_some() => "none: the project's own networks, left as they are".to_owned(),
             Ok(()) => "hand: a bridge for each zone, forwarding between them, no way out".to_owned(),
             Err(why) => format!("one internal bridge for all zones ({why})"),
         };
@@ -91,11 +92,15 @@ impl Built {
             Ok(()) => way.to_owned(),
             Err(why) => format!("none ({why})"),
         };
+        let disks = match &self.layout.attached {
+            Some(_) => "none: the project's own volumes, left as they are".to_owned(),
+            None => had("hand: a filesystem for each zone on a loop device", &self.rights.disks),
+        };
         BTreeMap::from([
             ("power".to_owned(), power.to_owned()),
             ("links".to_owned(), links),
             ("shapes".to_owned(), self.shapes.clone().unwrap_or_else(|why| format!("none ({why})"))),
-            ("disks".to_owned(), had("hand: a filesystem for each zone on a loop device", &self.rights.disks)),
+            ("disks".to_owned(), disks),
             ("gate".to_owned(), "hand: a lock for each host".to_owned()),
         ])
     }
@@ -147,8 +152,16 @@ impl Built {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
     }
 
-    /// A host that was made, as the hand knows it.
+    /// A host as the hand knows it: of a project of others its own container.
     pub(super) fn target(&self, shared: &Shared, host: &HostName) -> Option<Target> {
+        match &shared.attached {
+            Some(attachment) => attachment.target(host),
+            None => self.own_target(shared, host),
+        }
+    }
+
+    /// A container of ours for a host, as the hand knows it.
+    pub(super) fn own_target(&self, shared: &Shared, host: &HostName) -> Option<Target> {
         let (zone, id) = self.container(host)?;
         Some(Target { host: host.to_string(), cgroup: shared.names.cgroup_of(zone, &id) })
     }

@@ -7,6 +7,7 @@
 mod archive;
 mod create;
 pub mod guest;
+pub mod project;
 pub mod survey;
 
 pub use super::found::Found;

@@ -36,6 +36,13 @@ pub(super) async fn inject(
         return switched(shared, built, &fault, (services, *switch), &hosts, true).await;
     }
     let region = Region { shared, built };
+    if let (Some(_), Deed::End { services, .. }) = (&shared.attached, &deed) {
+        // One whose owner wants no restart is started again in the end.
+        let ended = region.with(&hosts, services);
+        let hosts = ended.iter().map(ToString::to_string).collect();
+        shared.touched().end(ended);
+        built.hand.ask(Task::Owe { hosts, withhold: false }).await?;
+    }
     let t_ns = || shared.clock.now();
     let (method, effect) = match region.translate(&deed, &hosts) {
         Err(_) if matches!(deed, Deed::Pause) => {
@@ -181,6 +188,9 @@ impl Region<'_> {
                 words::Deed::Boot { gates, trouble: *trouble }
             }
             Deed::Pause => words::Deed::Pause { hosts: self.targets(hosts) },
+            Deed::End { services, kill } if self.shared.attached.is_some() => {
+                words::Deed::EndFirst { hosts: self.targets(&self.with(hosts, services)), kill: *kill }
+            }
             Deed::End { services, kill } => {
                 let processes = hosts.iter().map(|host| self.processes(host, services)).collect();
                 words::Deed::End { hosts: self.targets(hosts), processes, kill: *kill }
@@ -230,6 +240,16 @@ impl Region<'_> {
 
     fn targets(&self, hosts: &[HostName]) -> Vec<Target> {
         hosts.iter().filter_map(|host| self.built.target(self.shared, host)).collect()
+    }
+
+    /// Those of these hosts that carry an instance of one of these services.
+    fn with(&self, hosts: &[HostName], services: &[ServiceName]) -> Vec<HostName> {
+        let Layout { placement, .. } = self.layout();
+        let carries = |host: &&fixtures::placement::Host| {
+            host.instances.iter().any(|&index| services.contains(&placement.instances[index].service))
+        };
+        let carrying = placement.hosts.iter().filter(carries).map(|host| host.name.clone());
+        carrying.filter(|host| hosts.contains(host)).collect()
     }
 
     fn zones(&self, hosts: &[HostName]) -> Vec<String> {

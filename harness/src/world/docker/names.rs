@@ -14,6 +14,8 @@ pub const LABEL_ROLE: &str = "blackstart.role";
 pub const LABEL_REGION: &str = "blackstart.region";
 /// On the hand of a standing region while a game day is held in it: that run.
 pub const LABEL_DAY: &str = "blackstart.day";
+/// On everything of a run that is attached to a project that somebody else started: the project.
+pub const LABEL_ATTACHED: &str = "blackstart.attached";
 /// The hand's role: a run whose hand runs has a live lease.
 pub const ROLE_HAND: &str = "hand";
 /// How the name of a hand ends that holds a region for nobody but those who look around.
@@ -35,19 +37,27 @@ pub struct Names {
     pub slices: bool,
     /// The name of the standing region that the run is; nothing of a game day's own.
     pub region: Option<String>,
+    /// The project that the run is attached to, where it is.
+    pub project: Option<String>,
 }
 
 impl Names {
     /// Names for a run whose id ends in `-` and its short id.
     pub fn new(run: &str, slices: bool) -> Self {
         let short = run.rsplit('-').next().unwrap_or(run).to_owned();
-        Self { run: run.to_owned(), short, slices, region: None }
+        Self { run: run.to_owned(), short, slices, region: None, project: None }
     }
 
     /// The same of a standing region.
     #[must_use]
     pub fn of_region(self, name: &str) -> Self {
         Self { region: Some(name.to_owned()), ..self }
+    }
+
+    /// The same of a run that is attached to a project.
+    #[must_use]
+    pub fn attached_to(self, project: &str) -> Self {
+        Self { project: Some(project.to_owned()), ..self }
     }
 
     /// `blackstart.run=ID`.
@@ -59,7 +69,12 @@ impl Names {
     pub fn labels(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
         let run = std::iter::once((LABEL_RUN, self.run.as_str()));
         let region = self.region.as_deref().map(|name| (LABEL_REGION, name));
-        run.chain(region).chain(more.iter().copied()).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        let project = self.project.as_deref().map(|name| (LABEL_ATTACHED, name));
+        run.chain(region)
+            .chain(project)
+            .chain(more.iter().copied())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// The image.

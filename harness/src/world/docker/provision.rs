@@ -8,10 +8,10 @@ use super::hand_link::{Hand, LEASE_MS};
 use super::link::converse;
 use super::names::{LABEL_HOST, LABEL_ROLE, LABEL_ZONE, ROLE_WITNESS};
 use super::raise::Raise;
-use super::region::Layout;
+use super::region::{Layout, Theirs};
 use super::software::files::{self, Owner};
 use super::subnet::Block;
-use super::{CALLS_AT_ONCE, Shared, at_once, image, software, start_hosts};
+use super::{CALLS_AT_ONCE, Shared, at_once, attached, image, software, start_hosts};
 use crate::controller::Input;
 use crate::hand::disk::place::{DISKS_DIR, LINK};
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
@@ -31,7 +31,8 @@ use tokio::sync::mpsc;
 
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
-const HOST_PIDS: i64 = 256;
+/// Processes and threads of a host of ours.
+pub(super) const HOST_PIDS: i64 = 256;
 /// Of a host of real software.
 const SOFTWARE_PIDS: i64 = 1024;
 const SOFTWARE_MEMORY_BYTES: i64 = 1 << 30;
@@ -64,7 +65,7 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     built.tell_witness(&Tell::Begin(Box::new(layout.watch()))).await
 }
 
-async fn import(shared: &Shared) -> Result<()> {
+pub(super) async fn import(shared: &Shared) -> Result<()> {
     if shared.options.agent_image.is_some() {
         return Ok(());
     }
@@ -73,7 +74,7 @@ async fn import(shared: &Shared) -> Result<()> {
 }
 
 /// The volume that the hand and all hosts see.
-async fn shared_volume(shared: &Shared) -> Result<()> {
+pub(super) async fn shared_volume(shared: &Shared) -> Result<()> {
     shared.engine.create_volume(&shared.names.object("shared"), &shared.names.labels(&[]), None).await
 }
 
@@ -213,7 +214,7 @@ async fn release(shared: &Shared, subnets: usize) -> Result<()> {
 }
 
 pub(super) async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
-    let spec = ContainerSpec {
+    let mut spec = ContainerSpec {
         name: shared.names.object("witness"),
         hostname: "witness".to_owned(),
         image: shared.image(),
@@ -224,6 +225,11 @@ pub(super) async fn raise_witness(shared: &Arc<Shared>, built: &Arc<Built>) -> R
         attach: true,
         ..ContainerSpec::default()
     };
+    if shared.attached.is_some() {
+        // Where the escorts are, and at no address of the machine but its own.
+        (spec.network, spec.machine_network) = (None, true);
+        spec.command.push(built.layout.notes().to_string());
+    }
     shared.engine.create(&spec).await?;
     let attached = shared.engine.attach(&spec.name).await?;
     shared.engine.start(&spec.name).await?;
@@ -381,6 +387,10 @@ impl Shared {
             graph: self.graph.clone(),
             placement: self.placement.clone(),
             images: self.images.clone(),
+            attached: self.attached.as_ref().map(|attachment| Theirs {
+                addresses: attachment.hosts.iter().map(|(host, lent)| (host.clone(), lent.address)).collect(),
+                ports: attached::ports_of(&self.names.short),
+            }),
             traffic: self.traffic.clone(),
             gathered: self.gathered,
             seed: self.seed,

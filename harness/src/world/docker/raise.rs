@@ -143,6 +143,13 @@ pub async fn finish_dead_run(
     let lease = Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove };
     let raise = Raise { engine, names: &names, image, no_rights, lease, day: None };
     let (hand, _) = raise.raise(|| ()).await?;
+    let mut owed = Vec::new();
+    while let Answer::Given(given) = hand.ask(Task::GiveBack { hosts: owed }).await? {
+        owed = given.left;
+        if owed.is_empty() {
+            break;
+        }
+    }
     let mut left = match hand.ask(Task::Finish).await? {
         Answer::Left(Left { residue, .. }) => residue,
         other => bail!("the hand answered {other:?} to the end"),

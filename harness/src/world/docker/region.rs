@@ -13,11 +13,12 @@ use crate::world::draw::{self, Corner, Drawn};
 use agents::commons::Keys;
 use agents::config::{HostConfig, Process, Region, nanos};
 use fixtures::graph::Graph;
-use fixtures::name::ZoneName;
+use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::{Host, Placement};
 use fixtures::topology::Topology;
 use scenarios::customers::Traffic;
 use scenarios::scenario::Gathered;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -25,10 +26,21 @@ use std::time::Duration;
 const FIRST_PORT: u16 = 8_000;
 /// Port of a zone's echo, on the host of its canary.
 const ECHO_PORT: u16 = 7_999;
+/// From one number of ports that a run has in the machine's own network to the next.
+const PORTS_APART: u16 = 10;
 /// Between two writes to a zone by which a standing region ages, and after how many their keys come round. Stores append and do
 /// not compact: at this pace the disk of a zone takes two years of it.
 const AGES_EVERY: Duration = Duration::from_secs(120);
 const AGES_KEYS: u64 = 1_000;
+
+/// Software that others run, for which hosts of ours only speak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Theirs {
+    /// Where each host's software is.
+    pub addresses: BTreeMap<HostName, Ipv4Addr>,
+    /// The first port of ours: we are in a network that is not ours alone.
+    pub ports: u16,
+}
 
 /// The region of one run with its addresses.
 #[derive(Debug, Clone)]
@@ -41,6 +53,8 @@ pub struct Layout {
     pub placement: Placement,
     /// What the images of the graph say of themselves.
     pub images: Images,
+    /// Where the software is that others run.
+    pub attached: Option<Theirs>,
     /// Traffic.
     pub traffic: Traffic,
     /// What is gathered because it is judged.
@@ -71,9 +85,36 @@ impl Layout {
         self.block.host(self.zone_number(&host.zone) + 1, place)
     }
 
+    /// Where the real software of a host is.
+    pub fn software_at(&self, host: &Host) -> Ipv4Addr {
+        let theirs = self.attached.as_ref().and_then(|theirs| theirs.addresses.get(&host.name));
+        theirs.copied().unwrap_or_else(|| self.address(host))
+    }
+
+    /// The port that is this one in a network of our own.
+    fn port(&self, own: u16) -> u16 {
+        let place = |ports: u16| match own {
+            NOTES_PORT => ports,
+            ECHO_PORT => ports + 1,
+            draw::CANARY_PORT => ports + 2,
+            _ => ports + 3 + own.saturating_sub(FIRST_PORT) % (PORTS_APART - 3),
+        };
+        self.attached.as_ref().map_or(own, |theirs| place(theirs.ports))
+    }
+
     /// Where a host's first instance is asked.
     fn first_address(&self, host: &Host) -> SocketAddr {
-        SocketAddr::from((self.address(host), FIRST_PORT))
+        SocketAddr::from((self.address(host), self.port(FIRST_PORT)))
+    }
+
+    /// Where notes are left for the witness.
+    pub fn notes(&self) -> SocketAddr {
+        SocketAddr::from((self.witness(), self.port(NOTES_PORT)))
+    }
+
+    /// Where a host's canary listens to an operator.
+    fn canary_at(&self, host: &Host) -> SocketAddr {
+        SocketAddr::from((self.address(host), self.port(draw::CANARY_PORT)))
     }
 
     /// The witness's address.
@@ -85,7 +126,7 @@ impl Layout {
     pub fn instance_addresses(&self) -> Vec<SocketAddr> {
         let hosts: Vec<Ipv4Addr> = self.placement.hosts.iter().map(|host| self.address(host)).collect();
         let address = |instance: &fixtures::placement::Instance| {
-            SocketAddr::from((hosts[instance.host], FIRST_PORT + instance.slot))
+            SocketAddr::from((hosts[instance.host], self.port(FIRST_PORT + instance.slot)))
         };
         self.placement.instances.iter().map(address).collect()
     }
@@ -100,27 +141,31 @@ impl Layout {
             let instances = host.instances.iter().zip(&drawn.instances);
             let instance = |(&index, &seed): (&usize, &u64)| Process::Instance(region.instance(index, seed));
             let mut processes: Vec<Process> = match software::processes(self, host, self.first_address(host)) {
+                // The software itself is run by others.
+                Some([_, adapter]) if self.attached.is_some() => vec![adapter],
                 Some(real) => real.into(),
                 None => instances.map(instance).collect(),
             };
             if let Some(seed) = drawn.customers {
-                let echo = SocketAddr::from((self.address(host), ECHO_PORT));
+                let echo = SocketAddr::from((self.address(host), self.port(ECHO_PORT)));
                 let entry = region.targets(&host.zone, &self.graph.entry.service);
                 let (callee, commons) =
                     (region.callee(&host.zone, &self.graph.entry.service), region.customer(&host.zone));
                 let corner = Corner { zone: &host.zone, host: &host.name, echo, entry, callee, commons, seed };
-                let (echo, canary) = draw::customers(corner, &self.graph, &self.traffic);
+                let (echo, mut canary) = draw::customers(corner, &self.graph, &self.traffic);
+                canary.listen = Some(self.canary_at(host));
                 processes.extend([Process::Instance(echo), Process::Canary(canary)]);
             }
             HostConfig {
                 host: host.name.clone(),
                 zone: host.zone.clone(),
-                witness: SocketAddr::from((self.witness(), NOTES_PORT)),
+                witness: self.notes(),
                 gate: format!("{SHARED_DIR}/{GATES_DIR}/{}", host.name),
                 boot_gate: format!("{SHARED_DIR}/{BOOT_DIR}/{}", host.name),
                 trouble_dir: format!("{SHARED_DIR}/{TROUBLE_DIR}/{}", host.name),
                 state_dir: format!("{STATE_DIR}/{}", host.name),
-                boot: drawn.boot,
+                // Real containers take as long as they take.
+                boot: if self.attached.is_some() { Duration::ZERO } else { drawn.boot },
                 processes,
             }
         };
@@ -156,7 +201,7 @@ impl Layout {
             root: self.keys.as_ref().map(|keys| keys.root.clone()),
             canaries: draw::canary_hosts(&self.graph, &self.placement)
                 .into_values()
-                .map(|host| SocketAddr::from((self.address(&self.placement.hosts[host]), draw::CANARY_PORT)))
+                .map(|host| self.canary_at(&self.placement.hosts[host]))
                 .collect(),
             triers: if self.gathered.tries_stores { draw::triers(&region) } else { Vec::new() },
             doubted: draw::doubted(&self.graph, &self.placement, self.gathered),

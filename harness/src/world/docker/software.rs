@@ -83,7 +83,7 @@ pub(super) fn processes(layout: &Layout, host: &Host, listen: SocketAddr) -> Opt
         stores: service.state.stores(),
         probe: image.probe.clone(),
         client: image.client.clone(),
-        own: IpAddr::V4(layout.address(host)),
+        own: IpAddr::V4(layout.software_at(host)),
         members: fill
             .members(&service.name)
             .into_iter()
@@ -144,7 +144,7 @@ impl Fill<'_> {
             .instances
             .iter()
             .filter(|other| other.service == *service && placement.hosts[other.host].region == self.host.region);
-        here.map(|other| (other, IpAddr::V4(self.layout.address(&placement.hosts[other.host])))).collect()
+        here.map(|other| (other, IpAddr::V4(self.layout.software_at(&placement.hosts[other.host])))).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub struct ContainerSpec {
     pub labels: BTreeMap<String, String>,
     /// `uid:gid`.
     pub user: String,
-    /// Network and fixed address.
+    /// Network and fixed address; where that is empty, the engine gives one.
     pub network: Option<(String, String)>,
     /// Volumes.
     pub volumes: Vec<VolumeMount>,
@@ -46,6 +46,8 @@ pub struct ContainerSpec {
     pub cpu_shares: i64,
     /// In the machine's own process ids and network, without the engine's profiles: the hand alone.
     pub privileged: bool,
+    /// In the machine's own network, without any right there.
+    pub machine_network: bool,
     /// Capabilities; all others are dropped.
     pub capabilities: &'static [&'static str],
     /// Whether the caller talks to it over standard input and output.
@@ -60,6 +62,13 @@ pub struct ContainerSpec {
     pub in_memory: Vec<String>,
     /// Whether the engine starts it again when it ends with an error.
     pub restart: bool,
+}
+
+impl ContainerSpec {
+    /// Whether it is in the machine's own network.
+    pub fn on_machine(&self) -> bool {
+        self.privileged || self.machine_network
+    }
 }
 
 /// A network to create.

@@ -8,6 +8,9 @@ use std::net::Ipv4Addr;
 
 const RANGE: u32 = u32::from_be_bytes([198, 18, 0, 0]);
 const RANGE_BITS: u32 = 17;
+/// Of runs that need addresses of the machine's own loopback: every one of 127.0.0.0/8 is there already.
+const LOOPBACK: u32 = u32::from_be_bytes([127, 64, 0, 0]);
+const LOOPBACK_BITS: u32 = 22;
 /// Addresses of a subnet that are no host's: network, bridge, broadcast, and room.
 const RESERVED: u32 = 8;
 /// The first host's place in its subnet.
@@ -25,13 +28,22 @@ impl Block {
     /// The block number `number` for `subnets` subnets with at most `hosts` hosts each; numbers wrap around. `None` where
     /// no block of the range is large enough.
     pub fn new(number: u64, subnets: usize, hosts: usize) -> Option<Self> {
+        Self::within(RANGE, RANGE_BITS, number, subnets, hosts)
+    }
+
+    /// The same out of the addresses of the machine's own loopback.
+    pub fn on_loopback(number: u64, subnets: usize, hosts: usize) -> Option<Self> {
+        Self::within(LOOPBACK, LOOPBACK_BITS, number, subnets, hosts)
+    }
+
+    fn within(range: u32, range_bits: u32, number: u64, subnets: usize, hosts: usize) -> Option<Self> {
         let hosts = u32::try_from(hosts).ok()?.checked_add(RESERVED)?;
         let subnet_bits = hosts.checked_next_power_of_two()?.trailing_zeros().max(5);
         let subnets = u32::try_from(subnets).ok()?.checked_next_power_of_two()?;
         let block_bits = subnet_bits + subnets.trailing_zeros();
-        let blocks = 1_u64.checked_shl(RANGE_BITS.checked_sub(block_bits)?)?;
+        let blocks = 1_u64.checked_shl(range_bits.checked_sub(block_bits)?)?;
         let index = u32::try_from(number % blocks).ok()?;
-        Some(Self { base: RANGE + (index << block_bits), subnet_bits })
+        Some(Self { base: range + (index << block_bits), subnet_bits })
     }
 
     fn subnet_base(&self, subnet: usize) -> u32 {
@@ -84,5 +96,17 @@ mod tests {
             }
         }
         assert_eq!(Block::new(0, 4, 1_000_000), None);
+    }
+
+    #[test]
+    fn hosts_on_the_loopback_are_on_the_loopback() {
+        for number in [0, 1, u64::MAX] {
+            let block = Block::on_loopback(number, 4, 22).expect("the range is large enough");
+            let addresses: BTreeSet<Ipv4Addr> = (0..4)
+                .flat_map(|subnet| (0..22).map(move |host| (subnet, host)))
+                .map(|(s, h)| block.host(s, h))
+                .collect();
+            assert!(addresses.len() == 88 && addresses.iter().all(Ipv4Addr::is_loopback));
+        }
     }
 }

@@ -277,7 +277,11 @@ fn all_gone(left: Vec<(String, String)>) -> Result<()> {
     if left.is_empty() { Ok(()) } else { bail!("still there: {left:?}") }
 }
 
-fn by_hand<T>(socket: &str, act: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
+/// Asks the engine from inside the hand.
+///
+/// # Errors
+/// Where its socket cannot be reached from here, and whatever `act` fails with.
+pub(crate) fn by_hand<T>(socket: &str, act: impl AsyncFnOnce(&Engine) -> Result<T>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (engine, _) = Engine::connect_from_hand(socket).await?;

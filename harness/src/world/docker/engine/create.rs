@@ -13,7 +13,8 @@ use std::collections::HashMap;
 /// The request.
 pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let endpoint = |address: &String| EndpointSettings {
-        ipam_config: Some(EndpointIpamConfig { ipv4_address: Some(address.clone()), ..Default::default() }),
+        ipam_config: (!address.is_empty())
+            .then(|| EndpointIpamConfig { ipv4_address: Some(address.clone()), ..Default::default() }),
         ..EndpointSettings::default()
     };
     let networking = spec.network.as_ref().map(|(network, address)| NetworkingConfig {
@@ -31,7 +32,7 @@ pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         // What an image says of its own health the engine would look at by commands, which are interventions.
         healthcheck: spec.real.then(|| HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         // `none` alone would still have libnetwork make an endpoint, and run a copy of the engine for each start.
-        network_disabled: Some(spec.network.is_none() && !spec.privileged),
+        network_disabled: Some(spec.network.is_none() && !spec.on_machine()),
         attach_stdin: Some(spec.attach),
         attach_stdout: Some(spec.attach),
         attach_stderr: Some(spec.attach),
@@ -59,7 +60,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     };
     let network_mode = match &spec.network {
         Some((network, _)) => network.clone(),
-        None if spec.privileged => "host".to_owned(),
+        None if spec.on_machine() => "host".to_owned(),
         None => "none".to_owned(),
     };
     // What is attached is read as it comes; a log file of it would only fill the engine's disk.

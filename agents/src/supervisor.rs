@@ -28,6 +28,9 @@ pub const RESTART_PAUSES: u32 = 16;
 /// A process that ran for longer than this starts its pauses afresh.
 pub const RESTART_CALM: Duration = Duration::from_secs(5);
 
+/// Above what an engine takes for the start of a container: runtimes in Go take some ten ids for their threads.
+const LAST_ID_OF_THE_START: u32 = 100;
+
 /// Reads a host's configuration.
 ///
 /// # Errors
@@ -59,6 +62,9 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
         // power-on, as the first process of a container has. A lock file of its earlier life then names itself, and not a
         // thread of ours that it would take for another server.
         processes.sort_by_key(|(_, process)| !matches!(process, Process::Program(_)));
+        if processes.iter().any(|(_, process)| matches!(process, Process::Program(_))) {
+            use_up_ids();
+        }
         for (index, process) in processes {
             let (reporter, name, children) = (reporter.clone(), name(process), &children);
             let (begun, has_begun) = std::sync::mpsc::channel();
@@ -76,6 +82,17 @@ pub fn run(path: &Path, executable: &Path) -> std::io::Result<()> {
     loop {
         std::thread::park();
     }
+}
+
+/// Takes process ids until a certain one was taken. They begin anew with each power-on, and how many the engine takes for the
+/// start of a container differs from time to time. Threads have ids of the same kind, and cost less.
+fn use_up_ids() {
+    let taken = || -> Option<u32> {
+        let own = std::thread::spawn(|| std::fs::read_link("/proc/thread-self")).join().ok()?.ok()?;
+        own.file_name()?.to_str()?.parse().ok()
+    };
+    // Elsewhere than in a container of its own ids come from everybody.
+    while std::process::id() == 1 && taken().is_some_and(|id| id < LAST_ID_OF_THE_START) {}
 }
 
 /// Waits for as long as a fault keeps the host from booting.

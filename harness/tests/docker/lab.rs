@@ -174,8 +174,13 @@ impl Ended {
 
 /// Guards of dead controllers that still run; a moment after the last run was over there is none.
 pub(crate) fn guards() -> usize {
+    guards_of("")
+}
+
+/// Those of one run: others on this machine may have theirs.
+pub(crate) fn guards_of(run: &str) -> usize {
     let output = Command::new("ps").args(["-eo", "args"]).output().expect("ps is there: Debian's procps");
-    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(GUARD)).count()
+    String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(GUARD) && line.contains(run)).count()
 }
 
 /// As a guard's command line has it.

@@ -4,7 +4,7 @@
 #[path = "trial/patients.rs"]
 mod patients;
 
-use crate::lab::{block_on, guards, left_of, long_machine, machine};
+use crate::lab::{block_on, guards_of, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
 use harness::world::docker::engine::Engine;
 use harness::world::docker::image;
@@ -145,7 +145,7 @@ fn interrupted_or_killed_it_leaves_nothing() {
     killed.child.kill().expect("it can be killed");
     killed.child.wait().expect("it ends");
     let began = mono_ns();
-    while !left_of(&killed.run).is_empty() || guards() > 0 {
+    while !left_of(&killed.run).is_empty() || guards_of(&killed.run) > 0 {
         assert!(mono_ns() - began < 90_000_000_000, "still there: {:?}", left_of(&killed.run));
         std::thread::sleep(Duration::from_millis(300));
     }

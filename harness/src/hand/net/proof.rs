@@ -75,7 +75,8 @@ impl Proof<'_> {
         let (now, before) = (packets(self.met), packets(self.before));
         if now == 0 {
             against.push("no packet met any of its rules".to_owned());
-        } else if now == before {
+        } else if now == before && self.paths.iter().any(|path| tried(&path.samples) > 0) {
+            // Where nobody could be asked to try, whoever sends is dark: a zone may lose power while its links are slow.
             against.push("no packet met any of its rules since the last look".to_owned());
         }
         for (rule, met) in self.rules.iter().zip(self.met) {
@@ -201,6 +202,10 @@ mod tests {
     use super::{Expected, LinkAct, LinkRule, Look, Path, Proof, Shape};
 
     fn look(act: LinkAct, met: Met, outcomes: &[Outcome]) -> Look {
+        look_again(act, met, &[], outcomes)
+    }
+
+    fn look_again(act: LinkAct, met: Met, before: &[Met], outcomes: &[Outcome]) -> Look {
         let samples = outcomes.iter().map(|outcome| Sample { began_ns: 1, ended_ns: 2, outcome: *outcome }).collect();
         let path = Path {
             name: "a to b".to_owned(),
@@ -209,8 +214,7 @@ mod tests {
             samples,
         };
         let rules = [LinkRule { from: Vec::new(), to: Vec::new(), act }];
-        Proof { rules: &rules, met: &[met], before: &[], paths: vec![path], lasted_ns: 1_000_000_000, overruns: 0 }
-            .judge()
+        Proof { rules: &rules, met: &[met], before, paths: vec![path], lasted_ns: 1_000_000_000, overruns: 0 }.judge()
     }
 
     const MET: Met = Met { packets: 9, shaped: None };
@@ -221,6 +225,15 @@ mod tests {
         assert!(!look(LinkAct::Drop, MET, &[Outcome::Silent, Outcome::Open(1)]).holds);
         let unmet = look(LinkAct::Drop, Met::default(), &[Outcome::Silent]);
         assert!(!unmet.holds && unmet.text.contains("no packet met"), "{}", unmet.text);
+    }
+
+    #[test]
+    fn a_fault_that_nothing_meets_any_more_does_not_hold_unless_whoever_sends_is_dark() {
+        let slow = LinkAct::Shape(Shape { latency_us: 2_000_000, ..Shape::default() });
+        assert!(!look_again(slow, MET, &[MET], &[Outcome::Silent]).holds);
+        assert!(look_again(slow, MET, &[MET], &[Outcome::Untried]).holds);
+        assert!(look_again(slow, MET, &[MET], &[]).holds);
+        assert!(!look_again(slow, Met::default(), &[Met::default()], &[Outcome::Untried]).holds, "it never met any");
     }
 
     #[test]

@@ -264,7 +264,6 @@ impl<A: Actor + 'static> Drop for Gone<'_, A> {
 /// # Errors
 /// Where the state file cannot be opened, or the address cannot be listened on: the supervisor starts it again.
 pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
-    trim::one_heap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let local = tokio::task::LocalSet::new();
     local.spawn_local(trim::now_and_then());

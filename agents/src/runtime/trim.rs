@@ -18,14 +18,6 @@ const FIRST: Duration = Duration::from_secs(5);
 /// seventy faults of a microsecond.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// The threads of an agent share one heap: they are three, and wait nearly always, while each heap of its own holds on to what
-/// it had at its fullest. Must be called before the second thread is there.
-pub(super) fn one_heap() {
-    // SAFETY: it sets a number that the allocator reads when it would make another heap.
-    #[cfg(target_env = "gnu")]
-    let _as_before = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
-}
-
 /// Gives back now and then, for as long as it is polled.
 pub(super) async fn now_and_then() {
     tokio::time::sleep(FIRST).await;

@@ -235,15 +235,13 @@ impl<'k> Tenure<'k> {
                     input => self.saw(input),
                 },
                 _ = leave.wait_for(|leave| *leave) => {
-                    self.keep()?;
-                    self.leave_dead()?;
+                    self.let_go()?;
                     return Ok(End::Told);
                 }
                 _ = tick.tick() => {
                     if self.folder.holder(Lock::Day).is_some() {
                         self.stop_deployment("a game day wants the region")?;
-                        self.keep()?;
-                        self.leave_dead()?;
+                        self.let_go()?;
                         return Ok(End::Wanted);
                     }
                     if self.dead.len() == self.region.placement.hosts.len() {
@@ -255,8 +253,10 @@ impl<'k> Tenure<'k> {
         }
     }
 
-    /// Whoever has the region next must know of hosts that died, also where the hand gave them power meanwhile.
-    fn leave_dead(&self) -> Result<()> {
+    /// Leaves what is known behind. Whoever has the region next must know of hosts that died, also where the hand gave them power
+    /// meanwhile.
+    fn let_go(&self) -> Result<()> {
+        self.keep()?;
         if self.dead.is_empty() {
             return Ok(());
         }

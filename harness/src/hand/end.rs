@@ -80,17 +80,8 @@ impl Fault for End {
                 }
             }
         }
-        let signal = if self.kill { Signal::KILL } else { Signal::TERM };
-        for victim in &victims {
-            match pidfd_send_signal(&victim.watch, signal) {
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => {
-                    return Err(format!("{}: ending process {}: {error}", self.hosts[victim.host].host, victim.index));
-                }
-            }
-        }
-        // One that does not end is told by the look.
-        within(DEATHS_MAX, || victims.iter().all(|victim| is_dead(&victim.watch)));
+        let who = |victim: &Victim| format!("{}: ending process {}", self.hosts[victim.host].host, victim.index);
+        end_all(victims.iter().map(|victim| (who(victim), &victim.watch)).collect(), self.kill, DEATHS_MAX)?;
         self.victims = victims;
         Ok(())
     }
@@ -107,15 +98,34 @@ impl Fault for End {
         } else {
             format!("{dead} of {asked} process(es) ended; {} were found", self.victims.len())
         };
-        let mut seen = look(holds, text, &[("ended_processes", asked as f64, dead as f64)]);
-        seen.measured.insert("restarted_processes".to_owned(), restarted as f64);
-        seen
+        ended(holds, text, (asked, dead, restarted))
     }
 
     /// It lasts no longer than an instant: nothing is to be undone.
     fn heal(&mut self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Kills processes, or asks them to end, and waits for so long; each with what is said where that cannot be done. One that does not
+/// end is told by the look.
+pub(super) fn end_all(victims: Vec<(String, &OwnedFd)>, kill: bool, most: Duration) -> Result<(), String> {
+    let signal = if kill { Signal::KILL } else { Signal::TERM };
+    for (who, watch) in &victims {
+        match pidfd_send_signal(watch, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(format!("{who}: {error}")),
+        }
+    }
+    within(most, || victims.iter().all(|(_, watch)| is_dead(watch)));
+    Ok(())
+}
+
+/// A look at processes that were to end: how many, how many did, and how many of those were started again.
+pub(super) fn ended(holds: bool, text: String, (asked, dead, restarted): (usize, usize, usize)) -> Look {
+    let mut seen = look(holds, text, &[("ended_processes", asked as f64, dead as f64)]);
+    seen.measured.insert("restarted_processes".to_owned(), restarted as f64);
+    seen
 }
 
 /// Whether the process behind a pidfd has ended.

@@ -1,13 +1,12 @@
 //! Owns the end of a container's first process, of a container that is not ours: killed, or asked to end. With it the container
 //! ends, and its engine does what its owner wants then. Refuses to start it again.
 
-use super::end::is_dead;
+use super::end::{end_all, ended, is_dead};
 use super::fault::Fault;
 use super::hierarchy::Hierarchies;
-use super::host_fault::{look, within};
 use super::protocol::{Look, Target};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::time::Duration;
 
 /// Engines kill what has not ended of itself ten seconds after they asked; this waits as long, and kills nothing.
@@ -57,16 +56,8 @@ impl Fault for EndFirst {
                 self.victims.push(Victim { host, pid, watch });
             }
         }
-        let signal = if self.kill { Signal::KILL } else { Signal::TERM };
-        for victim in &self.victims {
-            match pidfd_send_signal(&victim.watch, signal) {
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(format!("{}: ending its process: {error}", self.hosts[victim.host].host)),
-            }
-        }
-        // One that does not end is told by the look.
-        within(DEATHS_MAX, || self.victims.iter().all(|victim| is_dead(&victim.watch)));
-        Ok(())
+        let who = |victim: &Victim| format!("{}: ending its process", self.hosts[victim.host].host);
+        end_all(self.victims.iter().map(|victim| (who(victim), &victim.watch)).collect(), self.kill, DEATHS_MAX)
     }
 
     fn look(&mut self) -> Look {
@@ -82,9 +73,7 @@ impl Fault for EndFirst {
         } else {
             format!("{dead} of {asked} container(s) ended; a first process was found in {}", self.victims.len())
         };
-        let mut seen = look(holds, text, &[("ended_processes", asked as f64, dead as f64)]);
-        seen.measured.insert("restarted_processes".to_owned(), restarted as f64);
-        seen
+        ended(holds, text, (asked, dead, restarted))
     }
 
     /// It lasts no longer than an instant; that the container runs again is owed apart from it.

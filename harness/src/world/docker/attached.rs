@@ -14,20 +14,19 @@ pub mod fit;
 pub(super) mod power;
 
 use super::built::Built;
-use super::engine::{ContainerSpec, Engine, ObjectKind, VolumeMount};
+use super::engine::{ContainerSpec, Engine, ObjectKind};
 use super::guard::Guard;
 use super::hand_link::{Hand, LEASE_MS};
-use super::names::{LABEL_ATTACHED, LABEL_HOST, LABEL_ROLE, LABEL_RUN, LABEL_ZONE, ROLE_HAND};
-use super::provision::{HOST_PIDS, import, raise_witness, shared_volume};
+use super::names::{LABEL_ATTACHED, LABEL_ROLE, LABEL_RUN, ROLE_HAND};
+use super::provision::{host_container, import, raise_witness, shared_volume};
 use super::raise::Raise;
 use super::subnet::Block;
 use super::{CALLS_AT_ONCE, Shared, at_once, image, start_hosts};
 use crate::controller::{Done, Input};
+use crate::hand::STATE_DIR;
 use crate::hand::borrowed::Borrowed;
 use crate::hand::protocol::{Lease, LeaseEnd, Rights, Target, Task};
-use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::Tell;
-use crate::world::HOST_MEMORY_BYTES;
 use anyhow::{Context, Result, bail};
 use difference::{Difference, Seen, difference};
 use fit::Lent;
@@ -234,28 +233,10 @@ async fn escorts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
 
 fn escort(shared: &Shared, host: &Host, zone: usize) -> ContainerSpec {
     ContainerSpec {
-        name: shared.names.object(&format!("host-{}", host.name)),
-        hostname: host.name.to_string().chars().take(63).collect(),
-        image: shared.image(),
-        command: vec![
-            image::EXECUTABLE.to_owned(),
-            "host".to_owned(),
-            format!("{SHARED_DIR}/hosts/{}.json", host.name),
-        ],
-        labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
-        user: format!("{HOST_UID}:{HOST_UID}"),
         machine_network: true,
-        volumes: vec![VolumeMount {
-            volume: shared.names.object("shared"),
-            target: SHARED_DIR.to_owned(),
-            read_only: true,
-            copy: false,
-        }],
         in_memory: vec![STATE_DIR.to_owned()],
         cgroup_parent: shared.names.cgroup_parent(zone),
-        memory_bytes: i64::try_from(HOST_MEMORY_BYTES).unwrap_or(i64::MAX),
-        pids: HOST_PIDS,
-        ..ContainerSpec::default()
+        ..host_container(shared, host)
     }
 }
 

@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 /// Blocks of addresses that are tried: other runs and other networks may hold some.
 const BLOCKS_TRIED: u64 = 64;
 /// Processes and threads of a host of ours.
-pub(super) const HOST_PIDS: i64 = 256;
+const HOST_PIDS: i64 = 256;
 /// Of a host of real software.
 const SOFTWARE_PIDS: i64 = 1024;
 const SOFTWARE_MEMORY_BYTES: i64 = 1 << 30;
@@ -278,40 +278,44 @@ async fn listen(shared: Arc<Shared>, built: Arc<Built>, mut seen: mpsc::Receiver
     shared.part_gone("the witness");
 }
 
+/// A container that is a host: this executable is its first process, and what that has to know is in the folder that all see.
+pub(super) fn host_container(shared: &Shared, host: &Host) -> ContainerSpec {
+    ContainerSpec {
+        name: shared.names.object(&format!("host-{}", host.name)),
+        hostname: host.name.to_string().chars().take(63).collect(),
+        image: shared.image(),
+        command: vec![
+            image::EXECUTABLE.to_owned(),
+            "host".to_owned(),
+            format!("{SHARED_DIR}/hosts/{}.json", host.name),
+        ],
+        labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
+        user: format!("{HOST_UID}:{HOST_UID}"),
+        volumes: vec![VolumeMount {
+            volume: shared.names.object("shared"),
+            target: SHARED_DIR.to_owned(),
+            read_only: true,
+            copy: false,
+        }],
+        memory_bytes: i64::try_from(HOST_MEMORY_BYTES).unwrap_or(i64::MAX),
+        pids: HOST_PIDS,
+        ..ContainerSpec::default()
+    }
+}
+
 async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     let all = built.layout.placement.hosts.clone();
     at_once(CALLS_AT_ONCE, all, |host| async move {
         shared.going_on()?;
         let zone = built.layout.zone_number(&host.zone);
-        let name = shared.names.object(&format!("host-{}", host.name));
-        let spec = ContainerSpec {
-            name: name.clone(),
-            hostname: host.name.to_string().chars().take(63).collect(),
-            image: shared.image(),
-            command: vec![
-                image::EXECUTABLE.to_owned(),
-                "host".to_owned(),
-                format!("{SHARED_DIR}/hosts/{}.json", host.name),
-            ],
-            labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
-            user: format!("{HOST_UID}:{HOST_UID}"),
-            network: built.endpoint(shared, &host),
-            volumes: vec![
-                state_volume(shared, host.zone.as_str(), STATE_DIR),
-                VolumeMount {
-                    volume: shared.names.object("shared"),
-                    target: SHARED_DIR.to_owned(),
-                    read_only: true,
-                    copy: false,
-                },
-            ],
-            cgroup_parent: if built.rights.host_view { shared.names.cgroup_parent(zone) } else { String::new() },
-            memory_bytes: i64::try_from(HOST_MEMORY_BYTES)?,
-            pids: HOST_PIDS,
-            // Name servers listen on the port of DNS, and have no capability for that.
-            low_ports: shared.graph.names.is_some(),
-            ..ContainerSpec::default()
-        };
+        let mut spec = host_container(shared, &host);
+        spec.network = built.endpoint(shared, &host);
+        spec.volumes.insert(0, state_volume(shared, host.zone.as_str(), STATE_DIR));
+        if built.rights.host_view {
+            spec.cgroup_parent = shared.names.cgroup_parent(zone);
+        }
+        // Name servers listen on the port of DNS, and have no capability for that.
+        spec.low_ports = shared.graph.names.is_some();
         let real = software::on_host(&built.layout, &host).map(|(_, _, image)| image);
         let spec = real.map_or(spec.clone(), |image| of_image(shared, &host, image, spec));
         let id = shared.engine.create(&spec).await?;

@@ -18,7 +18,7 @@ use fixtures::name::ServiceName;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -58,7 +58,7 @@ struct Around {
 
 impl Around {
     fn new(trouble_dir: &str, service: Option<ServiceName>, commons: &Commons) -> Self {
-        let folder = (!trouble_dir.is_empty()).then(|| PathBuf::from(trouble_dir));
+        let folder = (!trouble_dir.is_empty()).then(|| Path::new(trouble_dir));
         let troubles = RefCell::new(Troubles::new(folder));
         Self { troubles, service, commons: commons.clone(), signed_until: Cell::default() }
     }

@@ -1,7 +1,7 @@
-//! Owns the claim that a container of ours is an ordinary one: started by other code than ours (testcontainers), it
-//! serves. Refuses to use our own way of starting it.
+//! Owns the claim that a container of ours is an ordinary one: started by other code than ours (the engine's
+//! command line), it serves. Refuses to use our own way of starting it.
 
-use crate::lab::{block_on, machine};
+use crate::lab::{block_on, docker, machine};
 use agents::config::{HostConfig, InstanceConfig, Process};
 use agents::wire::From;
 use fixtures::graph::{Acknowledge, Health, State};
@@ -12,9 +12,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
-use testcontainers::core::{IntoContainerPort, WaitFor};
-use testcontainers::runners::SyncRunner;
-use testcontainers::{GenericImage, ImageExt};
 
 fn config() -> HostConfig {
     let (zone, host) = (ZoneName::new("az1").expect("a name"), HostName("az1-api-0".to_owned()));
@@ -56,8 +53,18 @@ fn config() -> HostConfig {
     }
 }
 
+/// Removed with whatever runs in it.
+struct Container(String);
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // Where the test fails, its own words matter.
+        let _gone = Command::new("docker").args(["rm", "--force", &self.0]).output();
+    }
+}
+
 #[test]
-fn a_host_started_by_testcontainers_serves() {
+fn a_host_started_by_the_command_line_serves() {
     let Some(_machine) = machine() else { return };
     let tag = format!("alone-{}", std::process::id());
     block_on(async {
@@ -68,15 +75,24 @@ fn a_host_started_by_testcontainers_serves() {
         assert!(!tar.is_empty(), "for {}", info.architecture);
         engine.import_image(&format!("blackstart:{tag}"), &BTreeMap::new(), tar).await.expect("an image is made");
     });
-    let json = serde_json::to_vec(&config()).expect("it serialises");
-    let image = GenericImage::new("blackstart", &tag)
-        .with_exposed_port(8000.tcp())
-        .with_wait_for(WaitFor::seconds(0))
-        .with_copy_to("/host.json", json)
-        .with_env_var("LD_LIBRARY_PATH", "/lib")
-        .with_cmd(["/blackstart", "host", "/host.json"]);
-    let container = image.start().expect("it starts");
-    let port = container.get_host_port_ipv4(8000).expect("it is published");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config_file = folder.path().join("host.json");
+    std::fs::write(&config_file, serde_json::to_vec(&config()).expect("it serialises")).expect("it is written");
+    let container = Container(docker(&[
+        "create",
+        "--publish",
+        "127.0.0.1::8000",
+        "--env",
+        "LD_LIBRARY_PATH=/lib",
+        &format!("blackstart:{tag}"),
+        "/blackstart",
+        "host",
+        "/host.json",
+    ]));
+    docker(&["cp", &config_file.display().to_string(), &format!("{}:/host.json", container.0)]);
+    docker(&["start", &container.0]);
+    let published = docker(&["port", &container.0, "8000/tcp"]);
+    let port = published.rsplit(':').next().and_then(|port| port.parse().ok()).expect("it is published");
     for (path, word) in
         [("/livez", "api-az1-0"), ("/readyz", "api-az1-0"), ("/metrics", "blackstart_agent_requests_total")]
     {

@@ -1,7 +1,7 @@
 //! Owns the claims about game days on a project that somebody else started, on a real engine: five services of our own executable,
 //! with the labels that Compose gives, or started by Compose itself. Refuses to touch any other project.
 
-use crate::lab::{Running, block_on, kill_hand, left_of, long_machine, machine};
+use crate::lab::{Running, block_on, docker, kill_hand, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
 use harness::hand::borrowed::Borrowed;
 use harness::world::docker::attached;
@@ -62,13 +62,6 @@ struct Project {
     image: String,
     folder: TempDir,
     by_compose: bool,
-}
-
-fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("timeout").arg("120").arg("docker").args(arguments).output().expect("docker can be run");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "docker {}: {told}", arguments.join(" "));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn settings(asks: &str) -> String {

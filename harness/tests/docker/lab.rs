@@ -129,6 +129,14 @@ impl Running {
     }
 }
 
+/// What the engine's own command line says; it must succeed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("timeout").arg("120").arg("docker").args(arguments).output().expect("docker can be run");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "docker {}: {told}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Kills the first process of a run's hand from outside the engine, so that the engine starts it again; false where
 /// there is none.
 pub(crate) fn kill_hand(run: &str) -> bool {

@@ -21,7 +21,7 @@ use crate::controller::{Nanos, Report};
 use fixtures::name::{InstanceName, ZoneName};
 use ledger::{Entry, Ledger};
 use scenarios::build::observed::{Building, StepState};
-use scenarios::build::plan::{Act, BuildPlan, Step};
+use scenarios::build::plan::{Act, BuildPhase, BuildPlan, Step};
 use scenarios::event::{Detail, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +55,8 @@ pub enum Input {
     Wake,
     /// Somebody wants it to stop at the end of this phase.
     Pause,
+    /// What [`Command::Look`] asked for; an error is why it must not go on.
+    Looked(Result<(), String>),
     /// Somebody wants it to go on.
     Resume,
     /// Somebody wants everything undone.
@@ -75,6 +77,8 @@ pub enum Command {
     },
     /// Begin an act. Each may be begun again: what is done already is left as it is.
     Do(Act),
+    /// Look whether anything stands against this phase, and tell [`Input::Looked`].
+    Look(BuildPhase),
     /// The build is over.
     End(Ending),
 }
@@ -97,6 +101,14 @@ pub enum Ending {
         /// Why.
         why: String,
     },
+    /// It stands at the border of a phase until it is taken up. No ledger says this of a build: an entry of its own says
+    /// that it is paused.
+    Paused {
+        /// The phase that it stands before.
+        before: BuildPhase,
+        /// What stands against that phase; empty where somebody asked for the pause.
+        why: String,
+    },
 }
 
 /// What the builder is at.
@@ -109,6 +121,8 @@ enum Stage {
     Acting,
     /// Its act is over, and what must come of it is not there yet.
     Settling,
+    /// Whether anything stands against the phase of the present step is being looked at.
+    Looking,
     /// Nothing is begun until somebody says so.
     Paused,
     /// The present step is being undone.
@@ -134,6 +148,10 @@ pub struct Builder {
     /// Why nothing goes forward any more.
     rolling_back: Option<String>,
     pausing: bool,
+    /// Phases before which it asks whether anything stands against them.
+    looks_before: BTreeSet<BuildPhase>,
+    /// Who the present step waited for last; whoever it fails for.
+    lacking: Option<InstanceName>,
     /// What the present step was last said to wait for.
     told: String,
     wake: Option<Nanos>,
@@ -154,9 +172,18 @@ impl Builder {
             landed: BTreeSet::new(),
             rolling_back: None,
             pausing: false,
+            looks_before: BTreeSet::new(),
+            lacking: None,
             told: String::new(),
             wake: None,
         }
+    }
+
+    /// The same, asking before these phases whether anything stands against them.
+    #[must_use]
+    pub fn looking_before(mut self, phases: BTreeSet<BuildPhase>) -> Self {
+        self.looks_before = phases;
+        self
     }
 
     /// When it wants [`Input::Wake`], if at all.
@@ -203,8 +230,12 @@ impl Builder {
             }
             Input::Wake => {}
             Input::Pause => self.pausing = true,
+            Input::Looked(looked) => self.looked(now, looked, out),
             Input::Resume => self.resume(now, out),
-            Input::RollBack => self.roll_back(now, "somebody asked for it".to_owned(), out),
+            Input::RollBack => {
+                self.by_hand("everything was to be undone", out);
+                self.roll_back(now, "somebody asked for it".to_owned(), out);
+            }
         }
         self.go_on(now, out);
     }
@@ -222,7 +253,18 @@ impl Builder {
         out.push(Command::Log { place, detail: Detail::Build { seen } });
     }
 
+    /// Somebody had to do something at the present step, or has to.
+    fn by_hand(&self, text: &str, out: &mut Vec<Command>) {
+        let step = self.plan.steps.get(self.position).map(|step| step.id.clone()).unwrap_or_default();
+        let place = Place { instance: self.lacking.clone(), ..Place::default() };
+        let seen = Building::Hand { step, text: text.to_owned() };
+        out.push(Command::Log { place, detail: Detail::Build { seen } });
+    }
+
     fn end(&mut self, now: Nanos, ending: Ending, out: &mut Vec<Command>) {
+        if let Ending::Stuck { why, .. } = &ending {
+            self.by_hand(&format!("it is stuck: {why}"), out);
+        }
         self.write(Entry::Ended { ending: ending.clone(), at: now }, out);
         self.stage = Stage::Ended;
         self.wake = None;

@@ -1,37 +1,38 @@
 //! Owns one build in virtual time, of a region or of a zone, from a graph and two names to its judgement, in memory alone.
-//! Refuses to write anything: the command line, benchmarks and tests do with it what they want.
+//! Refuses to write anything: the command line, benchmarks and tests do with it what they want, and are told as it goes.
+//!
+//! - [`sim`]: the loop in virtual time
+//! - [`folder`]: what is on the disk while it goes on
+//! - [`shown`]: what a person sees meanwhile
+//! - [`record`]: what its record says
 
+pub mod folder;
 pub mod record;
+pub mod shown;
+mod sim;
 
-use crate::builder::ledger::{Entry, Ledger};
-use crate::builder::{Builder, Command, Ending, Input};
-use crate::clock::Clock;
-use crate::controller::{Nanos, Report};
+use crate::builder::Ending;
+use crate::builder::ledger::Entry;
 use crate::world::sim::build::told::ByHand;
-use crate::world::sim::build::{BuildParts, BuildWorld, News};
+use crate::world::sim::build::{BuildParts, BuildWorld};
 use crate::world::sim::costs::Costs;
-use agents::config::nanos;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fixtures::graph::Graph;
-use fixtures::name::{HostName, InstanceName, RegionName, ZoneName};
+use fixtures::name::{HostName, RegionName};
 use fixtures::regional::addition::Added;
-use fixtures::regional::estate::{Estate, Site, Wanted};
+use fixtures::regional::estate::{Estate, Wanted};
 use fixtures::unit::Rate;
+use scenarios::build::check::Check;
 use scenarios::build::judge::{self, Judged};
-use scenarios::build::plan::{Border, BuildPlan};
+use scenarios::build::observed::Building;
+use scenarios::build::plan::{Border, BuildPhase, BuildPlan};
 use scenarios::build::records::Records;
 use scenarios::build::region::{self, Course};
 use scenarios::build::zone::{self, NewZone};
 use scenarios::customers::Traffic;
-use scenarios::event::{By, Detail, Event, EventId, Life, Place};
-use scenarios::seed::Seeds;
-use std::collections::{BTreeMap, VecDeque};
+use scenarios::event::{Detail, Event, Place};
+use sim::Yard;
 use std::time::Duration;
-
-/// How long the bootstrap region may take until all of it is active.
-const SETTLE_NS: Nanos = 120_000_000_000;
-/// Customers are harmed where so many windows in a row fall short.
-const HARMED_WINDOWS: u32 = 3;
 
 /// What is built.
 #[derive(Debug, Clone)]
@@ -58,6 +59,12 @@ pub struct Spec {
     pub killed_after: Vec<usize>,
     /// After which of the ledger's entries everything is to be undone.
     pub rolled_back_after: Option<usize>,
+    /// Before which phase it is paused.
+    pub pause_before: Option<BuildPhase>,
+    /// What builders before had on the disk: it is played again up to there, and taken up.
+    pub earlier: Vec<Entry>,
+    /// What earlier builds found, and is asked for in this one.
+    pub checks: Vec<Check>,
 }
 
 /// A zone that is built.
@@ -86,6 +93,9 @@ impl Spec {
             seed,
             killed_after: Vec::new(),
             rolled_back_after: None,
+            pause_before: None,
+            earlier: Vec::new(),
+            checks: Vec::new(),
         }
     }
 
@@ -120,20 +130,69 @@ pub struct Built {
     pub traffic: Traffic,
 }
 
+/// Who is told of a build as it goes, in whichever world.
+pub trait Watch {
+    /// What is built and how; nothing was done yet.
+    ///
+    /// # Errors
+    /// Where what must be written cannot be.
+    fn begins(&mut self, estate: &Estate, plan: &BuildPlan) -> Result<()>;
+    /// Something was seen.
+    fn event(&mut self, event: &Event);
+    /// Has this on the disk before anything that follows.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn entry(&mut self, entry: &Entry) -> Result<()>;
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn begins(&mut self, _: &Estate, _: &BuildPlan) -> Result<()> {
+        Ok(())
+    }
+    fn event(&mut self, _: &Event) {}
+    fn entry(&mut self, _: &Entry) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A phase before which nothing can be paused.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no border before {}: this build's phases after its first one are {}", .wanted.word(), .phases)]
+pub struct NoBorder {
+    wanted: BuildPhase,
+    phases: String,
+}
+
+/// Builds a region, and tells nobody.
+///
+/// # Errors
+/// As [`watched`].
+pub fn build(spec: &Spec) -> Result<Built> {
+    watched(spec, &mut Unwatched)
+}
+
 /// Builds a region.
 ///
 /// # Errors
-/// Names that do not fit, a calibration that is damaged, or a bootstrap region that does not come up.
-pub fn build(spec: &Spec) -> Result<Built> {
+/// Names that do not fit, a phase that there is none of, a calibration that is damaged, a bootstrap region that does not
+/// come up, a ledger of another build, or what must be written and cannot be.
+pub fn watched(spec: &Spec, watch: &mut dyn Watch) -> Result<Built> {
     let (estate, plan, records) = planned(spec)?;
+    has_border(&plan, spec.pause_before)?;
+    watch.begins(&estate, &plan)?;
     let traffic = traffic();
     let costs = Costs::calibrated().context("the calibration that was compiled in is damaged")?;
     let calm = calm(estate.placement.instances.len());
     let Spec { by_hand, seed, .. } = spec;
     let parts = BuildParts { estate: &estate, traffic: &traffic, by_hand, records: &records, calm, seed: *seed, costs };
-    let mut site = Yard::new(BuildWorld::new(&parts), &estate, spec);
+    let mut site = Yard::new(BuildWorld::new(&parts), (&estate, &plan), spec, watch);
     site.settle()?;
-    let ending = site.run(&plan);
+    let ending = site.run()?;
     let Yard { world, events, entries, .. } = site;
     let (state, handed) = (world.state(), world.handed());
     drop(world);
@@ -156,6 +215,37 @@ fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     Ok((estate, plan, new.records.before))
 }
 
+fn has_border(plan: &BuildPlan, wanted: Option<BuildPhase>) -> Result<(), NoBorder> {
+    let phases: Vec<BuildPhase> = plan.phases().into_iter().skip(1).collect();
+    match wanted.filter(|wanted| !phases.contains(wanted)) {
+        None => Ok(()),
+        Some(wanted) => {
+            let phases = phases.iter().map(|phase| phase.key()).collect::<Vec<_>>().join(", ");
+            Err(NoBorder { wanted, phases })
+        }
+    }
+}
+
+/// Whether what earlier builds found stands against a phase: what is to be logged of that, and what the builder is told.
+fn look(
+    spec: &Spec,
+    phase: BuildPhase,
+    case: &judge::Case<'_>,
+    events: &[Event],
+) -> (Vec<(Place, Detail)>, Result<(), String>) {
+    let (mut seen, mut against) = (Vec::new(), Vec::new());
+    for check in spec.checks.iter().filter(|check| check.before == phase) {
+        let still = check.look(case, events);
+        let place = Place { service: Some(check.finding.service.clone()), ..Place::default() };
+        let (from, invariant) = (check.from.clone(), check.finding.invariant.clone());
+        let text = still.clone().unwrap_or_default();
+        seen.push((place, Detail::Build { seen: Building::Check { from, invariant, phase, text } }));
+        against.extend(still.map(|text| format!("{text}; build {} had found it", check.from)));
+    }
+    let looked = if against.is_empty() { Ok(()) } else { Err(against.join("; ")) };
+    (seen, looked)
+}
+
 /// What customers of each zone send, and what the witness writes to each.
 fn traffic() -> Traffic {
     let rate = |per_s: u64| Rate { milli_per_s: per_s * 1_000 };
@@ -165,195 +255,4 @@ fn traffic() -> Traffic {
 /// The witness looks at more instances more rarely: a look asks for all that stands behind an instance.
 fn calm(instances: usize) -> Duration {
     Duration::from_millis(4 * instances as u64).clamp(Duration::from_secs(1), Duration::from_secs(10))
-}
-
-/// Where it is built: the world, what was seen and written, and what a builder that begins anew is told.
-struct Yard<'a> {
-    world: BuildWorld<'a>,
-    estate: &'a Estate,
-    spec: &'a Spec,
-    clock: Clock,
-    events: Vec<Event>,
-    entries: Vec<Entry>,
-    lives: BTreeMap<InstanceName, Report>,
-    /// Racks that have not landed, the next first.
-    racks: VecDeque<(Nanos, ZoneName)>,
-    landed: Vec<ZoneName>,
-    /// Acts that are not over, and how many of those belong to a builder that is gone.
-    acting: usize,
-    orphaned: usize,
-    harmed: BTreeMap<ZoneName, u32>,
-    guard: bool,
-}
-
-impl<'a> Yard<'a> {
-    fn new(world: BuildWorld<'a>, estate: &'a Estate, spec: &'a Spec) -> Self {
-        Self {
-            world,
-            estate,
-            spec,
-            clock: Clock::standing(),
-            events: Vec::new(),
-            entries: Vec::new(),
-            lives: BTreeMap::new(),
-            racks: VecDeque::new(),
-            landed: Vec::new(),
-            acting: 0,
-            orphaned: 0,
-            harmed: BTreeMap::new(),
-            guard: false,
-        }
-    }
-
-    fn log(&mut self, t_ns: Nanos, by: By, place: Place, detail: Detail) {
-        let id = EventId(self.events.len() as u64 + 1);
-        self.events.push(Event { id, t_ns, utc: self.clock.utc(t_ns), by, place, detail });
-    }
-
-    /// Takes news in; returns what the builder has to be told of it.
-    fn take(&mut self, news: News) -> Option<Input> {
-        match news {
-            News::Seen { t_ns, by, place, detail } => {
-                let harm = self.harm(&place, &detail);
-                self.log(t_ns, by, place, detail);
-                harm
-            }
-            News::Probe { t_ns, instance, report } => {
-                let placed = self.estate.placement.instance_by_name(&instance)?;
-                let place = Place {
-                    zone: Some(placed.zone.clone()),
-                    host: Some(self.estate.placement.hosts[placed.host].name.clone()),
-                    service: Some(placed.service.clone()),
-                    instance: Some(instance.clone()),
-                };
-                let (outcome, cause) = (report.life, report.cause.clone());
-                self.log(t_ns, By::Witness, place, Detail::Probe { outcome, cause, took_us: report.took_us });
-                self.lives.insert(instance.clone(), report.clone());
-                Some(Input::Probe { instance, report })
-            }
-            News::Done => {
-                self.acting = self.acting.saturating_sub(1);
-                if self.orphaned > 0 {
-                    self.orphaned -= 1;
-                    return None;
-                }
-                Some(Input::Done(Ok(())))
-            }
-        }
-    }
-
-    /// Whether customers of the bootstrap region get too little, again and again.
-    fn harm(&mut self, place: &Place, detail: &Detail) -> Option<Input> {
-        let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
-        let zone = place.zone.clone().filter(|zone| self.guard && self.estate.bootstrap.zones.contains(zone))?;
-        let answered = ok + degraded;
-        let count = self.harmed.entry(zone.clone()).or_default();
-        *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
-        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
-        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
-    }
-
-    /// Waits until the bootstrap region serves.
-    fn settle(&mut self) -> Result<()> {
-        self.world.begin();
-        self.acting = 1;
-        let own = self.estate.instances(|standing| standing.site == Site::Bootstrap);
-        loop {
-            let Some(news) = self.world.next(SETTLE_NS) else {
-                let lacking = own.iter().find(|name| !self.is_active(name)).map(ToString::to_string);
-                bail!("the bootstrap region does not come up: {}", lacking.unwrap_or_default());
-            };
-            self.take(news);
-            if own.iter().all(|name| self.is_active(name)) {
-                break;
-            }
-        }
-        let mut seeds = Seeds::new(self.spec.seed ^ 0x52_41_43_4B);
-        let (first, last) = self.spec.racks;
-        let begin = self.world.now() + nanos(first);
-        let zones = self.estate.arriving().into_iter();
-        let mut racks: Vec<(Nanos, ZoneName)> =
-            zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
-        racks.sort();
-        self.racks = racks.into();
-        self.guard = true;
-        Ok(())
-    }
-
-    fn is_active(&self, name: &InstanceName) -> bool {
-        self.lives.get(name).is_some_and(|report| report.life == Life::Active)
-    }
-
-    fn run(&mut self, plan: &BuildPlan) -> Ending {
-        let mut builder = Builder::new(plan.clone(), Ledger::default());
-        let mut input = Some(Input::Begin);
-        let mut commands = Vec::new();
-        let mut restarts = VecDeque::new();
-        loop {
-            let next = match restarts.pop_front().or_else(|| input.take()) {
-                Some(input) => input,
-                None => match self.wait(&builder) {
-                    Some(input) => input,
-                    None => continue,
-                },
-            };
-            builder.handle(self.world.now(), next, &mut commands);
-            let mut killed = false;
-            for command in commands.drain(..) {
-                match command {
-                    Command::Write(entry) => {
-                        self.entries.push(entry);
-                        killed = self.spec.killed_after.contains(&self.entries.len());
-                        if self.spec.rolled_back_after == Some(self.entries.len()) {
-                            restarts.push_back(Input::RollBack);
-                        }
-                    }
-                    Command::Log { place, detail } => self.log(self.world.now(), By::Controller, place, detail),
-                    Command::Do(act) => {
-                        self.acting += 1;
-                        self.world.perform(&act);
-                    }
-                    Command::End(ending) => return ending,
-                }
-                if killed {
-                    break;
-                }
-            }
-            if killed {
-                commands.clear();
-                builder = Builder::new(plan.clone(), self.reread());
-                restarts = self.take_up();
-            }
-        }
-    }
-
-    /// What was on the disk, read as whoever starts again reads it.
-    fn reread(&self) -> Ledger {
-        let text: String = self.entries.iter().map(crate::builder::ledger::to_line).collect();
-        Ledger::read(&text).unwrap_or_default()
-    }
-
-    /// What a builder that begins anew is told first: the witness tells everything once more.
-    fn take_up(&mut self) -> VecDeque<Input> {
-        self.orphaned = self.acting;
-        let lives = self.lives.iter();
-        let probes = lives.map(|(name, report)| Input::Probe { instance: name.clone(), report: report.clone() });
-        let landed = self.landed.iter().cloned().map(Input::Landed);
-        probes.chain(landed).chain([Input::Begin]).collect()
-    }
-
-    /// The next thing that the builder has to be told.
-    fn wait(&mut self, builder: &Builder) -> Option<Input> {
-        let landing = self.racks.front().map_or(Nanos::MAX, |(at, _)| *at);
-        let limit = builder.next_wake().unwrap_or(Nanos::MAX).min(landing);
-        match self.world.next(limit) {
-            Some(news) => self.take(news),
-            None if landing <= self.world.now() => {
-                let (_, zone) = self.racks.pop_front()?;
-                self.landed.push(zone.clone());
-                Some(Input::Landed(zone))
-            }
-            None => Some(Input::Wake),
-        }
-    }
 }

@@ -13,6 +13,8 @@ mod builder;
 mod building;
 #[path = "it/building_sample.rs"]
 mod building_sample;
+#[path = "it/building_taken_up.rs"]
+mod building_taken_up;
 #[path = "it/building_zone.rs"]
 mod building_zone;
 #[path = "it/changes.rs"]

@@ -1,14 +1,19 @@
 //! Owns the record of a build, `build.json`, and what its events amount to: phases, steps, what each waited for, who called
 //! whom over the border. Refuses to judge, and renders nothing: [`page`] does.
 
+pub mod checks;
+pub mod lessons;
 pub mod page;
+pub mod progress;
+pub mod tree;
 pub mod trend;
 
+use checks::CheckRow;
 use fixtures::name::{InstanceName, ServiceName};
 use fixtures::regional::Regional;
 use scenarios::build::observed::{Building, FlowEnd, StepState};
 use scenarios::build::plan::BuildPhase;
-use scenarios::event::{Detail, Event, Life};
+use scenarios::event::{Detail, Event, EventId, Life, Place};
 use scenarios::judgement::{Finding, InvariantResult};
 use scenarios::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -73,6 +78,29 @@ pub struct BuildRecord {
     /// Acts of anybody who is not the builder.
     #[serde(default)]
     pub by_hand: usize,
+    /// Each of those acts, with the team that has to see to it that the next build needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hands: Vec<HandRow>,
+    /// The phase in which each finding was first seen, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_in: Vec<BuildPhase>,
+    /// Findings of earlier builds that stood open, and what came of them here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRow>,
+}
+
+/// An act of somebody who is not the builder, or one that has to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HandRow {
+    /// The step that it is about; empty where it is about none.
+    pub step: String,
+    /// What.
+    pub what: String,
+    /// Whose it is to make unnecessary.
+    pub team: String,
+    /// The event that shows it.
+    pub evidence: EventId,
 }
 
 /// Reads a `build.json`.
@@ -167,7 +195,20 @@ pub struct Told {
     /// When each zone's racks landed.
     pub landed: Vec<(String, u64)>,
     /// Acts of anybody who is not the builder.
-    pub hands: usize,
+    pub hands: Vec<HandSeen>,
+}
+
+/// An act of somebody who is not the builder, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandSeen {
+    /// The event that shows it.
+    pub event: EventId,
+    /// Where.
+    pub place: Place,
+    /// The step that it is about; empty where it is about none.
+    pub step: String,
+    /// What.
+    pub what: String,
 }
 
 /// Folds the events of a build.
@@ -177,11 +218,7 @@ pub fn told(events: &[Event]) -> Told {
     let end = events.last().map_or(0, |event| event.t_ns);
     for event in events {
         match &event.detail {
-            Detail::Build { seen: Building::Phase { phase } } => {
-                told.close(event.t_ns);
-                let (from_ns, to_ns) = (event.t_ns, end);
-                told.phases.push(PhaseRow { phase: *phase, from_ns, to_ns, steps: Vec::new() });
-            }
+            Detail::Build { seen: Building::Phase { phase } } => told.enter(event.t_ns, end, *phase),
             Detail::Build { seen: Building::Step { step, state, attempt, text, .. } } => {
                 told.step(event.t_ns, end, step, (*state, *attempt), text);
             }
@@ -203,7 +240,8 @@ pub fn told(events: &[Event]) -> Told {
                 *told.objects.entry(page::object_word(*state)).or_default() += 1;
             }
             Detail::Probe { outcome: Life::Active, .. } => told.active(event),
-            Detail::Intervention { .. } => told.hands += 1,
+            Detail::Build { seen: Building::Hand { step, text } } => told.hand(event, step, text),
+            Detail::Intervention { action } => told.hand(event, "", action),
             _ => {}
         }
     }
@@ -224,10 +262,26 @@ impl Told {
         self.phases.last().map_or(0, |phase| phase.to_ns).saturating_sub(from)
     }
 
-    fn close(&mut self, at: u64) {
-        if let Some(phase) = self.phases.last_mut() {
-            phase.to_ns = at;
+    /// The phase that was under way at a moment; the first where it was before.
+    pub fn phase_at(&self, at_ns: u64) -> Option<BuildPhase> {
+        let begun = self.phases.iter().rev().find(|phase| phase.from_ns <= at_ns);
+        begun.or(self.phases.first()).map(|phase| phase.phase)
+    }
+
+    fn hand(&mut self, event: &Event, step: &str, what: &str) {
+        let (place, step, what) = (event.place.clone(), step.to_owned(), what.to_owned());
+        self.hands.push(HandSeen { event: event.id, place, step, what });
+    }
+
+    /// A phase begins, and the one before it ends. Whoever takes a build up says again where it is.
+    fn enter(&mut self, at: u64, end: u64, phase: BuildPhase) {
+        if self.phases.last().is_some_and(|last| last.phase == phase) {
+            return;
         }
+        if let Some(before) = self.phases.last_mut() {
+            before.to_ns = at;
+        }
+        self.phases.push(PhaseRow { phase, from_ns: at, to_ns: end, steps: Vec::new() });
     }
 
     fn step(&mut self, at: u64, end: u64, id: &str, (state, attempt): (StepState, u32), text: &str) {

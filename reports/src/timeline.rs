@@ -124,6 +124,7 @@ fn words(detail: &Detail, event: &Event) -> Option<String> {
         Detail::Intervention { action } => format!("intervention: {} on {}", clean(action), place(event)),
         Detail::Invariant { invariant, verdict } => format!("{} {}", clean(invariant), verdict.word()),
         Detail::Caveat { code, text } => format!("caveat {}: {}", clean(code), clean(text)),
+        Detail::Build { seen } => return crate::build::lessons::words(seen, event),
         Detail::Residue { object, name } => format!("left behind: {} {}", clean(object), clean(name)),
         _ => return None,
     };

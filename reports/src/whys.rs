@@ -6,6 +6,7 @@ mod onset;
 use crate::record::Record;
 use crate::text::{length, moment};
 use onset::Onset;
+use scenarios::build::judge::catalogue;
 use scenarios::event::{Act, By, Detail, Event, EventId, Life, NeedOutcome};
 use scenarios::judgement::{Finding, InvariantResult, Link};
 
@@ -37,7 +38,12 @@ pub fn chains<'a>(record: &'a Record, by_time: &[&Event]) -> Vec<(&'a Finding, V
 }
 
 fn chain(record: &Record, by_time: &[&Event], finding: &Finding) -> Vec<Why> {
-    let mut whys: Vec<Why> = finding.chain.iter().map(of_link).collect();
+    let mut whys: Vec<Why> = if is_of_a_build(finding) {
+        let evidence = finding.chain.iter().flat_map(|link| link.evidence.iter().copied()).collect();
+        vec![Why::new(format!("Why was {} violated?", finding.invariant), finding.text.clone(), evidence)]
+    } else {
+        finding.chain.iter().map(of_link).collect()
+    };
     if whys.is_empty() {
         let seen = result_of(record, finding);
         whys.extend(seen.map(|result| {
@@ -216,6 +222,11 @@ fn is_done(event: &Event, wanted: Act) -> bool {
     matches!(&event.detail, Detail::StepDone { act, .. } if *act == wanted)
 }
 
+/// Whether it is one of the invariants of builds, whose findings say the cause in their text.
+fn is_of_a_build(finding: &Finding) -> bool {
+    catalogue().iter().any(|entry| entry.id == finding.invariant)
+}
+
 fn is_lost_write(finding: &Finding) -> bool {
     finding.setting.as_deref().is_some_and(|path| path.ends_with(".acknowledge") || path.ends_with(".state"))
 }
@@ -256,6 +267,9 @@ fn end(record: &Record, finding: &Finding) -> Option<Why> {
         }
         (Some(setting), _) if setting.starts_with("faults.") => {
             format!("the game day rolls it out that way: `{setting}` can be changed")
+        }
+        (Some(setting), _) if is_of_a_build(finding) => {
+            format!("{leans}: the build goes by `{setting}`, which can be changed")
         }
         (Some(setting), _) => format!("{leans}: the graph says so in `{setting}`, which can be changed"),
         (None, Some(other)) => format!("{leans}, and the cause found for {other} sets it off"),

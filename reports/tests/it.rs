@@ -8,6 +8,8 @@ mod actions;
 mod assumptions;
 #[path = "it/build.rs"]
 mod build;
+#[path = "it/build_progress.rs"]
+mod build_progress;
 #[path = "it/coe.rs"]
 mod coe;
 #[path = "it/fingerprint.rs"]

@@ -4,7 +4,9 @@
 //! - [`records`]: who is behind each name
 //! - [`observed`]: what is seen meanwhile
 //! - [`judge`]: the invariants of a build
+//! - [`check`]: what an earlier build found, as a question to the next one
 
+pub mod check;
 pub mod judge;
 pub mod observed;
 pub mod plan;

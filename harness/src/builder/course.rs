@@ -17,16 +17,22 @@ impl Builder {
             self.stage = Stage::Ended;
             return out.push(Command::End(ending));
         }
-        if self.ledger.begun.is_none() {
+        let is_taken_up = self.ledger.begun.is_some();
+        if is_taken_up {
+            self.write(Entry::TakenUp { at: now }, out);
+        } else {
             let (schema, region, plan) = (LEDGER_SCHEMA, self.plan.region.to_string(), digest(&self.plan.steps));
             self.write(Entry::Begun { schema, region, plan, at: now }, out);
+        }
+        let is_open = |step: &Step| !self.ledger.done.contains_key(&step.id);
+        self.position = self.plan.steps.iter().position(is_open).unwrap_or(self.plan.steps.len());
+        if is_taken_up && !self.ledger.paused {
+            self.by_hand("it was taken up after whoever built it had ended", out);
         }
         self.rolling_back = self.ledger.rolling_back.clone();
         if self.rolling_back.is_some() {
             return self.undo_last(now, out);
         }
-        let is_open = |step: &Step| !self.ledger.done.contains_key(&step.id);
-        self.position = self.plan.steps.iter().position(is_open).unwrap_or(self.plan.steps.len());
         if let (true, Some(step)) = (self.position > 0, self.plan.steps.get(self.position)) {
             self.enter(step.phase, out);
         }
@@ -42,7 +48,44 @@ impl Builder {
             if self.position == 0 {
                 self.enter_first(out);
             }
+            self.look_at_border(out);
         }
+    }
+
+    /// Asks before the first step of a phase, where somebody wants that. What was begun before is not asked for again.
+    fn look_at_border(&mut self, out: &mut Vec<Command>) {
+        let Some(step) = self.plan.steps.get(self.position) else { return };
+        let before = self.position.checked_sub(1).map(|before| self.plan.steps[before].phase);
+        if self.attempt == 0 && before != Some(step.phase) && self.looks_before.contains(&step.phase) {
+            self.stage = Stage::Looking;
+            out.push(Command::Look(step.phase));
+        }
+    }
+
+    /// Whether anything stands against the phase of the present step.
+    pub(super) fn looked(&mut self, now: Nanos, looked: Result<(), String>, out: &mut Vec<Command>) {
+        match (&self.stage, looked) {
+            (Stage::Looking, Ok(())) => self.may_enter(now, out),
+            (Stage::Looking, Err(why)) => self.pause(now, why, out),
+            _ => {}
+        }
+    }
+
+    /// Nothing stands against the next phase, unless somebody wants a pause before it.
+    fn may_enter(&mut self, now: Nanos, out: &mut Vec<Command>) {
+        self.stage = Stage::Waiting;
+        if self.pausing {
+            self.pause(now, String::new(), out);
+        }
+    }
+
+    /// Stands at the border before the phase of the present step; `text` is empty where somebody asked for it.
+    fn pause(&mut self, now: Nanos, text: String, out: &mut Vec<Command>) {
+        let Some(phase) = self.plan.steps.get(self.position).map(|step| step.phase) else { return };
+        self.write(Entry::Paused { at: now }, out);
+        let seen = Building::Paused { phase, text };
+        out.push(Command::Log { place: Place::default(), detail: Detail::Build { seen } });
+        self.stage = Stage::Paused;
     }
 
     /// Whether a ledger was written for this plan.
@@ -69,6 +112,7 @@ impl Builder {
         self.pausing = false;
         if self.stage == Stage::Paused {
             self.write(Entry::Resumed { at: now }, out);
+            self.by_hand("it was paused, and told to go on", out);
             self.stage = Stage::Waiting;
         }
     }
@@ -127,8 +171,13 @@ impl Builder {
             return false;
         }
         if let Some(held) = self.held_by_safety(now, step) {
-            self.wait_for(held.why, out);
-            self.wake = Some(held.until);
+            match held.until {
+                Some(until) => {
+                    self.wait_for(held.why, out);
+                    self.wake = Some(until);
+                }
+                None => self.give_up(now, held.why, out),
+            }
             return false;
         }
         self.start(now, step, out);
@@ -160,6 +209,7 @@ impl Builder {
             return true;
         };
         if now >= self.limit_at {
+            self.lacking = self.lacking(step).first().map(|name| (*name).clone());
             self.try_again(now, what, out);
             return self.stage == Stage::Waiting;
         }
@@ -186,12 +236,20 @@ impl Builder {
             Until::Passed(time) => {
                 (now < self.acted_at.saturating_add(nanos(*time))).then(|| "time that must pass".to_owned())
             }
+            Until::Answering(_) | Until::Active { .. } => who(self.lacking(step)),
+        }
+    }
+
+    /// Whom a step still waits for.
+    fn lacking<'s>(&self, step: &'s Step) -> Vec<&'s InstanceName> {
+        match &step.until {
+            Until::Done | Until::Passed(_) => Vec::new(),
             Until::Answering(instances) => {
                 let answers = |name: &InstanceName| self.lives.get(name).is_some_and(|one| one.life >= Life::Serving);
-                who(instances.iter().filter(|name| !answers(name)).collect())
+                instances.iter().filter(|name| !answers(name)).collect()
             }
             Until::Active { instances, without } => {
-                who(instances.iter().filter(|name| !self.is_active(name, without)).collect())
+                instances.iter().filter(|name| !self.is_active(name, without)).collect()
             }
         }
     }
@@ -212,6 +270,7 @@ impl Builder {
     fn finish(&mut self, now: Nanos, step: &Step, out: &mut Vec<Command>) {
         self.write(Entry::Done { step: step.id.clone(), at: now }, out);
         self.tell(StepState::Done, String::new(), out);
+        self.lacking = None;
         self.position += 1;
         self.attempt = 0;
         self.stage = Stage::Waiting;
@@ -220,9 +279,9 @@ impl Builder {
             return;
         }
         self.enter(next.phase, out);
-        if self.pausing {
-            self.write(Entry::Paused { at: now }, out);
-            self.stage = Stage::Paused;
+        self.look_at_border(out);
+        if self.stage == Stage::Waiting {
+            self.may_enter(now, out);
         }
     }
 
@@ -232,6 +291,11 @@ impl Builder {
             self.stage = Stage::Waiting;
             return;
         }
+        self.give_up(now, why, out);
+    }
+
+    /// The present step will not come about.
+    fn give_up(&mut self, now: Nanos, why: String, out: &mut Vec<Command>) {
         self.tell(StepState::Failed, why.clone(), out);
         let step = self.plan.steps.get(self.position).map(|step| step.id.clone()).unwrap_or_default();
         if self.position >= self.plan.no_return {

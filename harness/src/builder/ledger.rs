@@ -24,6 +24,11 @@ pub enum Entry {
         /// When.
         at: Nanos,
     },
+    /// Another builder has taken it up: the one before it ended here.
+    TakenUp {
+        /// When.
+        at: Nanos,
+    },
     /// A step is about to be begun.
     Intent {
         /// Its id.
@@ -116,17 +121,7 @@ impl Ledger {
     /// [`LedgerError`] where a line is damaged, or a later version wrote it.
     pub fn read(text: &str) -> Result<Self, LedgerError> {
         let mut ledger = Self::default();
-        for (index, line) in text.split_inclusive('\n').enumerate() {
-            let Some(line) = line.strip_suffix('\n') else { break };
-            let entry =
-                serde_json::from_str(line).map_err(|source| LedgerError::NotAnEntry { line: index + 1, source })?;
-            if let Entry::Begun { schema, .. } = &entry
-                && *schema > LEDGER_SCHEMA
-            {
-                return Err(LedgerError::Newer(*schema));
-            }
-            ledger.apply(&entry);
-        }
+        entries(text)?.iter().for_each(|entry| ledger.apply(entry));
         Ok(ledger)
     }
 
@@ -134,6 +129,7 @@ impl Ledger {
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Begun { region, plan, .. } => self.begun = Some((region.clone(), *plan)),
+            Entry::TakenUp { .. } => {}
             Entry::Intent { step, attempt, .. } => {
                 self.open = Some((step.clone(), *attempt));
                 if *attempt > 1 {
@@ -154,6 +150,25 @@ impl Ledger {
             Entry::Ended { ending, .. } => self.ended = Some(ending.clone()),
         }
     }
+}
+
+/// Entries of a text, one line each. A last line without its end is none.
+///
+/// # Errors
+/// [`LedgerError`] where a line is damaged, or a later version wrote it.
+pub fn entries(text: &str) -> Result<Vec<Entry>, LedgerError> {
+    let mut entries = Vec::new();
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let Some(line) = line.strip_suffix('\n') else { break };
+        let entry = serde_json::from_str(line).map_err(|source| LedgerError::NotAnEntry { line: index + 1, source })?;
+        if let Entry::Begun { schema, .. } = &entry
+            && *schema > LEDGER_SCHEMA
+        {
+            return Err(LedgerError::Newer(*schema));
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
 /// An entry as one line, with its newline.

@@ -1,39 +1,44 @@
 //! Owns when a step may change a live zone: never two zones of a region on one day, with a bake between, and no more than a
-//! share of them ahead of the others. Refuses to know what is changed.
+//! share of them changed in part. Refuses to know what is changed.
 
 use super::Builder;
 use crate::controller::Nanos;
 use agents::config::nanos;
 use fixtures::name::ZoneName;
-use scenarios::build::plan::{Safety, Step};
+use scenarios::build::plan::{Ruled, Safety, Step};
 use std::collections::BTreeMap;
 
-/// Why a step may not begin now, and until when.
+/// Why a step may not begin now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) why: String,
-    pub(super) until: Nanos,
+    /// Until when; absent where waiting changes nothing.
+    pub(super) until: Option<Nanos>,
 }
 
 impl Builder {
     /// Whether the rules of a live region hold the present step back.
     pub(super) fn held_by_safety(&self, now: Nanos, step: &Step) -> Option<Held> {
-        let (Some(rules), Some(zone)) = (self.plan.safety.filter(|_| self.plan.ruled), &step.touches) else {
+        let (Some(rules), Some(zone)) = (self.plan.safety.filter(|_| self.plan.ruled != Ruled::Not), &step.touches)
+        else {
             return None;
         };
         let day = nanos(rules.day).max(1);
         let last = self.last_changes();
+        // Steps come one after the other: what is changed in part stays so while this one waits.
+        let too_many = self.held_by_share(rules, (step, zone), &last).filter(|_| self.plan.ruled == Ruled::Wholly);
+        if let Some(why) = too_many {
+            return Some(Held { why, until: None });
+        }
         let others = last.iter().filter(|(other, _)| ***other != *zone);
         let (other, at) = others.max_by_key(|(_, at)| **at)?;
         if at / day == now / day {
             let why = format!("{other} was changed on this day, and no second zone is");
-            return Some(Held { why, until: (now / day + 1) * day });
+            return Some(Held { why, until: Some((now / day + 1) * day) });
         }
         let baked = at + nanos(rules.bake);
-        if now < baked {
-            return Some(Held { why: format!("what was changed in {other} bakes"), until: baked });
-        }
-        self.held_by_share(rules, (step, zone), &last).map(|why| Held { why, until: (now / day + 1) * day })
+        let why = format!("what was changed in {other} bakes");
+        (now < baked).then_some(Held { why, until: Some(baked) })
     }
 
     /// Zones that are changed and have steps of this phase left are changed in part: no more than a share of them at once.

@@ -3,8 +3,12 @@
 
 use super::{Built, Spec};
 use crate::builder::Ending;
-use fixtures::regional::estate::What;
-use reports::build::{BUILD_SCHEMA, BuildRecord, told};
+use fixtures::regional::estate::{Estate, What};
+use reports::build::checks::CheckRow;
+use reports::build::{BUILD_SCHEMA, BuildRecord, HandRow, HandSeen, Told, told};
+use scenarios::build::check::Check;
+use scenarios::build::plan::BuildPhase;
+use scenarios::judgement::Finding;
 
 /// The record of a build; `graph` is how whoever asked for it named the graph.
 pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
@@ -12,6 +16,8 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         Ending::Completed => "open to customers".to_owned(),
         Ending::RolledBack { why } => format!("rolled back ({why})"),
         Ending::Stuck { step, why } => format!("stuck at {step} ({why})"),
+        Ending::Paused { before, why } if why.is_empty() => format!("paused before {}", before.word()),
+        Ending::Paused { before, why } => format!("paused before {}: {why}", before.word()),
     };
     let told = told(&built.events);
     BuildRecord {
@@ -40,8 +46,33 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         took_ms: told.took_ns() / 1_000_000,
         steps: told.steps().count(),
         tried_again: told.steps().filter(|step| step.attempts > 1).count(),
-        by_hand: told.hands,
+        by_hand: told.hands.len(),
+        hands: told.hands.iter().map(|hand| by_hand(&built.estate, hand)).collect(),
+        found_in: built.judged.findings.iter().filter_map(|finding| found_in(&told, finding)).collect(),
+        checks: spec.checks.iter().map(|check| asked(built, check)).collect(),
     }
+}
+
+/// The phase in which a finding was first seen.
+fn found_in(told: &Told, finding: &Finding) -> Option<BuildPhase> {
+    told.phase_at(finding.chain.first().map_or(0, |link| link.since_ns))
+}
+
+fn asked(built: &Built, check: &Check) -> CheckRow {
+    CheckRow { check: check.clone(), outcome: check.outcome(&built.judged) }
+}
+
+/// Whose it is that somebody had to do something: of the service where it was, or of whoever rolls changes out.
+fn by_hand(estate: &Estate, hand: &HandSeen) -> HandRow {
+    let on_host = || {
+        let host = estate.placement.hosts.iter().find(|host| Some(&host.name) == hand.place.host.as_ref())?;
+        host.instances.first().map(|&place| estate.placement.instances[place].service.clone())
+    };
+    let instance = hand.place.instance.as_ref().and_then(|name| estate.placement.instance_by_name(name));
+    let service = hand.place.service.clone().or_else(|| instance.map(|one| one.service.clone())).or_else(on_host);
+    let service = service.unwrap_or_else(|| estate.cast.packages.clone());
+    let team = estate.graph.service(&service).map(|one| one.team.to_string()).unwrap_or_default();
+    HandRow { step: hand.step.clone(), what: hand.what.clone(), team, evidence: hand.event }
 }
 
 fn replay(spec: &Spec, graph: &str) -> String {

@@ -1,6 +1,7 @@
 //! Owns the arguments of what builds regions. Refuses to do anything.
 
 use clap::{Args, ValueEnum};
+use scenarios::build::plan::BuildPhase;
 use std::path::PathBuf;
 
 /// Arguments of `build`.
@@ -27,6 +28,13 @@ pub struct BuildArgs {
     /// Decides everything.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Pauses at the border before this phase (such as access-list); --take-up goes on.
+    #[arg(long, value_name = "PHASE")]
+    pub pause_before: Option<BuildPhase>,
+    /// Takes up the build of this run below --out: one that is paused, or whose process ended before it was over. Everything
+    /// else is as it was asked for then.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["from", "zone", "parent", "graph", "world", "seed"])]
+    pub take_up: Option<String>,
     /// Where the builds' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/builds")]
     pub out: PathBuf,

@@ -1,49 +1,144 @@
-//! Owns `blackstart build`: builds a region or a zone in virtual time, and leaves its record, its events, its ledger, its
-//! report, and what was generated for it. Refuses to build in containers: that is not there yet, and it says so.
+//! Owns `blackstart build`: builds a region or a zone in virtual time, or takes a build up, and leaves its record, its events,
+//! its ledger, its report, its lessons, and what was generated for it. Refuses to build in containers: that is not there yet,
+//! and it says so.
 
 use super::print;
-use crate::builder::ledger::to_line;
-use crate::building::{Built, Spec, build, record};
+use crate::builder::Ending;
+use crate::builder::ledger::{Entry, Ledger};
+use crate::building::folder::{Asked, Folder};
+use crate::building::shown::Shown;
+use crate::building::{Built, NoBorder, Spec, Watch, record, watched};
 use crate::cli::{BuildArgs, BuildWorldName};
 use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
 use anyhow::{Context, Result};
 use fixtures::name::RegionName;
-use reports::build::{BuildRecord, from_json, page, regional_json, to_json, trend};
+use fixtures::regional::RegionalError;
+use fixtures::regional::estate::Estate;
+use reports::build::checks::{Kind, open};
+use reports::build::{BuildRecord, from_json, lessons, page, regional_json, to_json, trend};
+use reports::policy::Policy;
+use scenarios::build::plan::BuildPlan;
+use scenarios::event::Event;
 use scenarios::verdict::Verdict;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Builds it, writes everything, and says how it went.
 ///
 /// # Errors
-/// Bad input: names, a graph that cannot be read, a world that there is none of. A folder that cannot be written.
-pub fn run(args: &BuildArgs, color: bool) -> Result<u8> {
-    let (spec, warnings) = spec(args, color)?;
+/// Bad input: names, a graph that cannot be read, a world that there is none of, a build that cannot be taken up. A folder
+/// that cannot be written.
+pub fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
+    let shown = Shown::new(quiet, color);
+    let (asked, spec, mut work, warnings) = match &args.take_up {
+        Some(run) => taken_up(args, run, color, shown)?,
+        None => begun(args, color, shown)?,
+    };
     super::write_err(&warnings);
-    let run = clock::run_id();
-    let built = build(&spec).map_err(bad_names)?;
-    let record = record::of(&spec, &built, &run, &args.graph);
-    let folder = args.out.join(&run);
+    let built = watched(&spec, &mut work).map_err(bad_names)?;
+    work.shown.over();
+    let (run, folder) = (work.run.clone(), work.path.clone());
+    let record = record::of(&spec, &built, &run, &asked.graph);
     write(&folder, &record, &built).with_context(|| {
         format!("the build's folder {} cannot be written; name another with --out", folder.display())
     })?;
     super::write_err(&write_trend(&args.out)?);
-    print(&told(&record, &built, &folder)?)?;
-    Ok(status(&record))
+    print(&told(&record, &built, (&run, &args.out, &folder))?)?;
+    Ok(status(&record, &built.ending))
 }
 
-/// Writes what all builds in a folder say together; returns what could not be read of them.
-fn write_trend(out: &Path) -> Result<String> {
+/// The work on one build: its folder, and who looks on.
+struct Work {
+    run: String,
+    path: PathBuf,
+    asked: Asked,
+    /// Absent before it begins: names that do not fit together leave no folder.
+    folder: Option<Folder>,
+    shown: Shown,
+}
+
+impl Watch for Work {
+    fn begins(&mut self, estate: &Estate, plan: &BuildPlan) -> Result<()> {
+        match self.folder {
+            Some(_) => self.shown.say(&format!("run {} is played again up to the end of its ledger", self.run)),
+            None => self.folder = Some(Folder::begin(&self.path, &self.asked)?),
+        }
+        self.shown.begins(estate, plan);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.shown.event(event);
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Result<()> {
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.write(entry))
+    }
+}
+
+/// A new build.
+fn begun(args: &BuildArgs, color: bool, shown: Shown) -> Result<(Asked, Spec, Work, String)> {
+    let asked = Asked {
+        region: args.region.clone(),
+        from: args.from.clone(),
+        zone: args.zone.clone(),
+        parent: args.parent.clone(),
+        graph: args.graph.clone(),
+        world: if args.world == BuildWorldName::Docker { "docker" } else { "sim" }.to_owned(),
+        seed: args.seed.unwrap_or_else(clock::fresh_seed),
+        checks: Vec::new(),
+    };
+    let (spec, warnings) = spec(&asked, color)?;
+    let (records, _) = earlier(&args.out);
+    let kind = Kind::of(spec.zone.is_some(), asked.parent.is_some());
+    let asked = Asked { checks: open(&records, kind, spec.graph.name.as_str()), ..asked };
+    let spec = Spec { pause_before: args.pause_before, checks: asked.checks.clone(), ..spec };
+    let run = clock::run_id();
+    let path = args.out.join(&run);
+    Ok((asked.clone(), spec, Work { run, path, asked, folder: None, shown }, warnings))
+}
+
+/// A build that an earlier process began: what it had done is played again, and goes on.
+fn taken_up(args: &BuildArgs, run: &str, color: bool, shown: Shown) -> Result<(Asked, Spec, Work, String)> {
+    let path = args.out.join(run);
+    let (folder, asked, entries) = Folder::take_up(&path)?;
+    let mut ledger = Ledger::default();
+    entries.iter().for_each(|entry| ledger.apply(entry));
+    let refused = if asked.region != args.region {
+        Some(format!("error: run {run} builds `{}`, and not `{}`\n", asked.region, args.region))
+    } else if ledger.ended.is_some() {
+        Some(format!("error: run {run} is over: nothing of it is left to be done\nhelp: begin another build\n"))
+    } else {
+        None
+    };
+    if let Some(text) = refused {
+        return Err(BadInput { text }.into());
+    }
+    let (spec, warnings) = spec(&asked, color)?;
+    let checks = asked.checks.clone();
+    let spec = Spec { pause_before: args.pause_before, earlier: entries, checks, ..spec };
+    let work = Work { run: run.to_owned(), path, asked: asked.clone(), folder: Some(folder), shown };
+    Ok((asked, spec, work, warnings))
+}
+
+/// Records of builds in a folder, and what could not be read of them.
+fn earlier(out: &Path) -> (Vec<BuildRecord>, String) {
     let (mut records, mut unread) = (Vec::new(), String::new());
-    let entries = std::fs::read_dir(out).with_context(|| format!("{} cannot be read", out.display()))?;
-    for path in entries.flatten().map(|entry| entry.path().join("build.json")).filter(|path| path.is_file()) {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path().join("build.json")).filter(|path| path.is_file()) {
         let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
         match read.and_then(|text| from_json(&text)) {
             Ok(record) => records.push(record),
             Err(why) => unread += &format!("warning: {} is left out of the trend: {why}\n", path.display()),
         }
     }
+    (records, unread)
+}
+
+/// Writes what all builds in a folder say together; returns what could not be read of them.
+fn write_trend(out: &Path) -> Result<String> {
+    let (records, unread) = earlier(out);
     let page = trend::page(&records);
     for (name, text) in [("trend.md", page.markdown()), ("trend.html", page.html())] {
         let path = out.join(name);
@@ -53,22 +148,21 @@ fn write_trend(out: &Path) -> Result<String> {
 }
 
 /// What was asked for, or every problem with it.
-fn spec(args: &BuildArgs, color: bool) -> Result<(Spec, String)> {
+fn spec(asked: &Asked, color: bool) -> Result<(Spec, String)> {
     let mut problems = String::new();
     let mut name = |text: &str, what: &str| {
         RegionName::new(text).map_err(|error| problems += &format!("error: {what}: {error}\n")).ok()
     };
-    let (region, from) = (name(&args.region, "the region to be built"), name(&args.from, "--from"));
-    if args.world == BuildWorldName::Docker {
+    let (region, from) = (name(&asked.region, "the region to be built"), name(&asked.from, "--from"));
+    if asked.world != "sim" {
         problems += "error: a region cannot be built in containers yet\nhelp: --world sim builds it in virtual time\n";
     }
-    let graph = load::graph(&args.graph, color);
+    let graph = load::graph(&asked.graph, color);
     match (region, from, graph) {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
-            let seed = args.seed.unwrap_or_else(clock::fresh_seed);
-            let spec = match &args.zone {
-                Some(zone) => Spec::of_zone(graph, region, zone, args.parent.as_deref(), seed),
-                None => Spec::new(graph, from, region, seed),
+            let spec = match &asked.zone {
+                Some(zone) => Spec::of_zone(graph, region, zone, asked.parent.as_deref(), asked.seed),
+                None => Spec::new(graph, from, region, asked.seed),
             };
             Ok((spec, warnings))
         }
@@ -77,18 +171,21 @@ fn spec(args: &BuildArgs, color: bool) -> Result<(Spec, String)> {
     }
 }
 
-/// Names that do not fit together are the caller's to change.
+/// Names that do not fit together, and borders that there are none of, are the caller's to change.
 fn bad_names(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<fixtures::regional::RegionalError>() {
+    let names = error.downcast_ref::<RegionalError>().map(ToString::to_string);
+    let border = || error.downcast_ref::<NoBorder>().map(ToString::to_string);
+    match names.or_else(border) {
         Some(why) => BadInput { text: format!("error: {why}\n") }.into(),
         None => error,
     }
 }
 
-/// A region that is not open was not built, whatever was seen of it.
-fn status(record: &BuildRecord) -> u8 {
+/// A region that is not open was not built, whatever was seen of it; one that is paused as somebody asked says nothing yet.
+fn status(record: &BuildRecord, ending: &Ending) -> u8 {
     match record.verdict {
         Verdict::Violated => exit::VIOLATED,
+        _ if matches!(ending, Ending::Paused { why, .. } if why.is_empty()) => exit::INCONCLUSIVE,
         _ if !record.opened => exit::VIOLATED,
         Verdict::Held => exit::OK,
         Verdict::Inconclusive | Verdict::NotJudged => exit::INCONCLUSIVE,
@@ -100,12 +197,10 @@ fn write(folder: &Path, record: &BuildRecord, built: &Built) -> Result<()> {
     std::fs::create_dir_all(region.join("services"))?;
     let report = page::report(record, &built.events);
     let lines: String = built.events.iter().map(|event| reports::journal::to_line(event) + "\n").collect();
-    let ledger: String = built.entries.iter().map(to_line).collect();
     let regional = &built.estate.build;
     let files = [
         (folder.join("build.json"), to_json(record)),
         (folder.join("events.jsonl"), lines),
-        (folder.join("ledger.jsonl"), ledger),
         (folder.join("build.md"), report.markdown()),
         (folder.join("build.html"), report.html()),
         (region.join("regional.json"), regional_json(regional)),
@@ -114,14 +209,16 @@ fn write(folder: &Path, record: &BuildRecord, built: &Built) -> Result<()> {
     let services = reports::docs::pages(&built.estate.graph, &[]).into_iter();
     let services = services.map(|(name, page)| (region.join("services").join(name), page.markdown()));
     let shown = dashboards::files("README.md").map(|(name, text)| (region.join(name), text));
-    for (path, text) in files.into_iter().chain(services).chain(shown) {
+    let correction = lessons::correction(record, &built.estate, &built.events, &Policy::USUAL);
+    let correction = correction.map(|text| (folder.join("coe.md"), text));
+    for (path, text) in files.into_iter().chain(services).chain(shown).chain(correction) {
         std::fs::write(&path, text)?;
     }
     Ok(())
 }
 
 /// The end of a build, for a terminal.
-fn told(record: &BuildRecord, built: &Built, folder: &Path) -> Result<String> {
+fn told(record: &BuildRecord, built: &Built, (run, out, folder): (&str, &Path, &Path)) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "{}: {}", page::what(record), record.ending)?;
     for phase in reports::build::told(&built.events).phases {
@@ -133,6 +230,17 @@ fn told(record: &BuildRecord, built: &Built, folder: &Path) -> Result<String> {
     }
     for finding in &record.findings {
         writeln!(text, "finding {}: {} (team {})", finding.invariant, finding.text, finding.team)?;
+    }
+    for row in &record.checks {
+        let finding = &row.check.finding;
+        let (id, from, outcome) = (&finding.invariant, &row.check.from, row.outcome.word());
+        writeln!(text, "open from {from}: {id}: {} (team {}): {outcome}", finding.text, finding.team)?;
+    }
+    for hand in &record.hands {
+        writeln!(text, "by hand, at {}: {} (team {})", hand.step, hand.what, hand.team)?;
+    }
+    if matches!(built.ending, Ending::Paused { .. }) {
+        writeln!(text, "to go on: blackstart build {} --take-up {run} --out {}", record.region, out.display())?;
     }
     writeln!(text, "{}: {}", record.verdict.word(), folder.display())?;
     Ok(text)

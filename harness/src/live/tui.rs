@@ -179,8 +179,8 @@ impl Drawing {
     }
 }
 
-/// Columns and lines.
-fn size() -> (u16, u16) {
+/// Columns and lines of the terminal behind standard error.
+pub(crate) fn size() -> (u16, u16) {
     #[cfg(unix)]
     if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())
         && size.ws_col > 0

@@ -5,10 +5,11 @@ use fixtures::name::{HostName, InstanceName, RegionName, ZoneName};
 use harness::builder::ledger::{Entry, Ledger, to_line};
 use harness::builder::{ATTEMPTS_MAX, Builder, Command, Ending, Input};
 use harness::controller::Report;
-use scenarios::build::plan::{Act, BuildPlan, Safety};
+use scenarios::build::observed::Building;
+use scenarios::build::plan::{Act, BuildPhase, BuildPlan, Ruled, Safety};
 use scenarios::build::records::Records;
-use scenarios::build::zone::{Course, Group, NewZone, Stages, plan};
-use scenarios::event::Life;
+use scenarios::build::zone::{Course, Group, NewZone, Pieces, Stages, plan};
+use scenarios::event::{Detail, Life};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -43,8 +44,12 @@ fn new_zone() -> NewZone {
 }
 
 fn ruled(ruled: bool) -> BuildPlan {
-    let safety = Safety { day: DAY, bake: Duration::from_secs(100), share_percent: 100 };
-    plan(&new_zone(), &Course { safety, ruled, limit: Duration::from_secs(30), forgotten: Vec::new() })
+    in_pieces(Pieces::Whole, if ruled { Ruled::Wholly } else { Ruled::Not })
+}
+
+fn in_pieces(pieces: Pieces, ruled: Ruled) -> BuildPlan {
+    let safety = Safety { day: DAY, bake: Duration::from_secs(100), share_percent: 34 };
+    plan(&new_zone(), &Course { safety, ruled, pieces, limit: Duration::from_secs(30), ..Course::default() })
 }
 
 /// A world that does what it is told at once, and a clock.
@@ -58,6 +63,11 @@ struct Table {
     begun: Vec<(u64, ZoneName)>,
     /// Instances on hosts with this in their names never come up.
     broken: Option<&'static str>,
+    /// What stands against any phase that is asked about, and which were.
+    against: Option<&'static str>,
+    asked: Vec<BuildPhase>,
+    /// What somebody had to do, or has to.
+    hands: Vec<String>,
 }
 
 impl Table {
@@ -70,6 +80,9 @@ impl Table {
             acts: Vec::new(),
             begun: Vec::new(),
             broken: None,
+            against: None,
+            asked: Vec::new(),
+            hands: Vec::new(),
         }
     }
 
@@ -112,7 +125,8 @@ impl Table {
                 match command {
                     Command::Write(entry) => {
                         if let Entry::Intent { step, .. } = &entry {
-                            let live = step.strip_prefix("peering.").map(zone);
+                            let live =
+                                step.strip_prefix("peering.").map(|rest| zone(rest.split('-').next().unwrap_or(rest)));
                             self.begun.extend(live.map(|zone| (self.now, zone)));
                         }
                         self.entries.push(entry);
@@ -123,6 +137,13 @@ impl Table {
                     Command::Do(act) => {
                         self.acts.push((act.clone(), self.entries.len()));
                         inputs.extend(self.perform(&act));
+                    }
+                    Command::Look(phase) => {
+                        self.asked.push(phase);
+                        inputs.push_back(Input::Looked(self.against.map_or(Ok(()), |why| Err(why.to_owned()))));
+                    }
+                    Command::Log { detail: Detail::Build { seen: Building::Hand { text, .. } }, .. } => {
+                        self.hands.push(text);
                     }
                     Command::Log { .. } => {}
                     Command::End(ending) => return Some(ending),
@@ -203,6 +224,26 @@ fn no_two_zones_are_changed_on_one_day_and_what_was_changed_bakes() {
 }
 
 #[test]
+fn a_plan_that_would_leave_too_many_zones_changed_in_part_is_refused_at_once_and_undone() {
+    let played = |plan: BuildPlan| {
+        let mut table = Table::new();
+        let ended = table.play(&mut Builder::new(plan, Ledger::default()), beginning(), never);
+        (table, ended)
+    };
+    // One of three zones may be changed in part: the second one's half is refused, and no day is waited for.
+    let (table, ended) = played(in_pieces(Pieces::HalvesAcrossZones, Ruled::Wholly));
+    let why = "peering.az2-first failed: 2 zones would be changed in part at once, and 1 may be";
+    assert_eq!(ended, Some(Ending::RolledBack { why: why.to_owned() }));
+    assert!(table.now < u64::try_from(DAY.as_nanos()).expect("it fits"), "{}", table.now);
+    assert_eq!(table.state(), (BTreeSet::new(), Records::default()), "nothing is left of it");
+    // Zone by zone it is not, and a builder that keeps to days alone does not see it.
+    for (pieces, ruled) in [(Pieces::HalvesZoneByZone, Ruled::Wholly), (Pieces::HalvesAcrossZones, Ruled::ButForShares)]
+    {
+        assert_eq!(played(in_pieces(pieces, ruled)).1, Some(Ending::Completed), "{pieces:?}");
+    }
+}
+
+#[test]
 fn harm_to_customers_stops_a_guarded_build_and_undoes_it() {
     let mut table = Table::new();
     let mut builder = Builder::new(ruled(true), Ledger::default());
@@ -242,7 +283,37 @@ fn a_pause_comes_at_the_border_of_a_phase_and_outlives_the_builder() {
     let mut next = Builder::new(ruled(true), reread(&table.entries));
     assert_eq!(table.play(&mut next, beginning(), never), None, "it is still paused");
     assert!(next.is_paused());
+    assert!(table.hands.is_empty(), "nobody did anything yet: {:?}", table.hands);
     assert_eq!(table.play(&mut next, vec![Input::Resume], never), Some(Ending::Completed));
+    assert_eq!(table.hands, ["it was paused, and told to go on"]);
+}
+
+#[test]
+fn what_stands_against_a_phase_is_asked_for_at_its_border_and_pauses_it() {
+    let new = || Builder::new(ruled(true), Ledger::default()).looking_before([BuildPhase::Migrate].into());
+    let mut free = Table::new();
+    assert_eq!(free.play(&mut new(), beginning(), never), Some(Ending::Completed));
+    assert_eq!(free.asked, [BuildPhase::Migrate], "once, and before that phase alone");
+    let mut table = Table::new();
+    table.against = Some("somebody still crosses the border");
+    let mut builder = new();
+    assert_eq!(table.play(&mut builder, beginning(), never), None);
+    assert!(builder.is_paused() && builder.ledger().paused);
+    let begun = |entry: &Entry| matches!(entry, Entry::Intent { step, .. } if step.starts_with("migrate"));
+    assert!(!table.entries.iter().any(begun), "nothing of the phase was begun");
+    // Whoever lets it go on is not asked again; a pause that somebody wants comes after the question.
+    assert_eq!(table.play(&mut builder, vec![Input::Resume], never), Some(Ending::Completed));
+    assert_eq!((table.asked.len(), free.state()), (1, table.state()));
+    let mut both = Table::new();
+    let mut builder = new();
+    both.play(&mut builder, beginning().into_iter().chain([Input::Pause]).collect(), never);
+    for _ in [BuildPhase::Launch, BuildPhase::Migrate] {
+        assert_eq!(both.play(&mut builder, vec![Input::Resume, Input::Pause], never), None);
+    }
+    assert_eq!(both.asked, [BuildPhase::Migrate]);
+    assert!(
+        builder.is_paused() && builder.ledger().done.contains_key("launch.data") && !both.entries.iter().any(begun)
+    );
 }
 
 #[test]
@@ -261,6 +332,7 @@ fn what_does_not_come_in_time_is_begun_again_and_then_undone() {
     plan.no_return = 0;
     let ended = table.play(&mut Builder::new(plan, Ledger::default()), beginning(), never);
     assert!(matches!(&ended, Some(Ending::Stuck { step, .. }) if step == "launch.data"), "{ended:?}");
+    assert!(matches!(&*table.hands, [text] if text.contains("it is stuck: instance-data-0")), "{:?}", table.hands);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Claims about builds in virtual time: a region of 24 services comes up out of another one whose customers do not notice,
 //! each defect is found with its culprit, and its twin is held.
 
+use crate::building_taken_up::has_lessons;
 use fixtures::graph::Graph;
 use fixtures::load::load_graph;
 use fixtures::name::{RegionName, ServiceName, ZoneName};
@@ -21,7 +22,7 @@ fn graph(name: &str) -> Graph {
     load_graph(&fixtures::builtin::graph(name).expect("it is built in")).expect("it is right").0
 }
 
-fn service(name: &str) -> ServiceName {
+pub(crate) fn service(name: &str) -> ServiceName {
     ServiceName::new(name).expect("a name")
 }
 
@@ -40,6 +41,14 @@ fn built(spec: &Spec) -> Built {
 /// Played once for all tests that only look.
 pub(crate) static HEALTHY: LazyLock<Built> = LazyLock::new(|| built(&spec()));
 
+/// Somebody wrote an address of the bootstrap region into a configuration.
+pub(crate) fn pinned() -> Spec {
+    let by_hand = vec![ByHand::Pinned { service: service("quota"), to: service("table-store") }];
+    Spec { by_hand, ..spec() }
+}
+
+pub(crate) static PINNED: LazyLock<Built> = LazyLock::new(|| built(&pinned()));
+
 fn seen(built: &Built) -> impl Iterator<Item = &Building> {
     built.events.iter().filter_map(|event| match &event.detail {
         Detail::Build { seen } => Some(seen),
@@ -57,6 +66,7 @@ fn verdict(judged: &Judged, id: &str) -> (Verdict, String) {
 fn found<'a>(built: &'a Built, id: &str) -> Vec<&'a Finding> {
     let (verdict, reason) = verdict(&built.judged, id);
     assert_eq!(verdict, Verdict::Violated, "{id}: {reason}; {:?}; {:?}", built.ending, built.entries.last());
+    has_lessons(built);
     built.judged.findings.iter().filter(|finding| finding.invariant == id).collect()
 }
 
@@ -147,9 +157,8 @@ fn the_same_seed_builds_alike_and_another_name_too() {
 
 #[test]
 fn an_address_that_somebody_wrote_is_named_during_the_bake() {
-    let by_hand = vec![ByHand::Pinned { service: service("quota"), to: service("table-store") }];
-    let built = built(&Spec { by_hand, ..spec() });
-    let findings = found(&built, "B2");
+    let built = &*PINNED;
+    let findings = found(built, "B2");
     assert_eq!(findings.len(), 1, "{findings:?}");
     let finding = findings[0];
     assert_eq!((finding.service.as_str(), finding.dependency.as_ref()), ("quota", Some(&service("table-store"))));

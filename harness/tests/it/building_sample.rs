@@ -3,7 +3,8 @@
 
 use crate::{building, building_zone};
 use harness::building::{Built, Spec, record};
-use reports::build::page;
+use reports::build::{lessons, page};
+use reports::policy::Policy;
 use std::path::Path;
 
 fn root() -> std::path::PathBuf {
@@ -32,6 +33,22 @@ fn committed_build_reports_are_what_the_tool_writes() {
             let committed = std::fs::read_to_string(&path).unwrap_or_default();
             assert!(committed == text, "{name}.{ending} is stale: run the tests with BLACKSTART_BLESS=1");
         }
+    }
+}
+
+#[test]
+fn the_committed_correction_is_what_a_build_with_a_defect_leaves() {
+    let record = record::of(&building::pinned(), &building::PINNED, "20261130T190000Z-abc123", "run-instances");
+    let built = &*building::PINNED;
+    let page = lessons::correction(&record, &built.estate, &built.events, &Policy::USUAL).expect("it is violated");
+    let path = root().join("coe.md");
+    if std::env::var_os("BLACKSTART_BLESS").is_some() {
+        std::fs::write(&path, &page).expect("the folder is there");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "coe.md is stale: run the tests with BLACKSTART_BLESS=1");
+    for word in ["`quota`", "`services.quota.calls.table-store`", "phase: bake", "region-build", "## Action items"] {
+        assert!(page.contains(word), "{word:?} is missing in docs/sample-build/coe.md");
     }
 }
 

@@ -2,6 +2,7 @@
 //! region are kept, what harms its customers is stopped at the first zone and undone, a local zone goes on without its parent, and
 //! each defect is found.
 
+use crate::building_taken_up::has_lessons;
 use fixtures::graph::{Graph, Plane, Scope};
 use fixtures::load::load_graph;
 use fixtures::name::{RegionName, ServiceName, ZoneName};
@@ -13,8 +14,8 @@ use harness::building::{Built, Spec, ZoneSpec, build};
 use harness::world::sim::build::told::ByHand;
 use scenarios::build::judge::Judged;
 use scenarios::build::observed::{Building, FlowEnd, ObjectState, StepState};
-use scenarios::build::plan::Border;
-use scenarios::build::zone::{Course, NewZone};
+use scenarios::build::plan::{Border, Ruled};
+use scenarios::build::zone::{Course, NewZone, Pieces};
 use scenarios::event::Detail;
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
@@ -59,6 +60,7 @@ fn held(built: &Built, ids: &[&str]) {
 fn found<'a>(built: &'a Built, id: &str) -> &'a Finding {
     let (verdict, reason) = verdict(&built.judged, id);
     assert_eq!(verdict, Verdict::Violated, "{id}: {reason}; {:?}; {:?}", built.ending, built.entries.last());
+    has_lessons(built);
     let findings: Vec<&Finding> = built.judged.findings.iter().filter(|finding| finding.invariant == id).collect();
     assert_eq!(findings.len(), 1, "{findings:?}");
     findings[0]
@@ -128,13 +130,48 @@ fn what_stands_in_for_a_zone_is_the_zonal_control_plane_and_what_that_needs() {
 
 #[test]
 fn a_zone_build_that_changes_two_zones_on_one_day_is_found() {
-    let hasty = built(&with(Course { ruled: false, ..Course::default() }));
+    let hasty = built(&with(Course { ruled: Ruled::Not, ..Course::default() }));
     let finding = found(&hasty, "B7");
     assert_eq!(finding.setting.as_deref(), Some("safety.day"), "{finding:?}");
     assert_eq!(finding.service, hasty.estate.cast.packages, "whoever rolls changes out");
     assert!(finding.text.contains("peering.us-test-1-az2") && finding.text.contains("us-test-1-az1"), "{finding:?}");
     held(&hasty, &["B1"]);
     held(&HEALTHY, &["B7"]);
+}
+
+#[test]
+fn a_zone_build_that_leaves_all_live_zones_changed_in_part_is_found_and_a_builder_that_keeps_the_rules_refuses_it() {
+    let halves = |seed, pieces, ruled| built(&Spec { seed, ..with(Course { pieces, ruled, ..Course::default() }) });
+    for seed in [7, 8, 9] {
+        let across = halves(seed, Pieces::HalvesAcrossZones, Ruled::ButForShares);
+        let finding = found(&across, "B7");
+        assert_eq!(
+            (&finding.service, finding.setting.as_deref()),
+            (&across.estate.cast.packages, Some("safety.share-percent")),
+            "seed {seed}: {finding:?}"
+        );
+        let said = "`peering.us-test-1-az2-first` left 2 zones changed in part, and 1 may be";
+        assert_eq!(finding.text, said, "seed {seed}");
+        assert_eq!(across.ending, Ending::Completed, "nobody but B7 minds: {:?}", across.entries.last());
+        held(&across, &["B1", "B3", "B4", "B5", "B6"]);
+        // The twin changes as much in as many pieces, one zone after the other.
+        let by_zone = halves(seed, Pieces::HalvesZoneByZone, Ruled::Wholly);
+        assert_eq!(by_zone.ending, Ending::Completed, "{:?}", by_zone.entries.last());
+        held(&by_zone, &["B1", "B3", "B4", "B5", "B6", "B7"]);
+        let both = [&across, &by_zone].map(|built| changes(built).into_iter().map(|(_, zone)| zone));
+        let [mut across, mut by_zone] = both.map(Iterator::collect::<Vec<ZoneName>>);
+        across.sort();
+        by_zone.sort();
+        assert_eq!((across.len(), &across), (12, &by_zone), "each zone in two halves, twice");
+    }
+    let refused = halves(7, Pieces::HalvesAcrossZones, Ruled::Wholly);
+    assert!(
+        matches!(&refused.ending, Ending::RolledBack { why } if why.contains("peering.us-test-1-az2-first")),
+        "{:?}",
+        refused.ending
+    );
+    assert_eq!(changes(&refused).len(), 1, "no second zone was changed");
+    assert_eq!(refused.state.0, refused.estate.hosts(|standing| standing.site == Site::Bootstrap), "nothing is left");
 }
 
 #[test]

@@ -369,3 +369,51 @@ fn a_build_leaves_its_report_and_what_was_generated() {
         assert!(read(name).contains(word), "{word:?} is missing in {name}");
     }
 }
+
+#[test]
+fn a_build_is_paused_taken_up_by_another_process_and_over_once() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let out = folder.path().to_str().expect("a path of ours is UTF-8");
+    let pause = ["build", "never-seen-6", "--seed", "3", "--out", out, "--pause-before", "access-list"];
+    let (status, told, err) = outcome(&mut blackstart(&pause));
+    assert_eq!(status, 3, "{told}\n{err}");
+    let lines: Vec<&str> = err.lines().filter(|line| line.contains(" phase ")).collect();
+    assert_eq!(lines.len(), 11, "a line at each border, where there is no terminal:\n{err}");
+    assert!(lines[0].contains("phase 1 of 16: bootstrap network (0 of "), "{err}");
+    let (_, run) = told.split_once("--take-up ").expect("how it goes on");
+    let run = run.split_whitespace().next().expect("its id").to_owned();
+    assert!(told.contains("paused before access list"), "{told}");
+    // A process that was killed has left no more than what was asked for and its ledger, whose last line may be torn.
+    let read = |run: &str, name: &str| std::fs::read_to_string(folder.path().join(run).join(name)).expect(name);
+    let dead = folder.path().join("dead");
+    std::fs::create_dir(&dead).expect("it can be made");
+    let whole: String = read(&run, "ledger.jsonl").split_inclusive('\n').take(20).collect();
+    std::fs::write(dead.join("ledger.jsonl"), whole.clone() + "{\"done\":{\"st").expect("it can be written");
+    std::fs::write(dead.join("asked.json"), read(&run, "asked.json")).expect("it can be written");
+    for (id, hands) in [(run.as_str(), "by hand, at border.refused: it was paused"), ("dead", "it was taken up after")]
+    {
+        let (status, told, err) =
+            outcome(&mut blackstart(&["--quiet", "build", "never-seen-6", "--take-up", id, "--out", out]));
+        assert_eq!((status, err.as_str()), (0, ""), "{told}");
+        assert!(told.contains(hands) && told.contains("(team "), "{told}");
+        assert!(read(id, "build.md").contains("Steps that needed a hand: **1 act**"), "{}", read(id, "build.md"));
+        assert!(read(id, "build.json").contains("\"verdict\": \"held\""));
+        let (status, out, err) = outcome(&mut blackstart(&["build", "never-seen-6", "--take-up", id, "--out", out]));
+        assert_eq!((status, out.as_str()), (64, ""), "it is over: {err}");
+    }
+    assert!(read("dead", "ledger.jsonl").starts_with(&whole), "what was written stands");
+    let ledger = |run: &str| harness::builder::ledger::Ledger::read(&read(run, "ledger.jsonl")).expect("it is whole");
+    assert_eq!(ledger("dead").ended, ledger(&run).ended);
+    assert!(ledger("dead").done.keys().eq(ledger(&run).done.keys()), "the same steps were done");
+    for (arguments, word) in [
+        (&["build", "never-seen-6", "--take-up", "nothing", "--out", out][..], "nothing is no build"),
+        (&["build", "never-seen-7", "--take-up", "dead", "--out", out][..], "and not `never-seen-7`"),
+        (&["build", "never-seen-6", "--take-up", "dead", "--seed", "4", "--out", out][..], "--seed"),
+        (&["build", "never-seen-6", "--pause-before", "peering", "--out", out][..], "identity, control-plane, launch"),
+        (&["build", "never-seen-6", "--pause-before", "lunch", "--out", out][..], "access-list"),
+    ] {
+        let (status, out, err) = outcome(&mut blackstart(arguments));
+        assert_eq!((status, out.as_str()), (64, ""), "{arguments:?}: {err}");
+        assert!(err.contains(word), "{word:?} is missing for {arguments:?} in:\n{err}");
+    }
+}

@@ -1,11 +1,13 @@
 //! Owns the report of a build, and the page of the region that was built, as documents. The same record and events give the
 //! same bytes. Refuses to say what no event shows.
 
-use super::{BuildRecord, FlowRow, PhaseRow, StepRow, Told, told};
+use super::checks::CheckRow;
+use super::{BuildRecord, FlowRow, HandRow, PhaseRow, StepRow, Told, told};
 use crate::page::{Page, Text};
 use crate::text::{count, html, length};
 use fixtures::graph::Graph;
 use fixtures::regional::Regional;
+use scenarios::build::check::Outcome;
 use scenarios::build::judge::catalogue;
 use scenarios::build::observed::{FlowEnd, ObjectState};
 use scenarios::event::Event;
@@ -64,7 +66,8 @@ pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     invariants(&mut page, record);
     course(&mut page, &told);
     slow(&mut page, &told);
-    hands(&mut page, &told);
+    hands(&mut page, record, &told);
+    open(&mut page, record);
     border(&mut page, &told);
     data(&mut page, &told);
     page.heading("Again");
@@ -276,19 +279,56 @@ fn slow(page: &mut Page, told: &Told) {
     page.table(&["step", "what", "took", "held back by"], rows, "No step was begun.");
 }
 
-fn hands(page: &mut Page, told: &Told) {
+fn hands(page: &mut Page, record: &BuildRecord, told: &Told) {
     page.heading("Tried again, undone, done by hand");
     let steps = || told.phases.iter().flat_map(|phase| &phase.steps);
     let retried = steps().filter(|step| step.attempts > 1 || !step.failed.is_empty());
     let item = |step: &StepRow| {
         let failed = if step.failed.is_empty() { String::new() } else { format!(", and failed: {}", step.failed) };
-        Text::new().code(step.id.clone()).plain(format!(" was begun {}{failed}", count(step.attempts, "time")))
+        let begun =
+            if step.attempts == 0 { "not begun".to_owned() } else { format!("begun {}", count(step.attempts, "time")) };
+        Text::new().code(step.id.clone()).plain(format!(" was {begun}{failed}"))
     };
     page.list(retried.map(item).collect(), "No step was begun twice.");
     let undone = steps().filter(|step| step.undone).map(|step| Text::new().code(step.id.clone()));
     page.list(undone.collect(), "No step was undone.");
-    let hands = if told.hands == 0 { "none".to_owned() } else { count(told.hands, "act") };
+    let hands = if record.by_hand == 0 { "none".to_owned() } else { count(record.by_hand, "act") };
     page.say(Text::new().plain("Steps that needed a hand: ").strong(hands).plain(". The bar for automation is none."));
+    let item = |hand: &HandRow| {
+        let step = if hand.step.is_empty() { Text::new() } else { Text::new().code(hand.step.clone()).plain(": ") };
+        let seen = hand.evidence.to_string();
+        step.append(Text::told(&hand.what)).plain(format!(" (team {}; seen in ", hand.team)).code(seen).plain(")")
+    };
+    if !record.hands.is_empty() {
+        page.list(record.hands.iter().map(item).collect(), "None.");
+    }
+}
+
+/// What earlier builds found and nobody had shown to be gone.
+fn open(page: &mut Page, record: &BuildRecord) {
+    if record.checks.is_empty() {
+        return;
+    }
+    page.heading("Open from earlier builds");
+    page.say("Findings of earlier builds that no build since had shown to be gone, asked for before the phase named.");
+    let row = |row: &CheckRow| {
+        let (check, finding) = (&row.check, &row.check.finding);
+        let outcome = match row.outcome {
+            Outcome::Gone => Text::new().mark("held", row.outcome.word()),
+            Outcome::FoundAgain => Text::new().mark("violated", row.outcome.word()),
+            Outcome::Open => row.outcome.word().into(),
+        };
+        vec![
+            Text::new().code(check.from.clone()),
+            Text::new().code(finding.invariant.clone()),
+            Text::told(&finding.text),
+            finding.team.to_string().into(),
+            check.before.word().into(),
+            outcome,
+        ]
+    };
+    let head = ["build", "invariant", "what it found", "team", "asked before", "now"];
+    page.table(&head, record.checks.iter().map(row).collect(), "None.");
 }
 
 fn border(page: &mut Page, told: &Told) {

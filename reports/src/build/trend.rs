@@ -1,10 +1,13 @@
-//! Owns what many builds say together: from build to build how long they took, what was tried again, and what needed a hand.
-//! Refuses to read folders.
+//! Owns what many builds say together: from build to build how long they took, what was tried again, what needed a
+//! hand and whose that was, and what stands open. Refuses to read folders.
 
 use super::BuildRecord;
+use super::checks::{Kind, open};
 use super::page::{mark, what};
 use crate::page::{Page, Text};
 use crate::text::{count, length};
+use scenarios::build::check::Check;
+use std::collections::BTreeSet;
 
 /// The page of these builds, the oldest first.
 pub fn page(records: &[BuildRecord]) -> Page {
@@ -15,7 +18,7 @@ pub fn page(records: &[BuildRecord]) -> Page {
     let row = |record: &&BuildRecord| {
         let hands: Text = match record.by_hand {
             0 => "none".into(),
-            acts => Text::new().mark("violated", count(acts, "act")),
+            acts => Text::new().mark("violated", count(acts, "act")).plain(teams(record)),
         };
         vec![
             Text::new().code(record.run.clone()),
@@ -30,7 +33,34 @@ pub fn page(records: &[BuildRecord]) -> Page {
     };
     let head = ["build", "what", "took", "steps", "tried again", "by hand", "verdict", "ending"];
     page.table(&head, all.iter().map(row).collect(), "Nothing was built yet.");
+    stand_open(&mut page, records);
     page
+}
+
+/// Whose acts they were, each once: ` (storage, network)`.
+fn teams(record: &BuildRecord) -> String {
+    let teams: BTreeSet<&str> = record.hands.iter().map(|hand| hand.team.as_str()).collect();
+    let teams: Vec<&str> = teams.into_iter().collect();
+    if teams.is_empty() { String::new() } else { format!(" ({})", teams.join(", ")) }
+}
+
+/// What was found and not shown to be gone since: checks of the next build of the same kind and graph.
+fn stand_open(page: &mut Page, records: &[BuildRecord]) {
+    let kinds: BTreeSet<(Kind, &str)> =
+        records.iter().map(|record| (Kind::of_record(record), record.graph.as_str())).collect();
+    let open = kinds.into_iter().flat_map(|(kind, graph)| open(records, kind, graph));
+    let item = |check: Check| {
+        let Check { from, before, finding } = check;
+        Text::new()
+            .code(finding.invariant)
+            .plain(": ")
+            .append(Text::told(&finding.text))
+            .plain(format!(". Team {}; found by ", finding.team))
+            .code(from)
+            .plain(format!("; asked for before {}", before.word()))
+    };
+    page.heading("Open findings");
+    page.list(open.map(item).collect(), "None: what was found was shown to be gone since.");
 }
 
 /// Whether the bar for automation is met, and since when.

@@ -9,6 +9,7 @@ use crate::record::Record;
 use crate::text::{code, count, length, length_ms, markdown, share};
 use crate::whys::result_of;
 use fixtures::name::ZoneName;
+use scenarios::build::observed::{Building, ObjectState};
 use scenarios::event::{Act, Detail, Event, EventId, WriteOutcome};
 use scenarios::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,8 +85,12 @@ fn evidence_of(record: &Record, finding: &scenarios::judgement::Finding) -> Stri
 
 /// Events that show writes which were acknowledged and are gone.
 fn lost_writes(events: &[Event]) -> Vec<EventId> {
-    let gone = events.iter().filter(|event| {
-        matches!(event.detail, Detail::Write { outcome: WriteOutcome::Lost | WriteOutcome::Unreadable, .. })
+    let gone = events.iter().filter(|event| match &event.detail {
+        Detail::Write { outcome, .. } => matches!(outcome, WriteOutcome::Lost | WriteOutcome::Unreadable),
+        Detail::Build { seen: Building::Object { state, .. } } => {
+            matches!(state, ObjectState::Lost | ObjectState::Differs | ObjectState::NotCopied)
+        }
+        _ => false,
     });
     gone.map(|event| event.id).collect()
 }
@@ -203,6 +208,10 @@ fn late(record: &Record, events: &[Event]) -> String {
 
 /// Returns from the dark, of instances whose host was seen to get power back.
 fn returns(record: &Record, events: &[Event]) -> String {
+    // Without a round nothing was to lose power by a fault: a build takes it by steps of its own.
+    if record.plan.rounds.is_empty() {
+        return String::new();
+    }
     let mut powered = BTreeSet::new();
     let mut power_ons = Vec::new();
     for event in harm::by_time(events) {

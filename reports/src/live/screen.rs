@@ -34,7 +34,7 @@ pub struct Screen {
 
 /// Colours, as the numbers that a terminal knows.
 #[derive(Debug, Clone, Copy)]
-enum Ink {
+pub(crate) enum Ink {
     Plain,
     Bold,
     Faint,
@@ -45,19 +45,19 @@ enum Ink {
 }
 
 /// One line that is being put together: what is written, and how many columns of it.
-struct Line {
+pub(crate) struct Line {
     text: String,
     columns: usize,
     screen: Screen,
 }
 
 impl Line {
-    fn new(screen: Screen) -> Self {
+    pub(crate) fn new(screen: Screen) -> Self {
         Self { text: String::new(), columns: 0, screen }
     }
 
     /// As much as fits.
-    fn put(mut self, ink: Ink, text: &str) -> Self {
+    pub(crate) fn put(mut self, ink: Ink, text: &str) -> Self {
         let room = self.screen.columns.saturating_sub(self.columns);
         let mut fits = String::new();
         for c in text.chars() {
@@ -84,7 +84,8 @@ impl Line {
         self
     }
 
-    fn done(self) -> String {
+    /// The line with its colours.
+    pub(crate) fn done(self) -> String {
         self.text
     }
 }

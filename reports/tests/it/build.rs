@@ -3,10 +3,12 @@
 
 use crate::full;
 use fixtures::name::{InstanceName, ServiceName, ZoneName};
-use reports::build::{BUILD_SCHEMA, BuildRecord, from_json, page, to_json, told, trend};
+use reports::build::checks::{CheckRow, Kind, open};
+use reports::build::{BUILD_SCHEMA, BuildRecord, HandRow, from_json, page, to_json, told, trend};
+use scenarios::build::check::{Check, Outcome};
 use scenarios::build::observed::{Building, FlowEnd, ObjectState, StepState};
 use scenarios::build::plan::BuildPhase;
-use scenarios::event::{Detail, Event, Life, Place};
+use scenarios::event::{Detail, Event, EventId, Life, Place};
 use scenarios::verdict::Verdict;
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,7 +39,19 @@ fn record(text: &str) -> BuildRecord {
         steps: 12,
         tried_again: 1,
         by_hand: 0,
+        hands: Vec::new(),
+        found_in: Vec::new(),
+        checks: Vec::new(),
     }
+}
+
+/// One that needed a hand, and was asked for what an earlier one had found.
+fn by_hand(text: &str) -> BuildRecord {
+    let record = record(text);
+    let free = || text.to_owned();
+    let hands = vec![HandRow { step: free(), what: free(), team: free(), evidence: EventId(3) }];
+    let check = Check { from: free(), before: BuildPhase::Bake, finding: record.findings[0].clone() };
+    BuildRecord { hands, by_hand: 1, checks: vec![CheckRow { check, outcome: Outcome::FoundAgain }], ..record }
 }
 
 fn events(text: &str) -> Vec<Event> {
@@ -100,7 +114,7 @@ fn phases_steps_waits_and_callers_are_told() {
 #[test]
 fn nothing_from_outside_becomes_markup() {
     for text in ["<script>alert(1)</script>", "`|`\n# no heading", "\u{1b}[31mred", "<b>"] {
-        let page = page::report(&record(text), &events(text));
+        let page = page::report(&by_hand(text), &events(text));
         let (markdown, html) = (page.markdown(), page.html());
         assert!(!html.contains("<script") && !html.contains("<b>"), "{text:?}");
         assert!(!markdown.contains("\n# no heading") && !markdown.contains('\u{1b}'), "{text:?}:\n{markdown}");
@@ -114,12 +128,57 @@ fn from_build_to_build_it_is_told_what_needed_a_hand() {
     let worse = text(&[build("2", 3), build("1", 0)]);
     assert!(worse.contains("The last build is above it by 3 acts."), "{worse}");
     assert!(worse.find("`1`") < worse.find("`2`"), "the oldest first:\n{worse}");
+    assert!(text(&[by_hand("storage")]).contains("1 act (storage)"), "whose it was: {}", text(&[by_hand("storage")]));
     let better = text(&[build("1", 3), build("2", 0), build("3", 0)]);
     assert!(better.contains("Met by the last 2 builds."), "{better}");
     assert!(text(&[build("1", 0)]).contains("all there are"));
     assert!(text(&[]).contains("Nothing was built yet."));
     let hostile = trend::page(&[build("<script>", 0)]).html();
     assert!(!hostile.contains("<script>"), "{hostile}");
+}
+
+#[test]
+fn hands_and_open_findings_are_told_with_teams() {
+    let told = page::report(&by_hand("new"), &events("new")).markdown();
+    for word in
+        ["Steps that needed a hand: **1 act**", "(team new; seen in `e3`)", "Open from earlier builds", "found again"]
+    {
+        assert!(told.contains(word), "{word:?} is missing in:\n{told}");
+    }
+    let phases = &events("new");
+    let seen = reports::build::told(phases);
+    assert_eq!(
+        [0, 4, 5, 90].map(|at| seen.phase_at(at * SECOND)),
+        [BuildPhase::Network, BuildPhase::Network, BuildPhase::Launch, BuildPhase::Launch].map(Some)
+    );
+}
+
+#[test]
+fn what_was_found_stands_open_until_a_later_build_of_the_kind_is_held() {
+    let found = BuildRecord { run: "1".to_owned(), found_in: vec![BuildPhase::Bake], ..record("new") };
+    let id = found.findings[0].invariant.clone();
+    let stands = |records: &[BuildRecord], kind| {
+        let open = open(records, kind, "new");
+        let of_first = open.into_iter().find(|check| check.finding.invariant == id);
+        of_first.map(|check| (check.from, check.before))
+    };
+    assert_eq!(stands(std::slice::from_ref(&found), Kind::Region), Some(("1".to_owned(), BuildPhase::Bake)));
+    assert_eq!(stands(std::slice::from_ref(&found), Kind::Zone), None, "of another kind of build it says nothing");
+    let later = |run: &str, verdict| {
+        let mut record = BuildRecord { run: run.to_owned(), findings: Vec::new(), ..found.clone() };
+        record.invariants.retain(|result| result.id != id);
+        let result = scenarios::judgement::InvariantResult { verdict, ..found.invariants[0].clone() };
+        record.invariants.push(scenarios::judgement::InvariantResult { id: id.clone(), ..result });
+        record
+    };
+    let (silent, held) = (later("2", Verdict::NotJudged), later("3", Verdict::Held));
+    assert!(stands(&[silent.clone(), found.clone()], Kind::Region).is_some(), "who does not judge closes nothing");
+    assert_eq!(stands(&[held.clone(), silent, found.clone()], Kind::Region), None, "in whichever order they are read");
+    let again = BuildRecord { run: "4".to_owned(), found_in: Vec::new(), ..found.clone() };
+    let last = stands(&[found.clone(), held, again], Kind::Region);
+    assert_eq!(last, Some(("4".to_owned(), BuildPhase::Open)), "one that does not say when is asked for at the end");
+    let trend = trend::page(&[found]).markdown();
+    assert!(trend.contains("Open findings") && trend.contains("asked for before bake"), "{trend}");
 }
 
 #[test]

@@ -33,6 +33,33 @@ pub enum Building {
     },
     /// The racks of a zone (the event's place) have landed.
     Landed {},
+    /// It stands at the border of a phase, and goes on when somebody says so.
+    Paused {
+        /// The phase that it stands before.
+        phase: BuildPhase,
+        /// What stands against it; empty where somebody asked for the pause.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+    },
+    /// Somebody had to do something, or has to: where an instance is the cause, it is the event's place.
+    Hand {
+        /// The step that it is about.
+        step: String,
+        /// What.
+        text: String,
+    },
+    /// What an earlier build found was looked for before a phase; the event's place is the service that was found.
+    Check {
+        /// The earlier build.
+        from: String,
+        /// The invariant.
+        invariant: String,
+        /// The phase.
+        phase: BuildPhase,
+        /// What is still so; empty where nothing that was seen so far says so.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+    },
     /// What passes between the two regions has changed.
     Border {
         /// To this.

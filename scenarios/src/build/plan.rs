@@ -71,6 +71,44 @@ impl BuildPhase {
     }
 }
 
+/// Phases with their keys: as in events, and on the command line.
+const KEYS: [(BuildPhase, &str); 17] = [
+    (BuildPhase::Network, "network"),
+    (BuildPhase::Identity, "identity"),
+    (BuildPhase::ControlPlane, "control-plane"),
+    (BuildPhase::Launch, "launch"),
+    (BuildPhase::Peering, "peering"),
+    (BuildPhase::Stores, "stores"),
+    (BuildPhase::Copy, "copy"),
+    (BuildPhase::Migrate, "migrate"),
+    (BuildPhase::Proxies, "proxies"),
+    (BuildPhase::Empty, "empty"),
+    (BuildPhase::Shutdown, "shutdown"),
+    (BuildPhase::AccessList, "access-list"),
+    (BuildPhase::Bake, "bake"),
+    (BuildPhase::Cut, "cut"),
+    (BuildPhase::Remaining, "remaining"),
+    (BuildPhase::GameDay, "game-day"),
+    (BuildPhase::Open, "open"),
+];
+
+impl BuildPhase {
+    /// As in events, and on the command line: `access-list`.
+    pub fn key(self) -> &'static str {
+        KEYS.iter().find(|(phase, _)| *phase == self).map_or("", |(_, key)| key)
+    }
+}
+
+impl std::str::FromStr for BuildPhase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = KEYS.iter().find(|(_, key)| *key == text);
+        let all = || KEYS.map(|(_, key)| key).join(", ");
+        found.map(|(phase, _)| *phase).ok_or_else(|| format!("`{text}` is no phase of a build; phases are {}", all()))
+    }
+}
+
 /// What passes between the bootstrap region's side and the build region's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +119,17 @@ pub enum Border {
     Refused,
     /// Nothing, and nobody is told: there is no link.
     Cut,
+}
+
+impl Border {
+    /// In documents.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Refused => "closed: what crosses it is refused",
+            Self::Cut => "cut",
+        }
+    }
 }
 
 /// A customer of the bootstrap region.
@@ -201,6 +250,17 @@ pub struct Safety {
     pub share_percent: u32,
 }
 
+/// Which of these rules the builder keeps to; the judge knows all of them in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruled {
+    /// All.
+    Wholly,
+    /// Days and bakes, and no share: the half of a defect that B7 finds.
+    ButForShares,
+    /// None: another.
+    Not,
+}
+
 /// A build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
@@ -212,8 +272,8 @@ pub struct BuildPlan {
     pub no_return: usize,
     /// Rules, where a live region is changed.
     pub safety: Option<Safety>,
-    /// Whether the builder keeps to them; the judge does in any case.
-    pub ruled: bool,
+    /// Which of them the builder keeps to.
+    pub ruled: Ruled,
     /// Whether harm to customers stops the build and rolls it back.
     pub guarded: bool,
 }

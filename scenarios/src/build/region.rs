@@ -3,7 +3,7 @@
 //! What stands in for something goes when nothing needs it any more: Franken's roles one by one, proxies when the stores
 //! are there, the bootstrap network when its services run in the build region, the border when nobody crosses it.
 
-use super::plan::{Act, Border, BuildPhase, BuildPlan, Customer, Step, Until};
+use super::plan::{Act, Border, BuildPhase, BuildPlan, Customer, Ruled, Step, Until};
 use super::records::Records;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::regional::estate::{Estate, Part, Site, Standing};
@@ -60,7 +60,7 @@ pub fn plan(estate: &Estate, course: &Course) -> BuildPlan {
     writer.stand_alone();
     let region = estate.build.region.clone();
     let no_return = no_return.unwrap_or(writer.steps.len());
-    BuildPlan { region, steps: writer.steps, no_return, safety: None, ruled: true, guarded: true }
+    BuildPlan { region, steps: writer.steps, no_return, safety: None, ruled: Ruled::Wholly, guarded: true }
 }
 
 struct Writer<'a> {

@@ -10,7 +10,7 @@
 //! A local zone has a data plane alone: nothing stands in for it, nothing regional spreads to it, and its game day cuts the
 //! link to its parent too. Data that is marked for its country is written before, and while the link is cut.
 
-use super::plan::{Act, Border, BuildPhase, BuildPlan, Safety, Step, Until};
+use super::plan::{Act, Border, BuildPhase, BuildPlan, Ruled, Safety, Step, Until};
 use super::records::Records;
 use fixtures::graph::Scope;
 use fixtures::name::{HostName, InstanceName, RegionName, ServiceName, ZoneName};
@@ -68,14 +68,29 @@ pub struct NewZone {
     pub drain: Duration,
 }
 
+/// In which pieces live zones are told who is behind names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pieces {
+    /// Each zone everything at once.
+    #[default]
+    Whole,
+    /// Half of what changes, then all of it; then the next zone.
+    HalvesZoneByZone,
+    /// Half of what changes in every zone, then all of it in every zone: until then all zones are changed in part. With a
+    /// builder that keeps to no share, the defect that B7 finds; one that does refuses it.
+    HalvesAcrossZones,
+}
+
 /// How a zone is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     /// Rules of the live region.
     pub safety: Safety,
-    /// Whether the builder keeps to them. Where it does not, live zones are changed one right after the other: the defect
-    /// that B7 finds.
-    pub ruled: bool,
+    /// Which of them the builder keeps to. With none, live zones are changed one right after the other: a defect that B7
+    /// finds.
+    pub ruled: Ruled,
+    /// In which pieces live zones are told.
+    pub pieces: Pieces,
     /// How long a step may take before it is begun again.
     pub limit: Duration,
     /// Services whose names, by mistake, lead to the new zone alone from peering on: what harms live customers, and has to
@@ -86,7 +101,8 @@ pub struct Course {
 impl Default for Course {
     fn default() -> Self {
         let safety = Safety { day: Duration::from_secs(60), bake: Duration::from_secs(15), share_percent: 34 };
-        Self { safety, ruled: true, limit: Duration::from_secs(60), forgotten: Vec::new() }
+        let (ruled, pieces) = (Ruled::Wholly, Pieces::Whole);
+        Self { safety, ruled, pieces, limit: Duration::from_secs(60), forgotten: Vec::new() }
     }
 }
 
@@ -142,6 +158,13 @@ fn behind(estate: &Estate, records: Records, wanted: &dyn Fn(&ServiceName) -> bo
     })
 }
 
+/// Of what changes one half as it will be, the other as it is.
+fn half(from: &Records, to: &Records) -> Records {
+    let changed: Vec<_> = to.behind.iter().filter(|(name, who)| from.behind.get(*name) != Some(*who)).collect();
+    let some = changed.iter().take(changed.len().div_ceil(2));
+    some.fold(from.clone(), |half, (name, who)| half.with(name, (*who).clone()))
+}
+
 /// The plan of a zone.
 pub fn plan(new: &NewZone, course: &Course) -> BuildPlan {
     let mut writer = Writer { new, course, steps: Vec::new() };
@@ -194,11 +217,22 @@ impl Writer<'_> {
 
     /// One live zone after the other is told; the others go on as before.
     fn tell(&mut self, phase: BuildPhase, word: &str, from: &Records, to: &Records) {
-        for zone in &self.new.live {
-            let others: Vec<ZoneName> = self.new.live.iter().filter(|other| *other != zone).cloned().collect();
+        let (live, half) = (&self.new.live, half(from, to));
+        let (first, rest) = (("-first", from, &half), ("-rest", &half, to));
+        let turns: Vec<(&ZoneName, (&str, &Records, &Records))> = match self.course.pieces {
+            Pieces::Whole => live.iter().map(|zone| (zone, ("", from, to))).collect(),
+            Pieces::HalvesZoneByZone => live.iter().flat_map(|zone| [(zone, first), (zone, rest)]).collect(),
+            Pieces::HalvesAcrossZones => {
+                [first, rest].into_iter().flat_map(|piece| live.iter().map(move |zone| (zone, piece))).collect()
+            }
+        };
+        for (zone, (piece, from, to)) in turns {
+            // The new zone itself never knows half.
+            let is_left_out = |other: &&ZoneName| *other != zone && (live.contains(other) || piece == first.0);
+            let others: Vec<ZoneName> = live.iter().chain([&self.new.zone]).filter(is_left_out).cloned().collect();
             let here = |records: &Records| Act::Names(Records { left_out: others.clone(), ..records.clone() });
-            let bake = if self.course.ruled { self.course.safety.bake } else { Duration::ZERO };
-            self.step(phase, &format!("{word}.{zone}"), here(to), Until::Passed(bake), Some(here(from)));
+            let bake = if self.course.ruled == Ruled::Not { Duration::ZERO } else { self.course.safety.bake };
+            self.step(phase, &format!("{word}.{zone}{piece}"), here(to), Until::Passed(bake), Some(here(from)));
             if let Some(step) = self.steps.last_mut() {
                 step.touches = Some(zone.clone());
             }

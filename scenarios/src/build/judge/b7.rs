@@ -20,7 +20,8 @@ use std::time::Duration;
 pub(super) const ENTRY: Entry = Entry {
     id: "B7",
     title: "deployment safety in a live region",
-    statement: "No two zones of a live region are changed on one day, and what was changed in one bakes first.",
+    statement: "No two zones of a live region are changed on one day, what was changed in one bakes first, and no more \
+                than a share of them is changed in part at once.",
     judge,
 };
 

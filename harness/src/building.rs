@@ -1,6 +1,12 @@
-//! Owns one build in virtual time, of a region or of a zone, from a graph and two names to its judgement, in memory alone.
-//! Refuses to write anything: the command line, benchmarks and tests do with it what they want.
+//! Owns one build, of a region or of a zone, from a graph and two names to its judgement: in virtual time, in memory alone.
+//! Refuses to write anything of it: the command line, benchmarks and tests do with it what they want.
+//!
+//! - [`defect`]: words for defects that a build can play
+//! - [`docker`]: the same in containers, where what must be on the disk is there before it is done
+//! - [`record`]: what the record says
 
+pub mod defect;
+pub mod docker;
 pub mod record;
 
 use crate::builder::ledger::{Entry, Ledger};
@@ -46,6 +52,8 @@ pub struct Spec {
     pub zone: Option<ZoneSpec>,
     /// The most instances that one host carries.
     pub per_host: u32,
+    /// Whether each instance that the build starts has a host to itself.
+    pub apart: bool,
     /// Times, and what is left out.
     pub course: Course,
     /// What somebody wrote into configurations by hand.
@@ -80,6 +88,7 @@ impl Spec {
             build,
             zone: None,
             per_host: 8,
+            apart: false,
             course: Course::default(),
             by_hand: Vec::new(),
             racks: (Duration::from_secs(10), Duration::from_secs(20)),
@@ -100,6 +109,8 @@ impl Spec {
 /// What a build left.
 #[derive(Debug)]
 pub struct Built {
+    /// In which world: `sim` or `docker`.
+    pub world: &'static str,
     /// Both regions.
     pub estate: Estate,
     /// What was to be done.
@@ -138,14 +149,25 @@ pub fn build(spec: &Spec) -> Result<Built> {
     let (state, handed) = (world.state(), world.handed());
     drop(world);
     let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
-    Ok(Built { plan, events, entries, ending, state, judged, handed, traffic: traffic.clone(), estate: estate.clone() })
+    Ok(Built {
+        world: "sim",
+        plan,
+        events,
+        entries,
+        ending,
+        state,
+        judged,
+        handed,
+        traffic: traffic.clone(),
+        estate: estate.clone(),
+    })
 }
 
 /// Where everything stands, what is done, and who is behind each name at first.
 fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     let Spec { graph, bootstrap, build, .. } = spec;
     let Some(ZoneSpec { name, parent, course }) = &spec.zone else {
-        let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host })?;
+        let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host, apart: spec.apart })?;
         let plan = region::plan(&estate, &spec.course);
         return Ok((estate, plan, Records::default()));
     };
@@ -182,8 +204,50 @@ struct Yard<'a> {
     /// Acts that are not over, and how many of those belong to a builder that is gone.
     acting: usize,
     orphaned: usize,
+    harm: Harm,
+}
+
+/// Whether customers of the bootstrap region get too little, again and again.
+#[derive(Debug, Default)]
+struct Harm {
     harmed: BTreeMap<ZoneName, u32>,
-    guard: bool,
+    /// Until the region has come up itself, nobody is harmed by a build.
+    guards: bool,
+}
+
+impl Harm {
+    fn look(&mut self, estate: &Estate, place: &Place, detail: &Detail) -> Option<Input> {
+        let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
+        let zone = place.zone.clone().filter(|zone| self.guards && estate.bootstrap.zones.contains(zone))?;
+        let answered = ok + degraded;
+        let count = self.harmed.entry(zone.clone()).or_default();
+        *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
+        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
+        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
+    }
+}
+
+/// Where an instance is, for an event of it.
+fn place_of(estate: &Estate, instance: &InstanceName) -> Option<Place> {
+    let placed = estate.placement.instance_by_name(instance)?;
+    Some(Place {
+        zone: Some(placed.zone.clone()),
+        host: Some(estate.placement.hosts[placed.host].name.clone()),
+        service: Some(placed.service.clone()),
+        instance: Some(instance.clone()),
+    })
+}
+
+/// When the racks of which zone land, the next first.
+fn racks(spec: &Spec, estate: &Estate, now: Nanos) -> VecDeque<(Nanos, ZoneName)> {
+    let mut seeds = Seeds::new(spec.seed ^ 0x52_41_43_4B);
+    let (first, last) = spec.racks;
+    let begin = now + nanos(first);
+    let zones = estate.arriving().into_iter();
+    let mut racks: Vec<(Nanos, ZoneName)> =
+        zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
+    racks.sort();
+    racks.into()
 }
 
 impl<'a> Yard<'a> {
@@ -200,8 +264,7 @@ impl<'a> Yard<'a> {
             landed: Vec::new(),
             acting: 0,
             orphaned: 0,
-            harmed: BTreeMap::new(),
-            guard: false,
+            harm: Harm::default(),
         }
     }
 
@@ -214,18 +277,12 @@ impl<'a> Yard<'a> {
     fn take(&mut self, news: News) -> Option<Input> {
         match news {
             News::Seen { t_ns, by, place, detail } => {
-                let harm = self.harm(&place, &detail);
+                let harm = self.harm.look(self.estate, &place, &detail);
                 self.log(t_ns, by, place, detail);
                 harm
             }
             News::Probe { t_ns, instance, report } => {
-                let placed = self.estate.placement.instance_by_name(&instance)?;
-                let place = Place {
-                    zone: Some(placed.zone.clone()),
-                    host: Some(self.estate.placement.hosts[placed.host].name.clone()),
-                    service: Some(placed.service.clone()),
-                    instance: Some(instance.clone()),
-                };
+                let place = place_of(self.estate, &instance)?;
                 let (outcome, cause) = (report.life, report.cause.clone());
                 self.log(t_ns, By::Witness, place, Detail::Probe { outcome, cause, took_us: report.took_us });
                 self.lives.insert(instance.clone(), report.clone());
@@ -240,17 +297,6 @@ impl<'a> Yard<'a> {
                 Some(Input::Done(Ok(())))
             }
         }
-    }
-
-    /// Whether customers of the bootstrap region get too little, again and again.
-    fn harm(&mut self, place: &Place, detail: &Detail) -> Option<Input> {
-        let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
-        let zone = place.zone.clone().filter(|zone| self.guard && self.estate.bootstrap.zones.contains(zone))?;
-        let answered = ok + degraded;
-        let count = self.harmed.entry(zone.clone()).or_default();
-        *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
-        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
-        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
     }
 
     /// Waits until the bootstrap region serves.
@@ -268,15 +314,8 @@ impl<'a> Yard<'a> {
                 break;
             }
         }
-        let mut seeds = Seeds::new(self.spec.seed ^ 0x52_41_43_4B);
-        let (first, last) = self.spec.racks;
-        let begin = self.world.now() + nanos(first);
-        let zones = self.estate.arriving().into_iter();
-        let mut racks: Vec<(Nanos, ZoneName)> =
-            zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
-        racks.sort();
-        self.racks = racks.into();
-        self.guard = true;
+        self.racks = racks(self.spec, self.estate, self.world.now());
+        self.harm.guards = true;
         Ok(())
     }
 

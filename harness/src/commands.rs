@@ -74,7 +74,7 @@ pub fn dispatch(cli: Cli) -> u8 {
         Command::Schedule(args) => schedule::run(&args, err),
         Command::Halt(args) => halt::run(&args),
         Command::Dashboards(args) => dashboards::run(&args),
-        Command::Build(args) => build::run(&args, err),
+        Command::Build(args) => build::run(&args, cli.quiet, err),
         Command::Clean { runs, dry_run } => clean::run(&runs, dry_run),
         Command::Matrix(args) => matrix::run(&args, cli.quiet),
         Command::Measure(args) => measure::run(&args, err),

@@ -1,10 +1,11 @@
 //! Owns the arguments of what builds regions. Refuses to do anything.
 
+use crate::building::defect::Defect;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Arguments of `build`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct BuildArgs {
     /// The name of the region to be built; everything regional is generated from it. With --zone: the region that stands.
     pub region: String,
@@ -27,6 +28,17 @@ pub struct BuildArgs {
     /// Decides everything.
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Plays a defect, such as `pinned:quota:table-store`: what somebody wrote by hand, or what the builder leaves out. May be
+    /// given several times; `docs/build.md` lists them.
+    #[arg(long, value_name = "DEFECT")]
+    pub defect: Vec<Defect>,
+    /// Takes up the build in containers of this run, whose builder died, from its ledger below --out; everything else is as it
+    /// was asked for then.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["zone", "defect", "seed"])]
+    pub take_up: Option<String>,
+    /// An executable of blackstart for the engine's machine, where this one is none.
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
     /// Where the builds' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/builds")]
     pub out: PathBuf,
@@ -37,6 +49,6 @@ pub struct BuildArgs {
 pub enum BuildWorldName {
     /// Virtual time.
     Sim,
-    /// Real containers: not yet.
+    /// Real containers: a region; a zone not yet.
     Docker,
 }

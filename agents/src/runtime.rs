@@ -29,3 +29,5 @@ mod server;
 pub mod tls;
 mod trim;
 mod trouble;
+
+pub use dns::answer_of;

@@ -1,13 +1,19 @@
-//! Owns one build in virtual time, of a region or of a zone, from a graph and two names to its judgement, in memory alone.
-//! Refuses to write anything: the command line, benchmarks and tests do with it what they want, and are told as it goes.
+//! Owns one build, of a region or of a zone, from a graph and two names to its judgement: in virtual time, in memory alone.
+//! Refuses to write anything of it: the command line, benchmarks and tests do with it what they want, and are told as it goes.
 //!
 //! - [`sim`]: the loop in virtual time
+//! - [`docker`]: the same in containers, where what must be on the disk is there before it is done
+//! - [`seen`]: what both loops make of what they see
+//! - [`defect`]: words for defects that a build can play
 //! - [`folder`]: what is on the disk while it goes on
 //! - [`shown`]: what a person sees meanwhile
 //! - [`record`]: what its record says
 
+pub mod defect;
+pub mod docker;
 pub mod folder;
 pub mod record;
+mod seen;
 pub mod shown;
 mod sim;
 
@@ -31,6 +37,7 @@ use scenarios::build::region::{self, Course};
 use scenarios::build::zone::{self, NewZone};
 use scenarios::customers::Traffic;
 use scenarios::event::{Detail, Event, Place};
+use seen::{Harm, place_of, racks};
 use sim::Yard;
 use std::time::Duration;
 

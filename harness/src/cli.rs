@@ -136,8 +136,8 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Stop everything that a server does: what goes on is ended and healed, and nothing begins until it is resumed.
     Halt(HaltArgs),
-    /// Build a region out of another one that serves customers all the while, in virtual time: bootstrap network, copy,
-    /// migration, cut, game day; and judge whether anybody noticed and anything was lost.
+    /// Build a region out of another one that serves customers all the while: bootstrap network, copy, migration, cut, game
+    /// day; and judge whether anybody noticed and anything was lost.
     Build(BuildArgs),
     /// Write what a monitoring system takes: a dashboard for Grafana, and rules that alert for Prometheus.
     Dashboards(DashboardsArgs),

@@ -51,6 +51,16 @@ impl Clock {
         clock
     }
 
+    /// The clock of a run that somebody takes up, when something of it was seen: it goes on as if it had never stopped.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door")]
+    pub fn going_on(seen: Option<&(String, Nanos)>) -> Self {
+        let mut clock = Self::began(seen);
+        let passed = Timestamp::now().duration_since(clock.started_utc).unsigned_abs();
+        // A machine that was started again meanwhile has no such moment: then what comes is told as of its beginning.
+        clock.started = clock.started.checked_sub(passed).unwrap_or(clock.started);
+        clock
+    }
+
     /// Nanoseconds since the start.
     pub fn now(&self) -> Nanos {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)

@@ -228,6 +228,12 @@ impl Hand {
             Task::GiveBack { hosts } => {
                 self.borrowed.give_back(&hosts, &self.standing, &mut self.journal).map(Answer::Given)
             }
+            Task::Lease(then) => {
+                self.standing.lease.then = then;
+                Ok(Answer::Done)
+            }
+            Task::Tap => self.net()?.begin_to_tap().map(|()| Answer::Done),
+            Task::Tapped => self.net()?.tapped().map(Answer::Tapped),
             Task::TakeOver => Ok(Answer::TakenOver(self.take_over())),
             Task::Crowding => Ok(Answer::Crowded(self.crowding())),
             Task::Hold { ms } => self.hold(ms).map(|()| Answer::Done),
@@ -385,7 +391,9 @@ impl Hand {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(told(folder))?;
             }
-            std::fs::write(&path, text).map_err(told(&path))?;
+            // Whoever begins to read it meanwhile reads the old one, or the new one.
+            let part = path.with_extension("part");
+            std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &path)).map_err(told(&path))?;
         }
         let folder = Path::new(SHARED_DIR).join(GATES_DIR);
         std::fs::create_dir_all(&folder).map_err(told(&folder))?;
@@ -433,6 +441,11 @@ impl Hand {
     /// and what it stands on; one that dies over that leaves them to the hand as well.
     fn controller_is_gone(&mut self) {
         let standing = self.standing.clone();
+        if let LeaseEnd::Leave { ms } = standing.lease.then {
+            // Whoever takes it up brings another hand, and ends this one.
+            std::thread::sleep(Duration::from_millis(ms));
+            return self.remove_everything(&standing);
+        }
         for (kind, name) in self.heal_all() {
             eprintln!("the hand could not heal: {kind} {name}");
         }

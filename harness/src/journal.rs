@@ -62,6 +62,12 @@ impl Journal {
         Ok((Self { folder, file: BufWriter::new(file), buffered: false, clock, events }, began))
     }
 
+    /// The same by another clock.
+    #[must_use]
+    pub fn by(self, clock: Arc<Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Writes lines that wait in memory.
     ///
     /// # Errors

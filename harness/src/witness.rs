@@ -66,6 +66,8 @@ pub fn run(notes: Option<&str>) -> std::io::Result<()> {
                 (Tell::Switch(order), Some(desk)) => desk.feed(|watcher, now, out| watcher.switch(now, order, out)),
                 (Tell::Relit(instances), Some(desk)) => desk.feed(|watcher, _, _| watcher.relit(&instances)),
                 (Tell::Versions, Some(desk)) => desk.feed(|watcher, _, out| watcher.versions(out)),
+                (Tell::Ask(errand), Some(desk)) => desk.run(*errand),
+                (Tell::Ask(errand), None) => lines.send(Seen::Answered { number: errand.number, reply: None }),
                 (Tell::Switch(_) | Tell::Relit(_) | Tell::Versions, None) => {}
                 (Tell::ReadBack, Some(desk)) => desk.feed(Watcher::read_back),
                 (Tell::ReadBack, None) => lines.send(Seen::ReadBackDone),
@@ -167,6 +169,20 @@ impl Desk {
         tokio::task::spawn_local(async move {
             let result = desk.answer(to, secure, &ask, timeout_ns).await;
             desk.feed(|watcher, now, out| watcher.answered(now, errand, result, out));
+        });
+    }
+
+    /// Asks for somebody else.
+    fn run(self: &Rc<Self>, errand: protocol::Errand) {
+        let desk = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let protocol::Errand { number, probe, timeout_ns, .. } = errand;
+            let target = desk.watcher.borrow().target(probe);
+            let reply = match target {
+                Some((to, secure)) => desk.answer(to, secure, &errand.ask(), timeout_ns).await.ok().map(Box::new),
+                None => None,
+            };
+            desk.lines.send(Seen::Answered { number, reply });
         });
     }
 

@@ -2,8 +2,9 @@
 //!
 //! - [`docker`]: real containers
 //! - [`sim`]: virtual time
-//! - [`draw`], [`observe`]: what worlds have in common
+//! - [`draw`], [`observe`], [`build`]: what worlds have in common
 
+pub mod build;
 pub mod docker;
 pub mod draw;
 pub(crate) mod observe;

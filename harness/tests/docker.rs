@@ -6,6 +6,8 @@
 mod agent_alone;
 #[path = "docker/attach.rs"]
 mod attach;
+#[path = "docker/build.rs"]
+mod build;
 #[path = "docker/engine.rs"]
 mod engine;
 #[path = "docker/faults.rs"]

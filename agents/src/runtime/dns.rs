@@ -64,6 +64,18 @@ pub(super) fn heard(id: u16, name: &str, bytes: &[u8]) -> Heard {
     Heard::Reply(Reply { error, records: Some(Box::new(records(&message))), ..Reply::by(&"dns".into()) })
 }
 
+/// What an answer says to anybody: the name that was asked for, without a dot at its end, and the instances behind it. Nothing
+/// where it is no answer, or was cut off.
+pub fn answer_of(bytes: &[u8]) -> Option<(String, Vec<String>)> {
+    let message = Message::from_vec(bytes).ok()?;
+    if message.metadata.message_type != MessageType::Response || message.metadata.truncation {
+        return None;
+    }
+    let name = message.queries.first()?.name.to_ascii().to_ascii_lowercase();
+    let targets = records(&message).targets;
+    Some((name.trim_end_matches('.').to_owned(), targets.into_iter().map(|target| target.name.to_string()).collect()))
+}
+
 fn records(message: &Message) -> Records {
     let addresses: BTreeMap<String, IpAddr> = message
         .additionals

@@ -30,6 +30,9 @@ pub struct Asked {
     pub world: String,
     /// Decides everything.
     pub seed: u64,
+    /// Defects that are played.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<String>,
     /// What earlier builds had found when it began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,

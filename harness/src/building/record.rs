@@ -31,7 +31,7 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         },
         bootstrap: spec.bootstrap.to_string(),
         graph: spec.graph.name.to_string(),
-        world: "sim".to_owned(),
+        world: built.world.to_owned(),
         seed: spec.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_utc: built.events.first().map(|event| event.utc.clone()).unwrap_or_default(),
@@ -42,7 +42,7 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         verdict: built.judged.verdict,
         invariants: built.judged.invariants.clone(),
         findings: built.judged.findings.clone(),
-        replay: replay(spec, graph),
+        replay: replay(spec, built.world, graph),
         took_ms: told.took_ns() / 1_000_000,
         steps: told.steps().count(),
         tried_again: told.steps().filter(|step| step.attempts > 1).count(),
@@ -75,7 +75,7 @@ fn by_hand(estate: &Estate, hand: &HandSeen) -> HandRow {
     HandRow { step: hand.step.clone(), what: hand.what.clone(), team, evidence: hand.event }
 }
 
-fn replay(spec: &Spec, graph: &str) -> String {
+fn replay(spec: &Spec, world: &str, graph: &str) -> String {
     let how = match &spec.zone {
         Some(zone) => {
             let parent = zone.parent.as_ref().map(|parent| format!(" --parent {parent}")).unwrap_or_default();
@@ -83,5 +83,5 @@ fn replay(spec: &Spec, graph: &str) -> String {
         }
         None => format!("--from {}", spec.bootstrap),
     };
-    format!("blackstart build {} {how} --graph {graph} --world sim --seed {}", spec.build, spec.seed)
+    format!("blackstart build {} {how} --graph {graph} --world {world} --seed {}", spec.build, spec.seed)
 }

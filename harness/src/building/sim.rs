@@ -1,26 +1,22 @@
 //! Owns the loop that carries a build out in virtual time: what the builder is told, what becomes of its commands, and a
 //! builder that is killed and taken up from what was on the disk. Refuses to decide anything: the builder does.
 
-use super::{Spec, Watch, look};
+use super::{Harm, Spec, Watch, look, place_of, racks};
 use crate::builder::ledger::{Entry, Ledger};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
 use crate::controller::{Nanos, Report};
 use crate::world::sim::build::{BuildWorld, News};
-use agents::config::nanos;
 use anyhow::{Result, bail};
 use fixtures::name::{InstanceName, ZoneName};
 use fixtures::regional::estate::{Estate, Site};
 use scenarios::build::judge;
 use scenarios::build::plan::{BuildPhase, BuildPlan};
 use scenarios::event::{By, Detail, Event, EventId, Life, Place};
-use scenarios::seed::Seeds;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How long the bootstrap region may take until all of it is active.
 const SETTLE_NS: Nanos = 120_000_000_000;
-/// Customers are harmed where so many windows in a row fall short.
-const HARMED_WINDOWS: u32 = 3;
 
 /// Where it is built: the world, what was seen and written, and what a builder that begins anew is told.
 pub(super) struct Yard<'a> {
@@ -39,8 +35,7 @@ pub(super) struct Yard<'a> {
     /// Acts that are not over, and how many of those belong to a builder that is gone.
     acting: usize,
     orphaned: usize,
-    harmed: BTreeMap<ZoneName, u32>,
-    guard: bool,
+    harm: Harm,
     /// What the builder is told next.
     inputs: VecDeque<Input>,
     /// What stands against the phase that was asked about last.
@@ -78,8 +73,7 @@ impl<'a> Yard<'a> {
             landed: Vec::new(),
             acting: 0,
             orphaned: 0,
-            harmed: BTreeMap::new(),
-            guard: false,
+            harm: Harm::default(),
             inputs: VecDeque::new(),
             against: String::new(),
         }
@@ -96,18 +90,12 @@ impl<'a> Yard<'a> {
     fn take(&mut self, news: News) -> Option<Input> {
         match news {
             News::Seen { t_ns, by, place, detail } => {
-                let harm = self.harm(&place, &detail);
+                let harm = self.harm.look(self.estate, &place, &detail);
                 self.log(t_ns, by, place, detail);
                 harm
             }
             News::Probe { t_ns, instance, report } => {
-                let placed = self.estate.placement.instance_by_name(&instance)?;
-                let place = Place {
-                    zone: Some(placed.zone.clone()),
-                    host: Some(self.estate.placement.hosts[placed.host].name.clone()),
-                    service: Some(placed.service.clone()),
-                    instance: Some(instance.clone()),
-                };
+                let place = place_of(self.estate, &instance)?;
                 let (outcome, cause) = (report.life, report.cause.clone());
                 self.log(t_ns, By::Witness, place, Detail::Probe { outcome, cause, took_us: report.took_us });
                 self.lives.insert(instance.clone(), report.clone());
@@ -122,17 +110,6 @@ impl<'a> Yard<'a> {
                 Some(Input::Done(Ok(())))
             }
         }
-    }
-
-    /// Whether customers of the bootstrap region get too little, again and again.
-    fn harm(&mut self, place: &Place, detail: &Detail) -> Option<Input> {
-        let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
-        let zone = place.zone.clone().filter(|zone| self.guard && self.estate.bootstrap.zones.contains(zone))?;
-        let answered = ok + degraded;
-        let count = self.harmed.entry(zone.clone()).or_default();
-        *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
-        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
-        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
     }
 
     /// Waits until the bootstrap region serves.
@@ -150,15 +127,8 @@ impl<'a> Yard<'a> {
                 break;
             }
         }
-        let mut seeds = Seeds::new(self.spec.seed ^ 0x52_41_43_4B);
-        let (first, last) = self.spec.racks;
-        let begin = self.world.now() + nanos(first);
-        let zones = self.estate.arriving().into_iter();
-        let mut racks: Vec<(Nanos, ZoneName)> =
-            zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
-        racks.sort();
-        self.racks = racks.into();
-        self.guard = true;
+        self.racks = racks(self.spec, self.estate, self.world.now());
+        self.harm.guards = true;
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! Owns the arguments of what builds regions. Refuses to do anything.
 
+use crate::building::defect::Defect;
 use clap::{Args, ValueEnum};
 use scenarios::build::plan::BuildPhase;
 use std::path::PathBuf;
 
 /// Arguments of `build`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct BuildArgs {
     /// The name of the region to be built; everything regional is generated from it. With --zone: the region that stands.
     pub region: String,
@@ -28,13 +29,20 @@ pub struct BuildArgs {
     /// Decides everything.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Pauses at the border before this phase (such as access-list); --take-up goes on.
+    /// Plays a defect, such as `pinned:quota:table-store`: what somebody wrote by hand, or what the builder leaves out. May be
+    /// given several times; `docs/build.md` lists them.
+    #[arg(long, value_name = "DEFECT")]
+    pub defect: Vec<Defect>,
+    /// Pauses at the border before this phase (such as access-list), in virtual time; --take-up goes on.
     #[arg(long, value_name = "PHASE")]
     pub pause_before: Option<BuildPhase>,
     /// Takes up the build of this run below --out: one that is paused, or whose process ended before it was over. Everything
     /// else is as it was asked for then.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["from", "zone", "parent", "graph", "world", "seed"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["from", "zone", "parent", "graph", "world", "seed", "defect"])]
     pub take_up: Option<String>,
+    /// An executable of blackstart for the engine's machine, where this one is none.
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
     /// Where the builds' folders go.
     #[arg(long, value_name = "DIR", default_value = "reports/builds")]
     pub out: PathBuf,
@@ -45,6 +53,6 @@ pub struct BuildArgs {
 pub enum BuildWorldName {
     /// Virtual time.
     Sim,
-    /// Real containers: not yet.
+    /// Real containers: a region; a zone not yet.
     Docker,
 }

@@ -1,10 +1,14 @@
-//! Owns `blackstart build`: builds a region or a zone in virtual time, or takes a build up, and leaves its record, its events,
-//! its ledger, its report, its lessons, and what was generated for it. Refuses to build in containers: that is not there yet,
-//! and it says so.
+//! Owns `blackstart build`: builds a region or a zone in virtual time, or a region in containers, or takes a build up, and
+//! leaves its record, its events, its ledger, its report, its lessons, and what was generated for it. Refuses to build a zone
+//! in containers, and to pause there: neither is there yet, and it says so.
+
+mod docker;
 
 use super::print;
 use crate::builder::Ending;
 use crate::builder::ledger::{Entry, Ledger};
+use crate::building::defect::Defect;
+use crate::building::docker::real;
 use crate::building::folder::{Asked, Folder};
 use crate::building::shown::Shown;
 use crate::building::{Built, NoBorder, Spec, Watch, record, watched};
@@ -12,6 +16,7 @@ use crate::cli::{BuildArgs, BuildWorldName};
 use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
 use anyhow::{Context, Result};
+use fixtures::graph::Graph;
 use fixtures::name::RegionName;
 use fixtures::regional::RegionalError;
 use fixtures::regional::estate::Estate;
@@ -30,6 +35,9 @@ use std::path::{Path, PathBuf};
 /// Bad input: names, a graph that cannot be read, a world that there is none of, a build that cannot be taken up. A folder
 /// that cannot be written.
 pub fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
+    if args.world == BuildWorldName::Docker || docker::is_there(args) {
+        return docker::run(args, quiet, color);
+    }
     let shown = Shown::new(quiet, color);
     let (asked, spec, mut work, warnings) = match &args.take_up {
         Some(run) => taken_up(args, run, color, shown)?,
@@ -39,7 +47,7 @@ pub fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
     let built = watched(&spec, &mut work).map_err(bad_names)?;
     work.shown.over();
     let (run, folder) = (work.run.clone(), work.path.clone());
-    let record = record::of(&spec, &built, &run, &asked.graph);
+    let record = recorded(&spec, &built, &run, &asked);
     write(&folder, &record, &built).with_context(|| {
         format!("the build's folder {} cannot be written; name another with --out", folder.display())
     })?;
@@ -77,9 +85,16 @@ impl Watch for Work {
     }
 }
 
-/// A new build.
-fn begun(args: &BuildArgs, color: bool, shown: Shown) -> Result<(Asked, Spec, Work, String)> {
-    let asked = Asked {
+/// Its record, with the command that does it again.
+fn recorded(spec: &Spec, built: &Built, run: &str, asked: &Asked) -> BuildRecord {
+    let mut record = record::of(spec, built, run, &asked.graph);
+    record.replay.extend(asked.defects.iter().map(|defect| format!(" --defect {defect}")));
+    record
+}
+
+/// What is asked for by these arguments.
+fn asked_by(args: &BuildArgs) -> Asked {
+    Asked {
         region: args.region.clone(),
         from: args.from.clone(),
         zone: args.zone.clone(),
@@ -87,8 +102,14 @@ fn begun(args: &BuildArgs, color: bool, shown: Shown) -> Result<(Asked, Spec, Wo
         graph: args.graph.clone(),
         world: if args.world == BuildWorldName::Docker { "docker" } else { "sim" }.to_owned(),
         seed: args.seed.unwrap_or_else(clock::fresh_seed),
+        defects: args.defect.iter().map(ToString::to_string).collect(),
         checks: Vec::new(),
-    };
+    }
+}
+
+/// A new build.
+fn begun(args: &BuildArgs, color: bool, shown: Shown) -> Result<(Asked, Spec, Work, String)> {
+    let asked = asked_by(args);
     let (spec, warnings) = spec(&asked, color)?;
     let (records, _) = earlier(&args.out);
     let kind = Kind::of(spec.zone.is_some(), asked.parent.is_some());
@@ -154,21 +175,44 @@ fn spec(asked: &Asked, color: bool) -> Result<(Spec, String)> {
         RegionName::new(text).map_err(|error| problems += &format!("error: {what}: {error}\n")).ok()
     };
     let (region, from) = (name(&asked.region, "the region to be built"), name(&asked.from, "--from"));
-    if asked.world != "sim" {
-        problems += "error: a region cannot be built in containers yet\nhelp: --world sim builds it in virtual time\n";
+    let is_docker = asked.world == "docker";
+    if is_docker && asked.zone.is_some() {
+        problems += "error: a zone cannot be built in containers yet\nhelp: --world sim builds it in virtual time\n";
+    }
+    let mut defects = Vec::new();
+    for text in &asked.defects {
+        match text.parse::<Defect>() {
+            Ok(defect) => defects.push(defect),
+            Err(why) => problems += &format!("error: --defect {text}: {why}\n"),
+        }
     }
     let graph = load::graph(&asked.graph, color);
+    if let Ok((graph, _)) = &graph {
+        problems += &unknown(&defects, is_docker, graph);
+    }
     match (region, from, graph) {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
-            let spec = match &asked.zone {
+            let mut spec = match &asked.zone {
                 Some(zone) => Spec::of_zone(graph, region, zone, asked.parent.as_deref(), asked.seed),
                 None => Spec::new(graph, from, region, asked.seed),
             };
-            Ok((spec, warnings))
+            defects.into_iter().for_each(|defect| defect.play(&mut spec));
+            Ok((if is_docker { real(spec) } else { spec }, warnings))
         }
         (_, _, Err(bad)) => Err(BadInput { text: problems + &bad.text }.into()),
         _ => Err(BadInput { text: problems }.into()),
     }
+}
+
+/// What defects speak of that the graph does not have, and images, which no build in containers has.
+fn unknown(defects: &[Defect], is_docker: bool, graph: &Graph) -> String {
+    let services = defects.iter().flat_map(Defect::services).filter(|name| graph.service(name).is_none());
+    let mut problems: String =
+        services.map(|name| format!("error: --defect: graph `{}` has no service `{name}`\n", graph.name)).collect();
+    if is_docker && graph.has_images() {
+        problems += "error: a region with real images cannot be built in containers: its hosts are no mock services\n";
+    }
+    problems
 }
 
 /// Names that do not fit together, and borders that there are none of, are the caller's to change.

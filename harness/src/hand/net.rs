@@ -4,6 +4,7 @@
 //! - [`rules`]: what the packet filter is told; one `iptables-restore` is atomic, all rules or none
 //! - [`shaper`]: what delays, loses, doubles and slows; [`queue`] and [`hold`] do it, by [`table`] and over [`nfnl`]
 //! - [`paths`]: measuring from inside a host's network namespace; [`fault`] and [`proof`]: a fault with its proof
+//! - `tap`: who calls whom, and what name servers answer, where packets pass
 //! - [`wire`]: the cables of hosts; [`neighbours`]: whether the machine has room for them
 //! - [`machine`]: the machine's own programs, run in its own root folder, because rules must go into the tables that
 //!   the engine itself uses (there are two kinds)
@@ -19,6 +20,7 @@ mod queue;
 mod rules;
 mod shaper;
 mod table;
+mod tap;
 pub mod wire;
 
 pub use fault::NetworkFault;
@@ -28,12 +30,13 @@ pub use paths::Pids;
 pub(super) use paths::{from_host, is_up};
 pub use table::Counted;
 
-use super::protocol::{LinkAct, LinkRule};
+use super::protocol::{LinkAct, LinkRule, Tapped};
 use queue::Queue;
 use rules::Chains;
 use shaper::Shaper;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use table::{Rule, Table};
+use tap::Tap;
 
 /// Whether rules can be written here.
 pub(super) fn probe() -> Result<(), String> {
@@ -119,6 +122,8 @@ pub struct Net {
     shaper: Result<Box<dyn Shaper>, String>,
     caveats: Vec<String>,
     state: Mutex<State>,
+    /// Who looks at calls, where somebody does.
+    tap: Mutex<Option<Tap>>,
 }
 
 impl Net {
@@ -134,7 +139,7 @@ impl Net {
         restore(&chains.start(bridges, &listing()?))?;
         let shaper = Queue::start(short, seed).map(|queue| Box::new(queue) as Box<dyn Shaper>);
         let caveats = bridges.iter().filter_map(|bridge| machine::filter_inside(bridge).err()).collect();
-        Ok(Self { chains, shaper, caveats, state: Mutex::default() })
+        Ok(Self { chains, shaper, caveats, state: Mutex::default(), tap: Mutex::default() })
     }
 
     /// What faults cannot do here, beside shaping: sentences for the record.
@@ -144,6 +149,29 @@ impl Net {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to look at calls. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// Where the kernel has no logs for packets, or rules cannot be written.
+    pub fn begin_to_tap(&self) -> Result<(), String> {
+        let mut tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner);
+        if tap.is_none() {
+            let begun = Tap::start(&self.chains.tap())?;
+            restore(&self.chains.tapped(begun.group(), &listing()?))?;
+            *tap = Some(begun);
+        }
+        Ok(())
+    }
+
+    /// What was seen of calls since the last time.
+    ///
+    /// # Errors
+    /// Where nobody looks.
+    pub fn tapped(&self) -> Result<Tapped, String> {
+        let tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner);
+        tap.as_ref().map(Tap::read).ok_or_else(|| "nobody looks at calls".to_owned())
     }
 
     /// How packets are shaped here.

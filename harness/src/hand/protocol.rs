@@ -51,6 +51,11 @@ pub enum LeaseEnd {
         /// Milliseconds.
         ms: u64,
     },
+    /// Leave everything as it is for so long, for whoever takes it up, then remove everything.
+    Leave {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// Heal every fault, give power back, and leave the region standing until somebody takes it over: of a standing region,
     /// also where the engine has started the hand again.
     HealAndStand,
@@ -155,6 +160,12 @@ pub enum Task {
         /// The hosts; none is all.
         hosts: Vec<String>,
     },
+    /// From here on this happens when the controller is gone. A hand that is started again knows nothing of it.
+    Lease(LeaseEnd),
+    /// Begin to look at calls where packets pass.
+    Tap,
+    /// Say what was seen of calls since the last time.
+    Tapped,
     /// Heal every fault and give every host its cable: a region that stands is taken over. Say what is not as it was.
     TakeOver,
     /// Say for how many packets the machine has found no room in its table of neighbours since the hand began.
@@ -388,12 +399,49 @@ pub enum Answer {
     Look(Look),
     /// To [`Task::Crowding`].
     Crowded(u64),
+    /// To [`Task::Tapped`].
+    Tapped(Tapped),
     /// To [`Task::GiveBack`].
     Given(Given),
     /// To [`Task::TakeOver`].
     TakenOver(TakenOver),
     /// To [`Task::Finish`].
     Left(Left),
+}
+
+/// What was seen of calls.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tapped {
+    /// Beginnings of connections, and questions to name servers, by their ends.
+    pub calls: Vec<Called>,
+    /// Answers of name servers; of several alike one.
+    pub answers: Vec<Answered>,
+    /// Whether more came than could be kept.
+    pub lost: bool,
+}
+
+/// Calls from one address to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// Who called.
+    pub from: Ipv4Addr,
+    /// Whom.
+    pub to: Ipv4Addr,
+    /// At which port.
+    pub port: u16,
+    /// How often.
+    pub count: u64,
+}
+
+/// An answer of a name server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Its address.
+    pub server: Ipv4Addr,
+    /// The name that was asked for.
+    pub name: String,
+    /// Who is behind it.
+    pub instances: Vec<String>,
 }
 
 /// What a hand found that takes a standing region over.

@@ -482,6 +482,7 @@ pub fn parts(
         clock: Arc::new(Clock::start()),
         stands: Some(stands),
         attached: None,
+        elsewhere: std::collections::BTreeMap::new(),
         on_progress: Box::new(|_, _| {}),
     }
 }

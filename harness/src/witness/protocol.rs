@@ -2,7 +2,7 @@
 //! standard input and output. Refuses to judge.
 
 use agents::config::Target;
-use agents::wire::{Line, Switch};
+use agents::wire::{Ask, Line, Reply, Switch, Write};
 use fixtures::name::InstanceName;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -21,8 +21,39 @@ pub enum Tell {
     Relit(Vec<usize>),
     /// Ask every instance which version of its service it runs.
     Versions,
+    /// Ask an instance once, for whoever moves data.
+    Ask(Box<Errand>),
     /// Stop writing, and read every acknowledged write back.
     ReadBack,
+}
+
+/// A question that somebody else has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Errand {
+    /// Comes back.
+    pub number: u64,
+    /// Index into [`Watch::probes`] of the instance.
+    pub probe: usize,
+    /// The key.
+    pub key: String,
+    /// The value that is to be stored, and the operation by which; where there is none the key is read.
+    pub store: Option<(String, String)>,
+    /// How long it is waited for.
+    pub timeout_ns: u64,
+}
+
+impl Errand {
+    /// What the instance is asked.
+    pub fn ask(&self) -> Ask {
+        let key = self.key.clone();
+        match &self.store {
+            None => Ask::Read { key },
+            Some((operation, value)) => {
+                let write = Some(Box::new(Write { key, value: value.clone() }));
+                Ask::Work { operation: operation.as_str().into(), write, again: false }
+            }
+        }
+    }
 }
 
 /// A switch at instances, renewed until it is ended.
@@ -211,6 +242,13 @@ pub enum Seen {
         probe: usize,
         /// The name of the version; empty for what the graph says, and where it did not answer.
         version: String,
+    },
+    /// To [`Tell::Ask`].
+    Answered {
+        /// The number of the question.
+        number: u64,
+        /// What came back; nothing where nothing did.
+        reply: Option<Box<Reply>>,
     },
     /// All writes were read back.
     ReadBackDone,

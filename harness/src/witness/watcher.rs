@@ -159,6 +159,12 @@ impl Watcher {
         }
     }
 
+    /// Where an instance is, and the name that it must prove to have.
+    pub fn target(&self, probe: usize) -> Option<(SocketAddr, Option<Text>)> {
+        let target = &self.watch.probes.get(probe)?.target;
+        Some((target.address, target.secure.clone()))
+    }
+
     /// Begins or ends a switch.
     pub fn switch(&mut self, now: Nanos, order: SwitchOrder, out: &mut Vec<Out>) {
         let place = |index: &usize| {

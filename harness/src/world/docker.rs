@@ -5,6 +5,7 @@
 //! - [`image`], [`names`], [`subnet`], [`region`]: what a region is made of; [`found`]: what is there of it
 //! - [`provision`], [`raise`], [`power`], [`faults`], [`sweep`]: acts; [`adopt`]: those on a region that [`standing`] outlives
 //!   the process, [`survey`]: what is there of it
+//! - [`build`]: a region that is built out of another one
 //! - [`attached`]: a game day on a project that somebody else started
 //! - [`built`]: what stands of it; [`claim`]: whose turn it is
 //! - [`software`]: hosts of real software
@@ -12,6 +13,7 @@
 
 mod adopt;
 pub mod attached;
+pub mod build;
 mod built;
 pub mod claim;
 pub mod engine;
@@ -45,7 +47,7 @@ use attached::{Attachment, Touched};
 use built::Built;
 use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
-use fixtures::name::HostName;
+use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 use futures_util::future::try_join_all;
@@ -108,6 +110,7 @@ pub struct Shared {
     told_of_crowding: AtomicBool,
     stands: Option<Stands>,
     attached: Option<Attachment>,
+    elsewhere: BTreeMap<HostName, ZoneName>,
     touched: Mutex<Touched>,
     /// What was said of an attached project before, and what is different after.
     seen_before: Mutex<Whole>,
@@ -153,6 +156,8 @@ pub struct Parts {
     pub stands: Option<Stands>,
     /// The project that it is held on, where somebody else started its hosts.
     pub attached: Option<Attachment>,
+    /// Hosts that are in another zone than they believe to be.
+    pub elsewhere: BTreeMap<HostName, ZoneName>,
     /// Called for each host that is there, with how many there will be.
     pub on_progress: OnProgress,
 }
@@ -168,7 +173,7 @@ impl DockerWorld {
             None => names,
         };
         let Parts { engine, info, options, topology, graph, placement, images, .. } = parts;
-        let Parts { traffic, gathered, seed, clock, stands, attached, on_progress, .. } = parts;
+        let Parts { traffic, gathered, seed, clock, stands, attached, elsewhere, on_progress, .. } = parts;
         let (built, guard, tearing_down) = (RwLock::new(None), Mutex::default(), AtomicBool::new(false));
         let shared = Shared {
             engine,
@@ -191,6 +196,7 @@ impl DockerWorld {
             told_of_crowding: AtomicBool::new(false),
             stands,
             attached,
+            elsewhere,
             touched: Mutex::default(),
             seen_before: Mutex::default(),
             difference: Mutex::default(),

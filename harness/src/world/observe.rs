@@ -66,7 +66,7 @@ impl Observer {
                 let effect = Effect { holds: obeying > 0, text, ..Effect::default() };
                 vec![Input::Effect { t_ns: clock.of_mono(mono_ns), fault, effect }]
             }
-            Seen::Pong { .. } | Seen::Version { .. } | Seen::ReadBackDone => Vec::new(),
+            Seen::Pong { .. } | Seen::Version { .. } | Seen::Answered { .. } | Seen::ReadBackDone => Vec::new(),
         }
     }
 

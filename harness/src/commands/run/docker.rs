@@ -158,6 +158,7 @@ impl Day<'_> {
             clock: Arc::clone(clock),
             stands: None,
             attached: self.attachment.clone(),
+            elsewhere: BTreeMap::new(),
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),
         }
     }

@@ -10,10 +10,10 @@ const MSG_VERDICT: u16 = SUBSYSTEM | 1;
 const MSG_CONFIG: u16 = SUBSYSTEM | 2;
 const MSG_ERROR: u16 = 2;
 const FLAG_REQUEST: u16 = 1;
-const FLAG_ACK: u16 = 4;
-const HEADER: usize = 16;
+pub(super) const FLAG_ACK: u16 = 4;
+pub(super) const HEADER: usize = 16;
 /// Length of a message's header with that of the subsystem.
-const HEADERS: usize = HEADER + 4;
+pub(super) const HEADERS: usize = HEADER + 4;
 
 const CFG_CMD: u16 = 1;
 const CFG_PARAMS: u16 = 2;
@@ -44,7 +44,15 @@ pub(super) enum Told<'a> {
     Answer { sequence: u32, errno: i32 },
 }
 
-fn message(out: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, queue: u16, attributes: &[(u16, &[u8])]) {
+/// Appends a message; what the subsystem calls its resource, a queue or a group of logs, has this number.
+pub(super) fn message(
+    out: &mut Vec<u8>,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    queue: u16,
+    attributes: &[(u16, &[u8])],
+) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&kind.to_ne_bytes());
@@ -144,11 +152,13 @@ fn packet(mut attributes: &[u8]) -> Option<Told<'_>> {
     id.map(|id| Told::Packet { id, payload })
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// Four bytes in the machine's order.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+/// Two bytes in the machine's order.
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 

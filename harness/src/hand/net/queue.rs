@@ -149,7 +149,7 @@ fn take(socket: &OwnedFd, short: &str) -> Result<u16, String> {
 }
 
 /// Sends a message and waits for its answer.
-fn ask(socket: &OwnedFd, sequence: u32, message: &[u8]) -> Result<(), Errno> {
+pub(super) fn ask(socket: &OwnedFd, sequence: u32, message: &[u8]) -> Result<(), Errno> {
     send(socket, message, SendFlags::empty())?;
     let mut buffer = [0; 4096];
     loop {

@@ -2,7 +2,7 @@
 //! packets go through the queue. Pure. Refuses to run anything.
 //!
 //! A run's chains carry its short id in their names, so that what is left behind can be found by name alone. `BS-`
-//! is where the engine's own chain leads; it asks `BSF-` (faults, one chain each) first, then `BSQ-` (what is shaped).
+//! is where the engine's own chain leads; it asks `BSF-` (faults, one chain each) first, then `BSQ-` (what is shaped). Where somebody looks at calls, `BST-` comes before both.
 
 use super::super::protocol::{LinkAct, LinkRule};
 use std::fmt::Write as _;
@@ -31,6 +31,25 @@ impl Chains {
         format!("BSQ-{}", self.short)
     }
 
+    pub(super) fn tap(&self) -> String {
+        format!("BST-{}", self.short)
+    }
+
+    /// Has the beginnings of connections, and what name servers are asked and answer, told to a group of logs, whatever becomes of
+    /// the packets: the run's chain asks this one first.
+    pub(super) fn tapped(&self, group: u16, listing: &str) -> String {
+        let ([(_, forward), _], chain) = (self.jumps(), self.tap());
+        let to = format!("-j NFLOG --nflog-group {group}");
+        let mut text = format!("*filter\n:{chain} - [0:0]\n");
+        for what in ["-p tcp --syn", "-p udp --dport 53", "-p udp --sport 53"] {
+            let _ = writeln!(text, "-A {chain} {what} {to}");
+        }
+        if !listing.lines().any(|line| line == format!("-A {forward} -j {chain}")) {
+            let _ = writeln!(text, "-I {forward} 1 -j {chain}");
+        }
+        text + "COMMIT\n"
+    }
+
     /// The chain of one fault: its name follows from the fault's alone, because another hand may have to heal it.
     pub(super) fn fault(&self, fault: &str) -> String {
         // FNV-1a; a chain's name has at most 28 characters.
@@ -40,7 +59,7 @@ impl Chains {
 
     /// Whether a chain is of this run.
     pub(super) fn owns(&self, chain: &str) -> bool {
-        ["BS", "BSI", "BSF", "BSQ"].iter().any(|kind| {
+        ["BS", "BSI", "BSF", "BSQ", "BST"].iter().any(|kind| {
             let rest = chain.strip_prefix(kind).and_then(|rest| rest.strip_prefix('-'));
             rest.and_then(|rest| rest.strip_prefix(self.short.as_str()))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -205,6 +224,16 @@ mod tests {
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("-s 10.0.1.0/24 -d 10.0.2.2 -j NFQUEUE --queue-num 7 --queue-bypass"), "{text}");
         assert_eq!(chains.queue_number(&text), Some(7));
+    }
+
+    #[test]
+    fn a_tap_comes_first_and_once() {
+        let chains = Chains::new("ab12cd");
+        let text = chains.tapped(9, "-N BS-ab12cd\n");
+        assert!(text.contains("-A BST-ab12cd -p tcp --syn -j NFLOG --nflog-group 9\n"), "{text}");
+        assert!(text.contains("-I BS-ab12cd 1 -j BST-ab12cd\n"), "{text}");
+        assert!(!chains.tapped(9, "-A BS-ab12cd -j BST-ab12cd\n").contains("-I "));
+        assert!(chains.owns("BST-ab12cd"));
     }
 
     #[test]

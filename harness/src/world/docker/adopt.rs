@@ -11,7 +11,7 @@ use super::hand_link::{Hand, LEASE_MS};
 use super::names::LABEL_ROLE;
 use super::provision::raise_witness;
 use super::raise::Raise;
-use super::standing::Standing;
+use super::standing::{Made, Standing};
 use super::{CALLS_AT_ONCE, Shared, at_once, start_hosts};
 use crate::controller::Done;
 use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, TakenOver, Task};
@@ -27,7 +27,7 @@ pub(super) async fn take_over(shared: &Arc<Shared>, standing: &Standing) -> Resu
     release(shared).await?;
     let (hand, rights) = raise_hand(shared, standing).await?;
     shared.going_on()?;
-    let built = Arc::new(linked(shared, standing, hand, rights).await?);
+    let built = Arc::new(linked(shared, &standing.made, hand, rights).await?);
     shared.set_built(Arc::clone(&built));
     find_hosts(shared, &built, standing).await?;
     match built.hand.ask(Task::TakeOver).await? {
@@ -65,8 +65,7 @@ async fn raise_hand(shared: &Arc<Shared>, standing: &Standing) -> Result<(Hand, 
 }
 
 /// What the region's files, its seed and how it was built make of it.
-async fn linked(shared: &Shared, standing: &Standing, hand: Hand, rights: Rights) -> Result<Built> {
-    let made = &standing.made;
+pub(super) async fn linked(shared: &Shared, made: &Made, hand: Hand, rights: Rights) -> Result<Built> {
     let mut shapes = Err("zones share one bridge".to_owned());
     if made.routed {
         let subnets = shared.topology.zones().count() + 1;
@@ -84,7 +83,7 @@ async fn linked(shared: &Shared, standing: &Standing, hand: Hand, rights: Rights
 async fn find_hosts(shared: &Shared, built: &Built, standing: &Standing) -> Result<()> {
     let mut missing = Vec::new();
     for host in &built.layout.placement.hosts {
-        let zone = built.layout.zone_number(&host.zone);
+        let zone = built.layout.number_of(host);
         match standing.made.hosts.get(&host.name) {
             Some(id) if shared.engine.inspect(id).await.is_ok() => built.created(&host.name, zone, id.clone()),
             _ => missing.push(host.name.to_string()),

@@ -7,8 +7,8 @@ use super::link::Speaker;
 use super::region::Layout;
 use crate::hand::net::wire;
 use crate::hand::protocol::{Rights, Target, Task, Wire};
-use crate::witness::protocol::{Seen, Tell};
-use agents::wire::Note;
+use crate::witness::protocol::{Errand, Seen, Tell};
+use agents::wire::{Note, Reply};
 use anyhow::{Context, Result};
 use fixtures::name::HostName;
 use fixtures::placement::Host;
@@ -16,13 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// How long a region that is given back waits for the engine to take note of deaths.
 const DEATHS_WAIT: Duration = Duration::from_secs(3);
 
 /// How long instances may take to say which version they run: a probe of the witness gives up before.
 const VERSIONS_WAIT: Duration = Duration::from_secs(2);
+
+/// What the way of a question to the witness and back may take beyond what its answer may.
+const ERRAND_SLACK: Duration = Duration::from_secs(3);
 
 /// What provisioning made.
 pub(super) struct Built {
@@ -46,6 +49,8 @@ pub(super) struct Built {
     /// What instances said of their versions, by their places.
     pub(super) versions: Mutex<BTreeMap<usize, String>>,
     pub(super) versions_changed: Notify,
+    /// Who waits for the answer to which question of whoever moves data.
+    pub(super) questions: Mutex<BTreeMap<u64, oneshot::Sender<Option<Reply>>>>,
 }
 
 impl Built {
@@ -73,6 +78,7 @@ impl Built {
             deaths_changed: Notify::new(),
             versions: Mutex::default(),
             versions_changed: Notify::new(),
+            questions: Mutex::default(),
         }
     }
 
@@ -119,7 +125,7 @@ impl Built {
     pub(super) fn wires(&self, shared: &Shared) -> Vec<Wire> {
         let hosts = self.layout.placement.hosts.iter().enumerate();
         let wire = |(number, host): (usize, &Host)| {
-            let (subnet, block) = (self.layout.zone_number(&host.zone) + 1, &self.layout.block);
+            let (subnet, block) = (self.layout.number_of(host) + 1, &self.layout.block);
             Some(Wire {
                 host: self.target(shared, &host.name)?,
                 interface: wire::name(&shared.names.short, number),
@@ -134,7 +140,7 @@ impl Built {
 
     /// The network of a host with its address there, where the engine lays its cable.
     pub(super) fn endpoint(&self, shared: &Shared, host: &Host) -> Option<(String, String)> {
-        let network = || self.network(shared, self.layout.zone_number(&host.zone) + 1);
+        let network = || self.network(shared, self.layout.number_of(host) + 1);
         (!self.is_wired()).then(|| (network(), self.layout.address(host).to_string()))
     }
 
@@ -233,6 +239,17 @@ impl Built {
         Ok(versions)
     }
 
+    /// Has the witness ask an instance once; nothing where nothing came back, or no witness is there.
+    pub(super) async fn ask_instance(&self, errand: Errand) -> Option<Reply> {
+        let (number, within) = (errand.number, Duration::from_nanos(errand.timeout_ns) + ERRAND_SLACK);
+        let (sender, answer) = oneshot::channel();
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
+        self.tell_witness(&Tell::Ask(Box::new(errand))).await.ok()?;
+        let answered = tokio::time::timeout(within, answer).await;
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        answered.ok()?.ok()?
+    }
+
     pub(super) fn was_lit(&self) -> bool {
         self.lit.load(Ordering::Relaxed)
     }
@@ -245,6 +262,11 @@ impl Built {
     pub(super) fn note(&self, seen: &Seen) {
         match seen {
             Seen::ReadBackDone => self.read_back.notify_one(),
+            Seen::Answered { number, reply } => {
+                let asked = self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(number);
+                // Whoever asked may have given up meanwhile.
+                let _gave_up = asked.map(|asked| asked.send(reply.as_deref().cloned()));
+            }
             Seen::Version { probe, version } => {
                 self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(*probe, version.clone());
                 self.versions_changed.notify_one();

@@ -121,7 +121,7 @@ async fn by_engine(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result
 
 /// Waits until the engine has taken note of the deaths: until then it takes the order to start as carried out already,
 /// and the host would stay dark. A host that somebody started meanwhile has died all the same.
-async fn await_known_dead(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<()> {
+pub(super) async fn await_known_dead(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result<()> {
     let mut cancelled = shared.cancelled.clone();
     tokio::select! {
         () = built.await_deaths(hosts) => Ok(()),

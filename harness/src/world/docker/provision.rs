@@ -41,7 +41,7 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared.guard_with(Guard::set_up(&shared.names.run, shared.options.no_rights)?);
     import(shared).await?;
     shared_volume(shared).await?;
-    let (hand, rights) = raise_hand(shared).await?;
+    let (hand, rights) = raise_hand(shared, LeaseEnd::HealAndRemove).await?;
     shared.going_on()?;
     state_volumes(shared, &hand, &rights).await?;
     let built = Arc::new(networks(shared, hand, rights).await?);
@@ -61,7 +61,7 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     shared.going_on()?;
     raise_witness(shared, &built).await?;
     shared.follow_engine();
-    hosts(shared, &built).await?;
+    hosts(shared, &built, layout.placement.hosts.clone()).await?;
     built.tell_witness(&Tell::Begin(Box::new(layout.watch()))).await
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn shared_volume(shared: &Shared) -> Result<()> {
 }
 
 /// A volume for the state of each zone's hosts: on a disk of its own where the hand can make one.
-async fn state_volumes(shared: &Shared, hand: &Hand, rights: &Rights) -> Result<()> {
+pub(super) async fn state_volumes(shared: &Shared, hand: &Hand, rights: &Rights) -> Result<()> {
     let zones: Vec<String> = shared.topology.zones().map(|(_, zone)| zone.name.to_string()).collect();
     let mut devices = BTreeMap::new();
     if rights.disks.is_ok() {
@@ -114,14 +114,14 @@ fn state_volume(shared: &Shared, zone: &str, target: &str) -> VolumeMount {
     VolumeMount { volume, target: target.to_owned(), read_only: false, copy: true }
 }
 
-async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
+pub(super) async fn raise_hand(shared: &Arc<Shared>, then: LeaseEnd) -> Result<(Hand, Rights)> {
     let watcher = Arc::clone(shared);
     let raise = Raise {
         engine: &shared.engine,
         names: &shared.names,
         image: shared.image(),
         no_rights: shared.options.no_rights,
-        lease: Lease { silence_ms: LEASE_MS, then: LeaseEnd::HealAndRemove },
+        lease: Lease { silence_ms: LEASE_MS, then },
         day: None,
     };
     raise.raise(move || watcher.part_gone("the hand")).await
@@ -129,7 +129,7 @@ async fn raise_hand(shared: &Arc<Shared>) -> Result<(Hand, Rights)> {
 
 /// Makes a bridge for each zone with forwarding between them and no way out; where the hand may write no rules, one
 /// internal bridge for all.
-async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Built> {
+pub(super) async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Built> {
     let subnets = shared.topology.zones().count() + 1;
     let most = shared.topology.zones().map(|(_, zone)| hosts_in(shared, zone.name.as_str())).max().unwrap_or(0);
     let routed = rights.links.is_ok();
@@ -183,7 +183,8 @@ pub(super) async fn link(shared: &Shared, hand: &Hand, bridges: Vec<String>) -> 
 }
 
 fn hosts_in(shared: &Shared, zone: &str) -> usize {
-    shared.placement.hosts.iter().filter(|host| host.zone.as_str() == zone).count()
+    let is_in = |host: &&Host| shared.elsewhere.get(&host.name).unwrap_or(&host.zone).as_str() == zone;
+    shared.placement.hosts.iter().filter(is_in).count()
 }
 
 async fn claim(shared: &Shared, block: &Block, subnets: usize, routed: bool) -> Result<()> {
@@ -280,6 +281,7 @@ async fn listen(shared: Arc<Shared>, built: Arc<Built>, mut seen: mpsc::Receiver
 
 /// A container that is a host: this executable is its first process, and what that has to know is in the folder that all see.
 pub(super) fn host_container(shared: &Shared, host: &Host) -> ContainerSpec {
+    let zone = shared.elsewhere.get(&host.name).unwrap_or(&host.zone);
     ContainerSpec {
         name: shared.names.object(&format!("host-{}", host.name)),
         hostname: host.name.to_string().chars().take(63).collect(),
@@ -289,7 +291,7 @@ pub(super) fn host_container(shared: &Shared, host: &Host) -> ContainerSpec {
             "host".to_owned(),
             format!("{SHARED_DIR}/hosts/{}.json", host.name),
         ],
-        labels: shared.names.labels(&[(LABEL_ZONE, host.zone.as_str()), (LABEL_HOST, host.name.as_str())]),
+        labels: shared.names.labels(&[(LABEL_ZONE, zone.as_str()), (LABEL_HOST, host.name.as_str())]),
         user: format!("{HOST_UID}:{HOST_UID}"),
         volumes: vec![VolumeMount {
             volume: shared.names.object("shared"),
@@ -303,14 +305,14 @@ pub(super) fn host_container(shared: &Shared, host: &Host) -> ContainerSpec {
     }
 }
 
-async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
-    let all = built.layout.placement.hosts.clone();
-    at_once(CALLS_AT_ONCE, all, |host| async move {
+/// Makes these hosts and starts them; each waits at its gate.
+pub(super) async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>, wanted: Vec<Host>) -> Result<()> {
+    at_once(CALLS_AT_ONCE, wanted.clone(), |host| async move {
         shared.going_on()?;
-        let zone = built.layout.zone_number(&host.zone);
+        let zone = built.layout.number_of(&host);
         let mut spec = host_container(shared, &host);
         spec.network = built.endpoint(shared, &host);
-        spec.volumes.insert(0, state_volume(shared, host.zone.as_str(), STATE_DIR));
+        spec.volumes.insert(0, state_volume(shared, built.layout.zone_of(&host).as_str(), STATE_DIR));
         if built.rights.host_view {
             spec.cgroup_parent = shared.names.cgroup_parent(zone);
         }
@@ -329,9 +331,9 @@ async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
     if built.is_wired() {
         built.hand.ask(Task::Wires { wires: built.wires(shared) }).await?;
     }
-    let names: Vec<HostName> = built.layout.placement.hosts.iter().map(|host| host.name.clone()).collect();
+    let names: Vec<HostName> = wanted.iter().map(|host| host.name.clone()).collect();
     start_hosts(shared, built, &names, || shared.progress("hosts", names.len())).await?;
-    all_wait(shared, built).await
+    all_wait(shared, wanted).await
 }
 
 /// Without rights there is neither a cable that only the hand can pull nor a disk that loses anything.
@@ -370,14 +372,15 @@ async fn furnish(shared: &Shared, built: &Built, host: &Host, spec: &ContainerSp
 }
 
 /// A host that does not live long enough to wait for power would look like one that waits for ever.
-async fn all_wait(shared: &Arc<Shared>, built: &Arc<Built>) -> Result<()> {
-    let ended = at_once(CALLS_AT_ONCE, built.layout.placement.hosts.clone(), |host| async move {
+async fn all_wait(shared: &Arc<Shared>, wanted: Vec<Host>) -> Result<()> {
+    let all = wanted.len();
+    let ended = at_once(CALLS_AT_ONCE, wanted, |host| async move {
         let ended = shared.engine.ended(&shared.names.object(&format!("host-{}", host.name))).await?;
         Ok(ended.map(|(status, line)| (host.name, status, line)))
     });
     let ended: Vec<_> = ended.await?.into_iter().flatten().collect();
     if let Some((host, status, line)) = ended.first() {
-        let (many, all) = (ended.len(), built.layout.placement.hosts.len());
+        let many = ended.len();
         bail!("{many} of {all} hosts ended before they had power; the first, {host}, with status {status}: {line}")
     }
     Ok(())
@@ -397,6 +400,7 @@ impl Shared {
             }),
             traffic: self.traffic.clone(),
             gathered: self.gathered,
+            elsewhere: self.elsewhere.clone(),
             seed: self.seed,
             block,
             keys,

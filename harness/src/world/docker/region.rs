@@ -11,7 +11,7 @@ use crate::witness::NOTES_PORT;
 use crate::witness::protocol::{Entry, Probed, Watch};
 use crate::world::draw::{self, Corner, Drawn};
 use agents::commons::Keys;
-use agents::config::{HostConfig, Process, Region, nanos};
+use agents::config::{HostConfig, InstanceConfig, Process, Region, nanos};
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::{Host, Placement};
@@ -55,6 +55,8 @@ pub struct Layout {
     pub images: Images,
     /// Where the software is that others run.
     pub attached: Option<Theirs>,
+    /// Hosts that are in another zone than they believe to be: those of a bootstrap network.
+    pub elsewhere: BTreeMap<HostName, ZoneName>,
     /// Traffic.
     pub traffic: Traffic,
     /// What is gathered because it is judged.
@@ -78,11 +80,22 @@ impl Layout {
         self.topology.zones().position(|(_, known)| &known.name == zone).unwrap_or_default()
     }
 
+    /// The zone that a host is in.
+    pub fn zone_of<'a>(&'a self, host: &'a Host) -> &'a ZoneName {
+        self.elsewhere.get(&host.name).unwrap_or(&host.zone)
+    }
+
+    /// The number of the zone that a host is in.
+    pub fn number_of(&self, host: &Host) -> usize {
+        self.zone_number(self.zone_of(host))
+    }
+
     /// A host's address.
     pub fn address(&self, host: &Host) -> Ipv4Addr {
-        let mates = self.placement.hosts.iter().filter(|other| other.zone == host.zone);
+        let zone = self.zone_of(host);
+        let mates = self.placement.hosts.iter().filter(|other| self.zone_of(other) == zone);
         let place = mates.take_while(|other| other.name != host.name).count();
-        self.block.host(self.zone_number(&host.zone) + 1, place)
+        self.block.host(self.zone_number(zone) + 1, place)
     }
 
     /// Where the real software of a host is.
@@ -133,13 +146,23 @@ impl Layout {
 
     /// What each host is told, in placement order.
     pub fn host_configs(&self) -> Vec<HostConfig> {
+        self.host_configs_with(&|_, config, _| config)
+    }
+
+    /// The same where single instances, by their places in the placement, are told something else than the graph says.
+    pub fn host_configs_with(
+        &self,
+        alter: &dyn Fn(usize, InstanceConfig, &Region<'_>) -> InstanceConfig,
+    ) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
         let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses);
         let region = region.with_keys(self.keys.clone()).counting(self.gathered.counts_arrivals);
         let drawn = draw::hosts(self.seed, &self.topology, &self.graph, &self.placement);
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);
-            let instance = |(&index, &seed): (&usize, &u64)| Process::Instance(region.instance(index, seed));
+            let instance = |(&index, &seed): (&usize, &u64)| {
+                Process::Instance(alter(index, region.instance(index, seed), &region))
+            };
             let mut processes: Vec<Process> = match software::processes(self, host, self.first_address(host)) {
                 // The software itself is run by others.
                 Some([_, adapter]) if self.attached.is_some() => vec![adapter],

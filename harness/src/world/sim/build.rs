@@ -1,26 +1,24 @@
 //! Owns two regions in one run of virtual time: the one that serves customers, and the one that is built out of it, with
 //! the bootstrap network between them. Refuses to decide what is done next: the builder does.
 //!
-//! - [`told`]: what instances are told that the graph does not say
-//! - `mover`: how data comes over
+//! What instances are told and how data comes over is what all worlds have in common: [`crate::world::build`].
 
-mod mover;
-pub mod told;
+pub use crate::world::build::told;
 
 use super::costs::Costs;
 use super::engine::{Engine, Happening};
 use super::network::Rule;
 use super::process::Program;
-use super::region::{self, Alter, Parts};
+use super::region::{self, Parts};
 use super::taps::Taps;
 use crate::controller::{Input as Seen, Nanos, Report};
+use crate::world::build::mover::{Mover, Question};
+use crate::world::build::{self, Alter, servers};
 use crate::world::draw;
 use agents::config::{Region, nanos};
 use agents::machine::role::Role;
-use fixtures::graph::State;
-use fixtures::name::{HostName, InstanceName, ServiceName};
+use fixtures::name::{HostName, InstanceName};
 use fixtures::regional::estate::{Estate, Part, Site, What};
-use mover::{Keepers, Mover, Question};
 use scenarios::build::observed::Building;
 use scenarios::build::plan::{Act, Border};
 use scenarios::build::records::Records;
@@ -138,20 +136,20 @@ impl<'a> BuildWorld<'a> {
             }
         }
         let mut engine = Engine::of(&whole, built);
-        let servers: BTreeSet<u32> = servers(estate).map(|index| processes[index]).collect();
+        let named: BTreeSet<u32> = servers(estate).map(|index| processes[index]).collect();
         let told = Arc::new(records.clone());
-        engine.taps = Some(Box::new(Taps::new(estate.standing.clone(), servers)));
+        engine.taps = Some(Box::new(Taps::new(estate.standing.clone(), named)));
         let mut world = Self {
             engine,
             parts,
             by_name,
             processes,
             addresses: region::addresses(&estate.placement),
-            told: self::servers(estate).map(|index| (index, Arc::clone(&told))).collect(),
+            told: servers(estate).map(|index| (index, Arc::clone(&told))).collect(),
             records,
             inward: false,
             border: Border::Open,
-            mover: mover(estate),
+            mover: build::mover(estate),
             asked: 0,
             moving: false,
             tapped_at: 0,
@@ -425,48 +423,8 @@ impl Engine {
     }
 }
 
-/// Name servers that are told who is behind each name, by their places in the placement.
-fn servers(estate: &Estate) -> impl Iterator<Item = usize> {
-    let all = estate.placement.instances.iter().enumerate();
-    let told = all.filter(|(_, instance)| instance.service == estate.cast.names && estate.is_told(instance.host));
-    told.map(|(index, _)| index)
-}
-
 fn whole<'a>(parts: &BuildParts<'a>) -> Parts<'a> {
     let Estate { topology, graph, placement, .. } = parts.estate;
     let gathered = Gathered::default();
     Parts { topology, graph, placement, traffic: parts.traffic, gathered, seed: parts.seed, costs: parts.costs.clone() }
-}
-
-fn mover(estate: &Estate) -> Mover {
-    let mut own: BTreeMap<ServiceName, Vec<InstanceName>> = BTreeMap::new();
-    let mut groups: BTreeMap<(ServiceName, Site), Vec<InstanceName>> = BTreeMap::new();
-    for instance in &estate.placement.instances {
-        let standing = estate.standing[instance.host];
-        let replicated = estate.graph.service(&instance.service).is_some_and(|one| one.state == State::Replicated);
-        if standing.part == Part::Store {
-            own.entry(instance.service.clone()).or_default().push(instance.name.clone());
-        }
-        if replicated && standing.part != Part::Proxy {
-            let key = (instance.service.clone(), standing.site);
-            groups.entry(key).or_default().push(instance.name.clone());
-        }
-    }
-    let alike = groups.into_values().flat_map(|group| {
-        let all = group.clone();
-        group.into_iter().map(move |one| (one, all.clone()))
-    });
-    let operation = |name: &ServiceName| {
-        let storing = estate.graph.services.iter().flat_map(|service| &service.calls);
-        let storing = storing.into_iter().find(|call| call.carries_writes && &call.to == name);
-        storing.map_or_else(|| draw::probed_operation(&estate.graph, name), |call| call.operation.to_string())
-    };
-    let operations = estate.cast.stores.iter().map(|name| (name.clone(), operation(name))).collect();
-    let in_bootstrap = |name: &ServiceName| {
-        let all = estate.placement.instances.iter();
-        let of = all.filter(|one| one.service == *name && estate.standing[one.host].site == Site::Bootstrap);
-        of.map(|one| one.name.clone()).collect()
-    };
-    let accounts = estate.cast.accounts.as_ref().map(|name| (name.clone(), in_bootstrap(name)));
-    Mover::new(Keepers { own, alike: alike.collect(), operations, accounts, resident: estate.cast.resident.clone() })
 }

@@ -5,9 +5,10 @@ use super::costs::Costs;
 use super::faults::WHOLE_MILLI;
 use super::process::{Host, Process, Program};
 use crate::witness::protocol::{Entry, Probed, Watch};
+use crate::world::build::Alter;
 use crate::world::draw::{self, Corner};
 use agents::commons::DNS_PORT;
-use agents::config::{InstanceConfig, Region, Target, nanos};
+use agents::config::{Region, Target, nanos};
 use agents::machine::role::Role;
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, ServiceName, ZoneName};
@@ -81,14 +82,6 @@ pub(super) fn locate(hosts: &[Host], to: SocketAddr) -> Option<u32> {
         draw::CANARY_PORT => host.echo.map(|echo| echo + 1),
         port => Some(host.first + u32::from(port.checked_sub(FIRST_PORT)?)).filter(|at| *at < host.first + host.count),
     }
-}
-
-/// Tells single instances something else than the graph says.
-pub(super) trait Alter {
-    /// Whether an instance, by its place in the placement, is told something else.
-    fn concerns(&self, index: usize) -> bool;
-    /// What it is told, made from what the graph says.
-    fn alter(&self, index: usize, config: InstanceConfig, region: &Region<'_>) -> InstanceConfig;
 }
 
 /// Makes hosts and processes, in placement order.

@@ -4,6 +4,8 @@
 
 use super::calls::{Caller, Key};
 use super::engine::Engine;
+use crate::world::build::mover::Handed;
+use crate::world::build::{crosses, end_of, stands_in};
 use agents::machine::{Nanos, Outcome};
 use agents::wire::{Ask, Text};
 use fixtures::name::{InstanceName, ServiceName};
@@ -14,14 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often an answer is told that differs from others'.
 const ANSWERS_EVERY_NS: Nanos = 1_000_000_000;
-
-/// A write that a proxy handed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Handed {
-    pub(super) service: ServiceName,
-    pub(super) key: String,
-    pub(super) stored_at: Vec<InstanceName>,
-}
 
 /// Calls from one process to another since they were told.
 #[derive(Debug, Default, Clone, Copy)]
@@ -74,9 +68,7 @@ impl Engine {
         let (Some(here), Some(there)) = (taps.standing.get(from as usize), taps.standing.get(to as usize)) else {
             return;
         };
-        let crosses = (here.site == Site::Build) != (there.site == Site::Build);
-        let stands_in = matches!(there.part, Part::Franken | Part::Proxy) || (here.site, there.site) == OUTWARD;
-        if crosses || (stands_in && from != to) {
+        if crosses(*here, *there) || (stands_in(*here, *there) && from != to) {
             let count = taps.flows.entry((process, call.to)).or_default();
             count.calls += 1;
             count.refused += u64::from(refused);
@@ -140,7 +132,7 @@ impl Engine {
         for ((from, to), count) in flows {
             let (here, there) = (self.processes[from as usize].host, self.processes[to as usize].host);
             let (here, there) = (standing[here as usize], standing[there as usize]);
-            let crosses = (here.site == Site::Build) != (there.site == Site::Build);
+            let crosses = crosses(here, there);
             let Some(service) = self.processes[to as usize].service().cloned() else { continue };
             let sum = sums.entry((from, service, end_of(there), crosses)).or_default();
             sum.calls += count.calls;
@@ -161,18 +153,5 @@ impl Engine {
             (at, By::Hand, place, Detail::Build { seen })
         };
         all.into_iter().map(told).collect()
-    }
-}
-
-/// From the bootstrap network to the region that it is in.
-const OUTWARD: (Site, Site) = (Site::Network, Site::Bootstrap);
-
-fn end_of(standing: Standing) -> FlowEnd {
-    match (standing.site, standing.part) {
-        (_, Part::Franken) => FlowEnd::Franken,
-        (_, Part::Proxy) => FlowEnd::Proxy,
-        (Site::Bootstrap, _) => FlowEnd::Bootstrap,
-        (Site::Network, _) => FlowEnd::Network,
-        (Site::Build, _) => FlowEnd::Build,
     }
 }

@@ -2,7 +2,6 @@
 //! read back from there with the same hash; later it is taken out of where it was, and everything that was ever
 //! acknowledged is looked for. Refuses to know addresses and time: `(answer) -> next question`.
 
-use super::super::taps::Handed;
 use agents::wire::{Ask, Failure, Reply, Write};
 use fixtures::name::{InstanceName, ServiceName};
 use scenarios::build::observed::{Building, MARKED, ObjectState};
@@ -11,14 +10,24 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Times that one question is asked.
 const TRIES: u32 = 5;
+/// How the keys of customers' identities begin.
+const IDENTITY: &str = "identity-of-";
 /// Values that are written at once that are marked for a country.
 const MARKED_AT_ONCE: usize = 10;
 
+/// A write that a proxy handed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handed {
+    pub(crate) service: ServiceName,
+    pub(crate) key: String,
+    pub(crate) stored_at: Vec<InstanceName>,
+}
+
 /// A question of the mover.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) to: InstanceName,
-    pub(super) ask: Ask,
+pub(crate) struct Question {
+    pub(crate) to: InstanceName,
+    pub(crate) ask: Ask,
 }
 
 /// What is known of one value that was written over a proxy.
@@ -35,17 +44,17 @@ struct Item {
 
 /// Who keeps what.
 #[derive(Debug, Default)]
-pub(super) struct Keepers {
+pub(crate) struct Keepers {
     /// The region's own stores.
-    pub(super) own: BTreeMap<ServiceName, Vec<InstanceName>>,
+    pub(crate) own: BTreeMap<ServiceName, Vec<InstanceName>>,
     /// Members of one group have what each of them has.
-    pub(super) alike: BTreeMap<InstanceName, Vec<InstanceName>>,
+    pub(crate) alike: BTreeMap<InstanceName, Vec<InstanceName>>,
     /// The operation by which each service stores.
-    pub(super) operations: BTreeMap<ServiceName, String>,
+    pub(crate) operations: BTreeMap<ServiceName, String>,
     /// Who keeps identities of customers, and where in the bootstrap region.
-    pub(super) accounts: Option<(ServiceName, Vec<InstanceName>)>,
+    pub(crate) accounts: Option<(ServiceName, Vec<InstanceName>)>,
     /// Who keeps data that must not leave its zone.
-    pub(super) resident: Option<ServiceName>,
+    pub(crate) resident: Option<ServiceName>,
 }
 
 /// What is done with one key.
@@ -63,7 +72,7 @@ enum Job {
 
 /// Whoever copies.
 #[derive(Debug, Default)]
-pub(super) struct Mover {
+pub(crate) struct Mover {
     items: BTreeMap<String, Item>,
     /// Everything acknowledged to the witness: where it was said to be.
     acknowledged: BTreeMap<String, Vec<InstanceName>>,
@@ -77,17 +86,17 @@ pub(super) struct Mover {
     /// Values marked for a country so far.
     marked: usize,
     /// What is to be told.
-    pub(super) seen: Vec<Building>,
+    pub(crate) seen: Vec<Building>,
 }
 
 impl Mover {
     /// A mover that knows nothing of data yet.
-    pub(super) fn new(keepers: Keepers) -> Self {
+    pub(crate) fn new(keepers: Keepers) -> Self {
         Self { keepers, ..Self::default() }
     }
 
     /// Proxies have handed something on.
-    pub(super) fn handed(&mut self, handed: Vec<Handed>) {
+    pub(crate) fn handed(&mut self, handed: Vec<Handed>) {
         for Handed { service, key, stored_at } in handed {
             let item = self.items.entry(key).or_default();
             (item.service, item.from) = (Some(service), stored_at);
@@ -95,24 +104,38 @@ impl Mover {
     }
 
     /// The witness was told that something is stored.
-    pub(super) fn was_acknowledged(&mut self, key: String, stored_at: Vec<InstanceName>) {
+    pub(crate) fn was_acknowledged(&mut self, key: String, stored_at: Vec<InstanceName>) {
         self.acknowledged.insert(key, stored_at);
     }
 
+    /// Something that an earlier one did of this build.
+    pub(crate) fn recall(&mut self, seen: &Building, service: impl Fn(&InstanceName) -> Option<ServiceName>) {
+        let Building::Object { key, at: Some(at), hash, state: ObjectState::Copied } = seen else { return };
+        let item = self.items.entry(key.clone()).or_default();
+        item.service = item.service.take().or_else(|| service(at));
+        item.moved = Some((at.clone(), hash.clone()));
+        item.stays = key.starts_with(IDENTITY);
+    }
+
+    /// Customers that an earlier one of this build made known.
+    pub(crate) fn recall_customers(&mut self, customers: &[Customer]) {
+        self.customers.extend(customers.iter().map(|one| (one.name.clone(), (one.opted_in, Vec::new()))));
+    }
+
     /// Begins to copy what is not there yet.
-    pub(super) fn copy(&mut self) {
+    pub(crate) fn copy(&mut self) {
         let missing = self.items.iter().filter(|(_, item)| item.moved.is_none());
         self.jobs = missing.map(|(key, _)| Job::Fetch { key: key.clone() }).collect();
     }
 
     /// Begins to take out of the bootstrap region what was copied.
-    pub(super) fn empty(&mut self) {
+    pub(crate) fn empty(&mut self) {
         let moved = self.items.iter().filter(|(_, item)| item.moved.is_some() && !item.stays);
         self.jobs = moved.map(|(key, _)| Job::Clear { key: key.clone() }).collect();
     }
 
     /// Begins to have data kept that is marked for a country, by each of these in turn.
-    pub(super) fn mark(&mut self, keepers: &[InstanceName]) {
+    pub(crate) fn mark(&mut self, keepers: &[InstanceName]) {
         let from = self.marked;
         self.marked += if keepers.is_empty() { 0 } else { MARKED_AT_ONCE };
         let keep =
@@ -121,7 +144,7 @@ impl Mover {
     }
 
     /// Begins to look for everything that was acknowledged.
-    pub(super) fn audit(&mut self) {
+    pub(crate) fn audit(&mut self) {
         let mut jobs = VecDeque::new();
         for (key, stored_at) in &self.acknowledged {
             let moved = self.items.get(key).map(|item| item.moved.as_ref());
@@ -141,20 +164,22 @@ impl Mover {
     }
 
     /// Begins to have the bootstrap region know customers.
-    pub(super) fn enrol(&mut self, customers: &[Customer]) {
+    pub(crate) fn enrol(&mut self, customers: &[Customer]) {
         let entry = |one: &Customer| (one.name.clone(), (one.opted_in, Vec::new()));
         self.customers.extend(customers.iter().map(entry));
         self.jobs = customers.iter().map(|one| Job::Enrol { customer: one.name.clone() }).collect();
     }
 
     /// Begins to bring identities of customers over, as any other value: with its hash.
-    pub(super) fn admit(&mut self, customers: &[String]) {
+    pub(crate) fn admit(&mut self, customers: &[String]) {
         self.jobs.clear();
         for customer in customers {
-            let (Some((_, from)), Some((service, _))) = (self.customers.get(customer), &self.keepers.accounts) else {
+            let (Some((_, from)), Some((service, all))) = (self.customers.get(customer), &self.keepers.accounts) else {
                 continue;
             };
-            let (service, from, key) = (Some(service.clone()), from.clone(), identity_of(customer));
+            // Of one whom an earlier builder made known it is not known where: any of those who keep customers may have it.
+            let from = if from.is_empty() { all.clone() } else { from.clone() };
+            let (service, key) = (Some(service.clone()), identity_of(customer));
             let item = self.items.entry(key.clone()).or_default();
             (item.service, item.from, item.stays) = (service, from, true);
             self.jobs.push_back(Job::Fetch { key });
@@ -162,7 +187,7 @@ impl Mover {
     }
 
     /// The next question, where one is to be asked; `None` where everything is done.
-    pub(super) fn next(&mut self) -> Option<Question> {
+    pub(crate) fn next(&mut self) -> Option<Question> {
         loop {
             if self.present.is_none() {
                 self.present = Some((self.jobs.pop_front()?, 0));
@@ -228,7 +253,7 @@ impl Mover {
     }
 
     /// An answer has come, or none.
-    pub(super) fn answered(&mut self, result: Result<Reply, &'static str>) {
+    pub(crate) fn answered(&mut self, result: Result<Reply, &'static str>) {
         let Some((job, tries)) = self.present.take() else { return };
         let reply = result.ok().filter(|reply| matches!(reply.error, None | Some(Failure::NotFound)));
         let next = reply.and_then(|reply| self.take(&job, reply));
@@ -323,7 +348,7 @@ enum Next {
 
 /// The key of a customer's identity.
 fn identity_of(customer: &str) -> String {
-    format!("identity-of-{customer}")
+    format!("{IDENTITY}{customer}")
 }
 
 fn object(key: &str, at: Option<&InstanceName>, hash: &str, state: ObjectState) -> Building {

@@ -2,7 +2,7 @@
 //! asks which of them, proxies and their backs, what the Franken instance does without, and what somebody wrote into a
 //! configuration by hand. Refuses to know when anything is told.
 
-use super::super::region::Alter;
+use super::Alter;
 use agents::commons::{Callee, DNS_PORT, DirectoryConfig, Record};
 use agents::config::{CallConfig, InstanceConfig, NeedConfig, Region, StoreConfig, Target, Targets};
 use fixtures::graph::identity::{Renew, WhenExpired};
@@ -66,12 +66,12 @@ pub enum ByHand {
 
 /// What instances of an estate are told.
 #[derive(Debug)]
-pub(super) struct Told<'a> {
-    pub(super) estate: &'a Estate,
-    pub(super) by_hand: &'a [ByHand],
+pub(crate) struct Told<'a> {
+    pub(crate) estate: &'a Estate,
+    pub(crate) by_hand: &'a [ByHand],
     /// Whether proxies store in the region's own stores.
-    pub(super) inward: bool,
-    pub(super) records: &'a Records,
+    pub(crate) inward: bool,
+    pub(crate) records: &'a Records,
 }
 
 impl Alter for Told<'_> {
@@ -123,6 +123,17 @@ impl Alter for Told<'_> {
 }
 
 impl ByHand {
+    /// Services that it speaks of.
+    pub fn services(&self) -> Vec<&ServiceName> {
+        match self {
+            Self::Pinned { service, to } | Self::Backup { service, to } => vec![service, to],
+            Self::Needs { service, from } => vec![service, from],
+            Self::PinnedNeed { service } | Self::OldAddresses { service } | Self::Capacity { service, .. } => {
+                vec![service]
+            }
+        }
+    }
+
     /// Whether somebody needs something more of a service.
     fn is_given_by(&self, service: &ServiceName) -> bool {
         matches!(self, Self::Needs { from, .. } if from == service)

@@ -1,0 +1,400 @@
+//! Owns one build of a region in containers, from nothing to its judgement, with everything removed: events and ledger are on
+//! the disk as they come, an entry before what follows from it. Refuses to decide what is done next, and how.
+//!
+//! - [`again`]: what is on the disk for whoever takes a build up whose builder died
+
+pub mod again;
+
+use super::shown::Shown;
+use super::{Built, Harm, Spec, calm, look, place_of, planned, racks, traffic};
+use crate::builder::ledger::{Entry, to_line};
+use crate::builder::{Builder, Command, Ending, Input};
+use crate::clock::Clock;
+use crate::controller::{Input as Seen, Nanos, Report};
+use crate::journal::Journal;
+use crate::run::Stop;
+use crate::terminal::Terminal;
+use crate::world::docker::Options;
+use crate::world::docker::build::{BuildParts, BuildSite};
+use crate::world::docker::engine::{Engine, EngineInfo};
+use again::{Asked, Files, Found};
+use anyhow::{Context, Result, bail};
+use fixtures::name::{InstanceName, ZoneName};
+use fixtures::regional::estate::{Estate, Site};
+use fixtures::unit::Rate;
+use scenarios::build::judge;
+use scenarios::build::plan::{Act, BuildPhase, BuildPlan};
+use scenarios::event::{By, Detail, Life, Place, WriteOutcome};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long the bootstrap region may take until all of it is active.
+const SETTLE: Duration = Duration::from_secs(180);
+/// How long a step may take before it is begun again: real hosts of a whole region take most of a minute.
+const LIMIT: Duration = Duration::from_secs(150);
+/// How often calls are looked at.
+const TAPPED_EVERY: Duration = Duration::from_secs(1);
+/// Writes of the witness to each zone: every one is read back in the end, one after the other.
+const WRITES: Rate = Rate { milli_per_s: 1_000 };
+const INPUTS_MAX: usize = 8_192;
+
+/// Where and for whom it is built.
+pub struct How<'a> {
+    /// The engine, and what it says of itself.
+    pub engine: (Engine, EngineInfo),
+    /// The run's id.
+    pub run: String,
+    /// Below which folder that of the run is.
+    pub out: &'a Path,
+    /// Choices.
+    pub options: Options,
+    /// What is shown while hosts are made.
+    pub terminal: Terminal,
+    /// What is shown of the build.
+    pub shown: Shown,
+    /// What was asked for, for whoever takes it up.
+    pub asked: Asked,
+    /// What an earlier builder left, where one died.
+    pub found: Option<Found>,
+}
+
+/// What came of it.
+pub struct Left {
+    /// The build.
+    pub built: Built,
+    /// What could not be removed, with the reason.
+    pub residue: Vec<(String, String)>,
+}
+
+/// Somebody wanted it to end.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: everything was removed")]
+pub struct Interrupted;
+
+/// The same times in containers as in virtual time, but for how long a step may take.
+#[must_use]
+pub fn real(spec: Spec) -> Spec {
+    let course = scenarios::build::region::Course { limit: LIMIT, ..spec.course };
+    Spec { course, apart: true, ..spec }
+}
+
+/// Builds a region.
+///
+/// # Errors
+/// Names that do not fit, an engine that does not do what it should, [`Interrupted`]; everything is removed all the same.
+pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
+    let (estate, plan, _) = planned(spec)?;
+    let Files { clock, journal, ledger, entries, known } = Files::open(how.out, &how.run, how.found.is_some())?;
+    let builder = Builder::new(plan.clone(), known);
+    if !builder.fits() {
+        bail!("the ledger of run {} is of another plan: the graph, or this program, has changed since", how.run)
+    }
+    let mut traffic = traffic();
+    traffic.writes = WRITES;
+    let mut seen = how.shown;
+    seen.begins(&estate, &plan);
+    let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+    let shown = how.terminal.clone();
+    let parts = BuildParts {
+        engine: how.engine,
+        run: how.run,
+        options: how.options,
+        estate: estate.clone(),
+        traffic: traffic.clone(),
+        by_hand: spec.by_hand.clone(),
+        calm: calm(estate.placement.instances.len()),
+        seed: spec.seed,
+        clock: Arc::clone(&clock),
+        again: how.asked.again,
+        on_progress: Box::new(move |what, of| shown.progress(what, of)),
+    };
+    let (acts, done) = mpsc::channel(4);
+    let (landings, landed) = mpsc::channel(4);
+    let mut yard = Yard {
+        site: Arc::new(BuildSite::new(parts, sender)),
+        estate: &estate,
+        spec,
+        clock,
+        journal,
+        ledger,
+        entries,
+        lives: BTreeMap::new(),
+        harm: Harm::default(),
+        terminal: how.terminal,
+        shown: seen,
+        channels: Channels { inputs, acts, done, landings, landed },
+        asked: how.asked,
+        landed: Vec::new(),
+    };
+    let ended = yard.build((&plan, builder), how.found, stop).await;
+    yard.shown.over();
+    yard.site.cancel();
+    let state = yard.site.state();
+    let residue = yard.site.tear_down().await;
+    again::forget(yard.journal.folder());
+    let (ending, residue) = (ended?, residue?);
+    let events = yard.journal.events().to_vec();
+    let entries = std::mem::take(&mut yard.entries);
+    drop(yard);
+    let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
+    let built = Built { world: "docker", estate, plan, events, entries, ending, state, judged, handed: 0, traffic };
+    Ok(Left { built, residue })
+}
+
+struct Channels {
+    inputs: mpsc::Receiver<Seen>,
+    acts: mpsc::Sender<Result<(), String>>,
+    done: mpsc::Receiver<Result<(), String>>,
+    landings: mpsc::Sender<Result<ZoneName>>,
+    landed: mpsc::Receiver<Result<ZoneName>>,
+}
+
+/// Where it is built: the site, and what was seen and written.
+struct Yard<'a> {
+    site: Arc<BuildSite>,
+    estate: &'a Estate,
+    spec: &'a Spec,
+    clock: Arc<Clock>,
+    journal: Journal,
+    ledger: File,
+    entries: Vec<Entry>,
+    lives: BTreeMap<InstanceName, Report>,
+    harm: Harm,
+    terminal: Terminal,
+    shown: Shown,
+    channels: Channels,
+    asked: Asked,
+    /// Zones whose racks have landed.
+    landed: Vec<ZoneName>,
+}
+
+impl Yard<'_> {
+    async fn build(
+        &mut self,
+        (plan, builder): (&BuildPlan, Builder),
+        found: Option<Found>,
+        stop: &mut Stop,
+    ) -> Result<Ending> {
+        match found {
+            Some(found) => {
+                self.shown.say("taken up again");
+                let done = (plan, builder.ledger());
+                self.site.take_up(&found.made, done, self.journal.events()).await?;
+                (self.landed, self.harm.guards) = (found.landed, true);
+            }
+            None => {
+                self.provision(stop).await?;
+                self.settle(stop).await?;
+            }
+        }
+        self.save()?;
+        self.site.leave_when_gone().await?;
+        let watch = self.look_at_calls();
+        let landing = self.land();
+        let ending = self.run((plan, builder), stop).await;
+        watch.abort();
+        landing.abort();
+        self.site.tell_of_crowding().await;
+        while let Ok(seen) = self.channels.inputs.try_recv() {
+            self.take(seen)?;
+        }
+        ending
+    }
+
+    async fn provision(&self, stop: &mut Stop) -> Result<()> {
+        let made = self.site.provision();
+        tokio::pin!(made);
+        // What is seen meanwhile waits in its channel, which is long enough for regions in the dark.
+        tokio::select! {
+            made = &mut made => made,
+            () = stop.wanted() => self.interrupted(),
+        }
+    }
+
+    /// What is there is on the disk, for whoever takes the build up.
+    fn save(&self) -> Result<()> {
+        let made = self.site.made().context("nothing was made yet")?;
+        let found = Found { asked: self.asked.clone(), made, landed: self.landed.clone() };
+        found.write(self.journal.folder())
+    }
+
+    fn interrupted<T>(&self) -> Result<T> {
+        self.terminal.say("         stopping: everything is removed first");
+        Err(Interrupted.into())
+    }
+
+    fn log(&mut self, t_ns: Nanos, by: By, place: Place, detail: Detail) -> Result<()> {
+        self.journal.write(t_ns, by, place, detail, false)?;
+        if let Some(event) = self.journal.events().last() {
+            self.shown.event(event);
+        }
+        Ok(())
+    }
+
+    /// Takes in what was seen; returns what the builder has to be told of it.
+    fn take(&mut self, seen: Seen) -> Result<Option<Input>> {
+        match seen {
+            Seen::Seen { t_ns, by, place, detail } => {
+                if let Detail::Write { key, outcome: WriteOutcome::Acknowledged, stored_at } = &detail {
+                    self.site.was_acknowledged(key, stored_at);
+                }
+                let harm = self.harm.look(self.estate, &place, &detail);
+                self.log(t_ns, by, place, detail)?;
+                Ok(harm)
+            }
+            Seen::Probe { t_ns, instance, report } => {
+                let instance = self.estate.placement.instances[instance].name.clone();
+                let Some(place) = place_of(self.estate, &instance) else { return Ok(None) };
+                let (outcome, cause) = (report.life, report.cause.clone());
+                self.log(t_ns, By::Witness, place, Detail::Probe { outcome, cause, took_us: report.took_us })?;
+                self.lives.insert(instance.clone(), report.clone());
+                Ok(Some(Input::Probe { instance, report }))
+            }
+            Seen::Lost { why } => bail!("{why}"),
+            _ => Ok(None),
+        }
+    }
+
+    /// Gives the bootstrap region power, and waits until it serves.
+    async fn settle(&mut self, stop: &mut Stop) -> Result<()> {
+        self.shown.say("the bootstrap region comes up");
+        let hosts = self.estate.hosts(|standing| standing.site == Site::Bootstrap);
+        self.site.perform(&Act::PowerOn(hosts)).await?;
+        let own = self.estate.instances(|standing| standing.site == Site::Bootstrap);
+        let limit = tokio::time::sleep(SETTLE);
+        tokio::pin!(limit);
+        while let Some(lacking) = own.iter().find(|name| !self.is_active(name)) {
+            let lacking = lacking.clone();
+            tokio::select! {
+                biased;
+                () = stop.wanted() => return self.interrupted(),
+                seen = self.channels.inputs.recv() => {
+                    self.take(seen.context("the world has ended")?)?;
+                }
+                () = &mut limit => {
+                    let how = self.lives.get(&lacking).map_or("never seen", |report| report.cause.as_str());
+                    bail!("the bootstrap region does not come up: {lacking} is not active ({how})")
+                }
+            }
+        }
+        self.harm.guards = true;
+        Ok(())
+    }
+
+    fn is_active(&self, name: &InstanceName) -> bool {
+        self.lives.get(name).is_some_and(|report| report.life == Life::Active)
+    }
+
+    /// Racks land, one zone after the other.
+    fn land(&self) -> tokio::task::JoinHandle<()> {
+        let mut racks: VecDeque<(Nanos, ZoneName)> = racks(self.spec, self.estate, self.clock.now());
+        racks.retain(|(_, zone)| !self.landed.contains(zone));
+        let (site, clock, landings) = (Arc::clone(&self.site), Arc::clone(&self.clock), self.channels.landings.clone());
+        tokio::spawn(async move {
+            for (at, zone) in racks {
+                tokio::time::sleep(Duration::from_nanos(at.saturating_sub(clock.now()))).await;
+                let landed = site.land(&zone).await.map(|()| zone);
+                let failed = landed.is_err();
+                if landings.send(landed).await.is_err() || failed {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Calls are looked at again and again; a hand that is gone is told elsewhere.
+    fn look_at_calls(&self) -> tokio::task::JoinHandle<()> {
+        let site = Arc::clone(&self.site);
+        tokio::spawn(async move {
+            while site.look_at_calls().await.is_ok() {
+                tokio::time::sleep(TAPPED_EVERY).await;
+            }
+        })
+    }
+
+    async fn run(&mut self, (plan, mut builder): (&BuildPlan, Builder), stop: &mut Stop) -> Result<Ending> {
+        let lives = self.lives.iter();
+        let probes = lives.map(|(name, report)| Input::Probe { instance: name.clone(), report: report.clone() });
+        let landed = self.landed.iter().cloned().map(Input::Landed);
+        let mut known: VecDeque<Input> = probes.chain(landed).chain([Input::Begin]).collect();
+        let mut commands = Vec::new();
+        loop {
+            let input = match known.pop_front() {
+                Some(input) => input,
+                None => match self.wait(&builder, stop).await? {
+                    Some(input) => input,
+                    None => continue,
+                },
+            };
+            builder.handle(self.clock.now(), input, &mut commands);
+            for command in commands.drain(..) {
+                match command {
+                    Command::Write(entry) => self.write(entry)?,
+                    Command::Log { place, detail } => self.log(self.clock.now(), By::Controller, place, detail)?,
+                    Command::Do(act) => self.perform(act),
+                    Command::Look(phase) => known.push_back(self.look(plan, phase)?),
+                    Command::End(ending) => return Ok(ending),
+                }
+            }
+        }
+    }
+
+    /// Whether what earlier builds found stands against a phase.
+    fn look(&mut self, plan: &BuildPlan, phase: BuildPhase) -> Result<Input> {
+        let case = judge::Case { estate: self.estate, plan };
+        let (seen, looked) = look(self.spec, phase, &case, self.journal.events());
+        for (place, detail) in seen {
+            self.log(self.clock.now(), By::Controller, place, detail)?;
+        }
+        Ok(Input::Looked(looked))
+    }
+
+    fn write(&mut self, entry: Entry) -> Result<()> {
+        let written = self.ledger.write_all(to_line(&entry).as_bytes()).and_then(|()| self.ledger.sync_data());
+        written.context("the build's ledger cannot be written")?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn perform(&self, act: Act) {
+        let (site, acts) = (Arc::clone(&self.site), self.channels.acts.clone());
+        tokio::spawn(async move {
+            let result = site.perform(&act).await.map_err(|error| format!("{error:#}"));
+            // The loop has ended: nobody waits for this.
+            let _ended = acts.send(result).await;
+        });
+    }
+
+    /// The next thing that the builder has to be told.
+    async fn wait(&mut self, builder: &Builder, stop: &mut Stop) -> Result<Option<Input>> {
+        let now = self.clock.now();
+        let wake = builder.next_wake().map(|at| Duration::from_nanos(at.saturating_sub(now)));
+        let sleep = async {
+            match wake {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        let Channels { inputs, done, landed, .. } = &mut self.channels;
+        let seen = tokio::select! {
+            biased;
+            () = stop.wanted() => return self.interrupted(),
+            // What was seen before an act was over is known when it is over.
+            seen = inputs.recv() => seen.context("the world has ended")?,
+            landed = landed.recv() => {
+                let zone = landed.context("no racks are on their way")??;
+                self.landed.push(zone.clone());
+                self.save()?;
+                return Ok(Some(Input::Landed(zone)));
+            }
+            done = done.recv() => return Ok(Some(Input::Done(done.context("no act is under way")?))),
+            () = sleep => return Ok(Some(Input::Wake)),
+        };
+        self.take(seen)
+    }
+}

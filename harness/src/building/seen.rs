@@ -1,0 +1,59 @@
+//! Owns what the loops of a build make of what they see, in whichever world: who is harmed, where an instance is, when racks
+//! land. Refuses to know how any of it came about.
+
+use super::Spec;
+use crate::builder::Input;
+use crate::controller::Nanos;
+use agents::config::nanos;
+use fixtures::name::{InstanceName, ZoneName};
+use fixtures::regional::estate::Estate;
+use scenarios::build::judge;
+use scenarios::event::{Detail, Place};
+use scenarios::seed::Seeds;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Customers are harmed where so many windows in a row fall short.
+const HARMED_WINDOWS: u32 = 3;
+
+/// Whether customers of the bootstrap region get too little, again and again.
+#[derive(Debug, Default)]
+pub(super) struct Harm {
+    pub(super) harmed: BTreeMap<ZoneName, u32>,
+    /// Until the region has come up itself, nobody is harmed by a build.
+    pub(super) guards: bool,
+}
+
+impl Harm {
+    pub(super) fn look(&mut self, estate: &Estate, place: &Place, detail: &Detail) -> Option<Input> {
+        let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
+        let zone = place.zone.clone().filter(|zone| self.guards && estate.bootstrap.zones.contains(zone))?;
+        let answered = ok + degraded;
+        let count = self.harmed.entry(zone.clone()).or_default();
+        *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
+        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
+        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
+    }
+}
+
+/// Where an instance is, for an event of it.
+pub(super) fn place_of(estate: &Estate, instance: &InstanceName) -> Option<Place> {
+    let placed = estate.placement.instance_by_name(instance)?;
+    Some(Place {
+        zone: Some(placed.zone.clone()),
+        host: Some(estate.placement.hosts[placed.host].name.clone()),
+        service: Some(placed.service.clone()),
+        instance: Some(instance.clone()),
+    })
+}
+
+/// When the racks of which zone land, the next first.
+pub(super) fn racks(spec: &Spec, estate: &Estate, now: Nanos) -> VecDeque<(Nanos, ZoneName)> {
+    let mut seeds = Seeds::new(spec.seed ^ 0x52_41_43_4B);
+    let (first, last) = spec.racks;
+    let begin = now + nanos(first);
+    let zones = estate.arriving().into_iter();
+    let mut racks: Vec<(Nanos, ZoneName)> =
+        zones.map(|zone| (begin + seeds.up_to(nanos(last.saturating_sub(first))), zone)).collect();
+    racks.sort();
+    racks.into()
+}

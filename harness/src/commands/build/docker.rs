@@ -1,0 +1,116 @@
+//! Owns the surroundings of a build in containers: what was asked for, now or then, the engine, signals, the terminal. Refuses
+//! to know how it is built.
+
+use super::{asked_by, bad_names, recorded, spec, status, told, write, write_trend};
+use crate::building::Spec;
+use crate::building::docker::again::{Asked, Found};
+use crate::building::docker::{How, Interrupted, Left, build as build_there};
+use crate::building::folder;
+use crate::building::shown::Shown;
+use crate::cli::BuildArgs;
+use crate::commands::{print, write_err};
+use crate::load::BadInput;
+use crate::{clock, exit};
+use crate::run::Stop;
+use crate::terminal::Terminal;
+use crate::world::docker::Options;
+use crate::world::docker::engine::Engine;
+use anyhow::{Context, Result};
+
+/// Whether what is to be taken up is in containers.
+pub(super) fn is_there(args: &BuildArgs) -> bool {
+    args.take_up.as_ref().is_some_and(|run| Found::is_there(&args.out, run))
+}
+
+/// Builds it or takes it up, writes everything, and says how it went.
+///
+/// # Errors
+/// Bad input, no engine, a folder that cannot be written.
+pub(super) fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
+    if args.pause_before.is_some() {
+        let text = "error: a build in containers cannot be paused yet\nhelp: leave --pause-before out\n".to_owned();
+        return Err(BadInput { text }.into());
+    }
+    let found = args.take_up.as_ref().map(|run| found(args, run)).transpose()?;
+    let asked = found.as_ref().map_or_else(|| asked_by(args), asked_then);
+    let (spec, warnings) = spec(&asked, color)?;
+    write_err(&warnings);
+    let run = args.take_up.clone().unwrap_or_else(clock::run_id);
+    let Left { built, residue } = match build(&spec, (&asked, args), (&run, found), (quiet, color)) {
+        Ok(left) => left,
+        Err(error) if error.is::<Interrupted>() => return Ok(exit::INTERRUPTED),
+        Err(error) => return Err(bad_names(error)),
+    };
+    let record = recorded(&spec, &built, &run, &asked);
+    let folder = args.out.join(&run);
+    write(&folder, &record, &built).with_context(|| {
+        format!("the build's folder {} cannot be written; name another with --out", folder.display())
+    })?;
+    write_err(&write_trend(&args.out)?);
+    print(&told(&record, &built, (&run, &args.out, &folder))?)?;
+    for (kind, name) in &residue {
+        write_err(&format!("error: left behind: {kind} {name}\n"));
+    }
+    Ok(if residue.is_empty() { status(&record, &built.ending) } else { exit::HARNESS })
+}
+
+/// What the builder left whose build is taken up.
+fn found(args: &BuildArgs, run: &str) -> Result<Found> {
+    let bad = |text: String| BadInput { text };
+    let found = Found::read(&args.out, run)
+        .map_err(|why| bad(format!("error: nothing of run {run} can be taken up: {why}\nhelp: begin another build\n")))?;
+    if found.asked.region != args.region {
+        let text = format!("error: run {run} builds `{}`, and not `{}`\n", found.asked.region, args.region);
+        return Err(bad(text).into());
+    }
+    Ok(found)
+}
+
+/// What was asked for then.
+fn asked_then(found: &Found) -> folder::Asked {
+    let Asked { region, from, graph, seed, defects, .. } = found.asked.clone();
+    let world = "docker".to_owned();
+    folder::Asked { region, from, zone: None, parent: None, graph, world, seed, defects, checks: Vec::new() }
+}
+
+/// Builds it, and removes everything.
+///
+/// # Errors
+/// No engine; what the build itself says.
+fn build(
+    spec: &Spec,
+    (wanted, args): (&folder::Asked, &BuildArgs),
+    (run, found): (&str, Option<Found>),
+    (quiet, color): (bool, bool),
+) -> Result<Left> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await?;
+        let mut stop = Stop::listen(false).context("signals cannot be listened to")?;
+        let terminal = Terminal::new(quiet);
+        let (services, version) = (spec.graph.services.len(), &engine.1.version);
+        terminal.say(&format!(
+            "{} out of {}, graph {} ({services} services)\nrun {run}, seed {}, world docker (engine {version})\n",
+            spec.build, spec.bootstrap, spec.graph.name, spec.seed
+        ));
+        let asked = match &found {
+            Some(found) => Asked { again: found.asked.again + 1, ..found.asked.clone() },
+            None => Asked {
+                region: wanted.region.clone(),
+                from: wanted.from.clone(),
+                graph: wanted.graph.clone(),
+                seed: spec.seed,
+                defects: wanted.defects.clone(),
+                again: 0,
+            },
+        };
+        let options = Options { agent: args.agent.clone(), ..Options::default() };
+        let shown = Shown::new(quiet, color);
+        let how = How { engine, run: run.to_owned(), out: &args.out, options, terminal, shown, asked, found };
+        let left = build_there(spec, how, &mut stop).await;
+        if left.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+            Terminal::new(quiet).say("         interrupted: everything was removed");
+        }
+        left
+    })
+}

@@ -1,0 +1,515 @@
+//! Owns two regions on an engine in one run: the one that serves customers, and the one that is built out of it, with the
+//! bootstrap network between them; and the acts by which it is built. Refuses to decide what is done next: the builder does.
+//!
+//! Everything is a run's: one hand, one witness, one guard. Hosts of the bootstrap network are on the bridges of the bootstrap
+//! region's zones and believe to be elsewhere; those of the new region are made when the racks of their zone land.
+//!
+//! - `again`: a build whose builder died is taken up
+//! - `calls`: who called whom, where packets pass
+//! - `data`: values that come over, asked for by the witness
+
+mod again;
+mod calls;
+mod data;
+
+use super::built::Built;
+use super::hand_link::Hand;
+use super::{DockerWorld, OnProgress, Options, Parts, Shared, guard, power, provision, start_hosts};
+use crate::clock::Clock;
+use crate::controller::{Done, Input};
+use crate::hand::protocol::{Answer, Deed, LeaseEnd, LinkAct, LinkRule, Task};
+use crate::witness::protocol::Tell;
+use crate::world::build::mover::Mover;
+use crate::world::build::told::{ByHand, Told};
+use crate::world::build::{self, Alter, servers};
+use crate::world::docker::engine::{Engine, EngineInfo};
+use crate::world::docker::standing::Made;
+use crate::world::draw;
+use agents::config::{HostConfig, Process, nanos};
+use anyhow::{Context, Result, bail};
+use calls::Answers;
+use fixtures::name::{HostName, ZoneName};
+use fixtures::placement::Host;
+use fixtures::regional::estate::{Estate, Part, Site};
+use fixtures::topology::Topology;
+use scenarios::build::observed::Building;
+use scenarios::build::plan::{Act, Border};
+use scenarios::build::records::Records;
+use scenarios::customers::Traffic;
+use scenarios::event::{By, Detail, Place};
+use scenarios::plan::Unsynced;
+use scenarios::scenario::Gathered;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Round trip from one region to the other.
+const DISTANCE: Duration = Duration::from_millis(20);
+/// From the name servers of one zone that begin anew with other records to the next zone's.
+const ZONES_APART: Duration = Duration::from_millis(300);
+/// Pause between two probes of an instance that is not active: many of a build are dark for long.
+const KEEN: Duration = Duration::from_millis(500);
+/// How long everything stands when the builder is dead.
+const LEFT_FOR: Duration = Duration::from_secs(600);
+/// How keys begin that the witness of a build writes that was taken up.
+const AGAIN: &str = "again";
+/// The border as the hand knows it.
+const REFUSED: &str = "border-refused";
+const CUT: &str = "border-cut";
+
+/// What a build in containers is made of.
+pub struct BuildParts {
+    /// The engine, and what it says of itself.
+    pub engine: (Engine, EngineInfo),
+    /// The run's id.
+    pub run: String,
+    /// Choices.
+    pub options: Options,
+    /// Both regions.
+    pub estate: Estate,
+    /// What customers send.
+    pub traffic: Traffic,
+    /// What somebody wrote by hand.
+    pub by_hand: Vec<ByHand>,
+    /// Pause between two looks of the witness at somebody who is active.
+    pub calm: Duration,
+    /// The seed.
+    pub seed: u64,
+    /// The run's clock.
+    pub clock: Arc<Clock>,
+    /// How often the build has been taken up.
+    pub again: u32,
+    /// Called for each host that is there, with how many there will be.
+    pub on_progress: OnProgress,
+}
+
+/// What is in force, as far as it was ordered.
+#[derive(Debug)]
+struct InForce {
+    records: Records,
+    /// What each name server was told last, by its place in the placement; who is not here was told nothing yet.
+    told: BTreeMap<usize, Records>,
+    inward: bool,
+    border: Border,
+    lit: BTreeSet<HostName>,
+    /// Hosts that had power and lost it: they are started again, and do not wait at their gates.
+    dead: BTreeSet<HostName>,
+}
+
+/// Two regions on an engine.
+pub struct BuildSite {
+    shared: Arc<Shared>,
+    world: DockerWorld,
+    estate: Estate,
+    by_hand: Vec<ByHand>,
+    calm: Duration,
+    in_force: Mutex<InForce>,
+    mover: Mutex<Mover>,
+    answers: tokio::sync::Mutex<Answers>,
+    numbers: AtomicU64,
+    /// How often the build has been taken up.
+    again: u32,
+}
+
+impl BuildSite {
+    /// A site on which nothing was made yet; what is seen goes to `inputs`.
+    pub fn new(parts: BuildParts, inputs: mpsc::Sender<Input>) -> Self {
+        let BuildParts { engine, run, options, estate, traffic, by_hand, calm, seed, clock, again, on_progress } =
+            parts;
+        let (engine, info) = engine;
+        let world = DockerWorld::new(
+            Parts {
+                engine,
+                info,
+                run,
+                options,
+                topology: apart(&estate),
+                graph: estate.graph.clone(),
+                placement: estate.placement.clone(),
+                images: BTreeMap::new(),
+                traffic,
+                gathered: Gathered::default(),
+                seed,
+                clock,
+                stands: None,
+                attached: None,
+                elsewhere: estate.real_zones(),
+                on_progress,
+            },
+            inputs,
+        );
+        let in_force = InForce {
+            records: Records::default(),
+            told: BTreeMap::new(),
+            inward: false,
+            border: Border::Open,
+            lit: BTreeSet::new(),
+            dead: BTreeSet::new(),
+        };
+        Self {
+            shared: Arc::clone(&world.shared),
+            world,
+            mover: Mutex::new(build::mover(&estate)),
+            estate,
+            by_hand,
+            calm,
+            in_force: Mutex::new(in_force),
+            answers: tokio::sync::Mutex::default(),
+            numbers: AtomicU64::new(1),
+            again,
+        }
+    }
+
+    /// Makes what stands from the beginning, all in the dark: bridges of all zones, the bootstrap region, the bootstrap network.
+    ///
+    /// # Errors
+    /// Where the engine does not make it, or grants the hand no rights: then nobody sees who calls whom.
+    pub async fn provision(&self) -> Result<()> {
+        let shared = &self.shared;
+        shared.guard_with(guard::Guard::set_up(&shared.names.run, shared.options.no_rights)?);
+        provision::import(shared).await?;
+        provision::shared_volume(shared).await?;
+        let (hand, rights) = provision::raise_hand(shared, LeaseEnd::HealAndRemove).await?;
+        if !rights.host_view || rights.links.is_err() {
+            bail!(
+                "a region is built in containers only with a hand that has rights on the engine's machine: it sees who calls \
+                 whom, and is the border. `--world sim` needs none"
+            )
+        }
+        provision::state_volumes(shared, &hand, &rights).await?;
+        let built = Arc::new(provision::networks(shared, hand, rights).await?);
+        shared.set_built(Arc::clone(&built));
+        built.hand.ask(Task::Tap).await?;
+        let configs = self.configs(&built);
+        let files = configs.iter().map(file_of).collect::<Result<Vec<_>>>()?;
+        let gates = configs.iter().map(|config| config.host.to_string()).collect();
+        built.hand.ask(Task::Prepare { files, gates }).await?;
+        provision::raise_witness(shared, &built).await?;
+        shared.follow_engine();
+        provision::hosts(shared, &built, self.hosts_of(|site, _| site != Site::Build)).await?;
+        self.watch(&built).await
+    }
+
+    /// Has the witness begin.
+    async fn watch(&self, built: &Built) -> Result<()> {
+        let mut watch = built.layout.watch();
+        (watch.calm_ns, watch.keen_ns) = (nanos(self.calm), nanos(KEEN));
+        if self.again > 0 {
+            // Keys of an earlier witness are there already.
+            watch.keys_begin = format!("{AGAIN}{}-", self.again);
+        }
+        built.tell_witness(&Tell::Begin(Box::new(watch))).await
+    }
+
+    /// From here on the hand leaves everything as it is when the builder dies, for whoever takes the build up.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub async fn leave_when_gone(&self) -> Result<()> {
+        let ms = u64::try_from(LEFT_FOR.as_millis())?;
+        self.shared.need_built()?.hand.ask(Task::Lease(LeaseEnd::Leave { ms })).await.map(drop)
+    }
+
+    /// What was made, for whoever takes the build up.
+    pub fn made(&self) -> Option<Made> {
+        self.shared.built().map(|built| built.made())
+    }
+
+    /// The racks of a zone land: its hosts are made, and wait in the dark.
+    ///
+    /// # Errors
+    /// Where the engine does not make them.
+    pub async fn land(&self, zone: &ZoneName) -> Result<()> {
+        let built = self.shared.need_built()?;
+        let hosts = self.hosts_of(|site, of| site == Site::Build && of == zone);
+        provision::hosts(&self.shared, &built, hosts).await.with_context(|| format!("the racks of {zone}"))
+    }
+
+    fn hosts_of(&self, wanted: impl Fn(Site, &ZoneName) -> bool) -> Vec<Host> {
+        let hosts = self.estate.placement.hosts.iter().zip(&self.estate.standing);
+        hosts.filter(|(host, standing)| wanted(standing.site, &host.zone)).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// What each host is told now.
+    fn configs(&self, built: &Built) -> Vec<HostConfig> {
+        let (records, inward) = {
+            let in_force = self.in_force();
+            (in_force.records.clone(), in_force.inward)
+        };
+        let told = Told { estate: &self.estate, by_hand: &self.by_hand, inward, records: &records };
+        built.layout.host_configs_with(&|index, config, region| {
+            if told.concerns(index) { told.alter(index, config, region) } else { config }
+        })
+    }
+
+    fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who has power, what names say, where proxies store, what passes the border: two builds that ended alike agree in it.
+    pub fn state(&self) -> (Vec<HostName>, Records, bool, Border) {
+        let in_force = self.in_force();
+        let hosts = self.estate.placement.hosts.iter().map(|host| &host.name);
+        let lit = hosts.filter(|host| in_force.lit.contains(host)).cloned().collect();
+        (lit, in_force.records.clone(), in_force.inward, in_force.border)
+    }
+
+    /// How each right was had, for the record.
+    pub fn rights(&self) -> BTreeMap<String, String> {
+        self.shared.built().map(|built| built.rights_used()).unwrap_or_default()
+    }
+
+    /// Performs an act, to its end. Each can be begun again: what is done already is left as it is.
+    ///
+    /// # Errors
+    /// Where the engine or the hand does not do it.
+    pub async fn perform(&self, act: &Act) -> Result<()> {
+        match act {
+            Act::PowerOn(hosts) => self.power_on(hosts).await,
+            Act::PowerOff(hosts) => self.power_off(hosts).await,
+            Act::Names(records) => self.answer_from(records).await,
+            Act::Turn { inward } => self.turn(*inward).await,
+            Act::Border(border) => self.close(*border).await,
+            Act::Copy => self.move_data(Mover::copy).await,
+            Act::Empty => self.move_data(Mover::empty).await,
+            Act::Audit => self.move_data(Mover::audit).await,
+            Act::Enrol(customers) => self.move_data(|mover| mover.enrol(customers)).await,
+            Act::Admit(customers) => self.move_data(|mover| mover.admit(customers)).await,
+            Act::Mark(keepers) => self.move_data(|mover| mover.mark(keepers)).await,
+            Act::Nothing => Ok(()),
+        }
+    }
+
+    /// Has what is being made end as soon as that is safe.
+    pub fn cancel(&self) {
+        // The receiver lives in `shared`.
+        let _kept = self.world.cancel.send(true);
+    }
+
+    /// Removes everything; what is still there after that is the residue.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn tear_down(&self) -> Result<Vec<(String, String)>> {
+        match self.shared.tear_down().await? {
+            Done::TornDown { residue, .. } => Ok(residue),
+            other => bail!("a region that is removed ended as {other:?}"),
+        }
+    }
+
+    async fn power_on(&self, hosts: &[HostName]) -> Result<()> {
+        let (shared, built) = (&self.shared, self.shared.need_built()?);
+        let (dark, dead): (Vec<HostName>, Vec<HostName>) = {
+            let in_force = self.in_force();
+            let dark = hosts.iter().filter(|host| !in_force.lit.contains(host)).cloned();
+            let dark: Vec<HostName> = dark.collect();
+            let dead = dark.iter().filter(|host| in_force.dead.contains(host)).cloned().collect();
+            (dark, dead)
+        };
+        if !dead.is_empty() {
+            power::await_known_dead(shared, &built, &dead).await?;
+            start_hosts(shared, &built, &dead, || ()).await?;
+        }
+        let gates = dark.iter().map(ToString::to_string).collect();
+        built.hand.ask(Task::OpenGates { gates }).await?;
+        {
+            let mut in_force = self.in_force();
+            in_force.dead.retain(|host| !dark.contains(host));
+            in_force.lit.extend(dark);
+        }
+        built.tell_witness(&Tell::Relit(draw::instances_on(&built.layout.placement, hosts))).await
+    }
+
+    async fn power_off(&self, hosts: &[HostName]) -> Result<()> {
+        let (shared, built) = (&self.shared, self.shared.need_built()?);
+        let alive: Vec<HostName> = {
+            let in_force = self.in_force();
+            let is_there = |host: &&HostName| built.container(host).is_some() && !in_force.dead.contains(host);
+            hosts.iter().filter(is_there).cloned().collect()
+        };
+        if alive.is_empty() {
+            return Ok(());
+        }
+        power::power_off(shared, &built, &alive, Unsynced::Kept).await?;
+        let mut in_force = self.in_force();
+        in_force.lit.retain(|host| !alive.contains(host));
+        in_force.dead.extend(alive);
+        Ok(())
+    }
+
+    /// Name servers begin anew with other records, one zone after the other. Whoever was told the same already goes on.
+    async fn answer_from(&self, records: &Records) -> Result<()> {
+        let estate = &self.estate;
+        let wanted: BTreeSet<usize> = {
+            let mut in_force = self.in_force();
+            in_force.records = records.clone();
+            let told = Records { left_out: Vec::new(), ..records.clone() };
+            let is_left_out = |index: usize| {
+                let instance = &estate.placement.instances[index];
+                estate.standing[instance.host].site != Site::Network && records.left_out.contains(&instance.zone)
+            };
+            let others = |index: &usize| !is_left_out(*index) && in_force.told.get(index) != Some(&told);
+            let wanted: BTreeSet<usize> = servers(estate).filter(others).collect();
+            in_force.told.extend(wanted.iter().map(|index| (*index, told.clone())));
+            wanted
+        };
+        self.tell_anew(&wanted).await
+    }
+
+    async fn turn(&self, inward: bool) -> Result<()> {
+        self.in_force().inward = inward;
+        let estate = &self.estate;
+        let is_proxy = |index: &usize| {
+            let standing = estate.standing[estate.placement.instances[*index].host];
+            standing.part == Part::Proxy
+        };
+        let proxies = (0..estate.placement.instances.len()).filter(is_proxy).collect();
+        self.tell_anew(&proxies).await?;
+        // What was on its way over a proxy that ended has come to its end by then, and is known.
+        tokio::time::sleep(self.shared.traffic.timeout).await;
+        Ok(())
+    }
+
+    /// Tells instances their configuration anew, one zone after the other: a file, and the end of a process, which its host
+    /// starts again. Who is in the dark reads the file when power comes.
+    async fn tell_anew(&self, wanted: &BTreeSet<usize>) -> Result<()> {
+        let built = self.shared.need_built()?;
+        let configs = self.configs(&built);
+        let mut zones: BTreeMap<usize, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
+        for &index in wanted {
+            let host = self.estate.placement.instances[index].host;
+            zones.entry(self.estate.standing[host].zone).or_default().entry(host).or_default().push(index);
+        }
+        let last = zones.keys().next_back().copied();
+        for (zone, hosts) in zones {
+            let files = hosts.keys().map(|&host| file_of(&configs[host])).collect::<Result<Vec<_>>>()?;
+            built.hand.ask(Task::Prepare { files, gates: Vec::new() }).await?;
+            let (mut targets, mut processes) = (Vec::new(), Vec::new());
+            for (host, instances) in hosts {
+                let name = &configs[host].host;
+                if !self.in_force().lit.contains(name) {
+                    continue;
+                }
+                let places = instances.iter().filter_map(|&index| self.process_of(&configs[host], index));
+                let Some(target) = built.target(&self.shared, name) else { continue };
+                targets.push(target);
+                processes.push(places.collect());
+            }
+            if !targets.is_empty() {
+                self.begin_anew(&built.hand, Deed::End { hosts: targets, processes, kill: false }).await?;
+            }
+            if Some(zone) != last {
+                tokio::time::sleep(ZONES_APART).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of an instance in its host's configuration.
+    fn process_of(&self, config: &HostConfig, index: usize) -> Option<usize> {
+        let name = &self.estate.placement.instances[index].name;
+        let is_it = |process: &Process| matches!(process, Process::Instance(instance) if instance.name == *name);
+        config.processes.iter().position(is_it)
+    }
+
+    async fn begin_anew(&self, hand: &Hand, deed: Deed) -> Result<()> {
+        let fault = format!("told-{}", self.number());
+        hand.ask(Task::Inject { fault: fault.clone(), deed }).await?;
+        hand.ask(Task::Heal { fault }).await.map(drop)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Changes what passes the border. What was seen of calls before is told as it was before.
+    async fn close(&self, border: Border) -> Result<()> {
+        let built = self.shared.need_built()?;
+        let mut answers = self.answers.lock().await;
+        self.tell_calls(&built, &mut answers).await?;
+        let (begun, ended): (Option<(&str, LinkAct)>, &[&str]) = match border {
+            Border::Open => (None, &[REFUSED, CUT]),
+            Border::Refused => (Some((REFUSED, LinkAct::Refuse)), &[CUT]),
+            Border::Cut => (Some((CUT, LinkAct::Drop)), &[REFUSED]),
+        };
+        if let Some((name, act)) = begun {
+            let deed = Deed::Network { rules: self.across(&built, act), probes: Vec::new() };
+            built.hand.ask(Task::Inject { fault: name.to_owned(), deed }).await?;
+        }
+        for name in ended {
+            built.hand.ask(Task::Heal { fault: (*name).to_owned() }).await?;
+        }
+        self.in_force().border = border;
+        drop(answers);
+        self.tell(Building::Border { border }).await;
+        Ok(())
+    }
+
+    /// Everything between the zones of one region and those of the other, both ways.
+    fn across(&self, built: &Built, act: LinkAct) -> Vec<LinkRule> {
+        let layout = &built.layout;
+        let subnets = |zones: &[ZoneName]| -> Vec<String> {
+            zones.iter().map(|zone| layout.block.subnet(layout.zone_number(zone) + 1)).collect()
+        };
+        let (here, there) = (subnets(&self.estate.build.zones), subnets(&self.estate.bootstrap.zones));
+        vec![LinkRule { from: here.clone(), to: there.clone(), act }, LinkRule { from: there, to: here, act }]
+    }
+
+    /// Tells what was seen of calls since the last time.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub async fn look_at_calls(&self) -> Result<()> {
+        let built = self.shared.need_built()?;
+        let mut answers = self.answers.lock().await;
+        self.tell_calls(&built, &mut answers).await
+    }
+
+    async fn tell_calls(&self, built: &Built, answers: &mut Answers) -> Result<()> {
+        let Answer::Tapped(tapped) = built.hand.ask(Task::Tapped).await? else {
+            bail!("the hand did not say what it saw of calls");
+        };
+        let closed = self.in_force().border != Border::Open;
+        let told = calls::told(&self.estate, &built.layout, (&tapped, closed), answers, self.shared.clock.now());
+        if tapped.lost {
+            self.shared.caveat("calls-lost", "more calls were made than the hand could count".to_owned()).await;
+        }
+        for (place, seen) in told {
+            self.tell_at(place, seen).await;
+        }
+        Ok(())
+    }
+
+    /// How often the machine had no room for a neighbour is told once, when all was seen.
+    pub async fn tell_of_crowding(&self) {
+        self.shared.tell_of_crowding().await;
+    }
+
+    async fn tell(&self, seen: Building) {
+        self.tell_at(Place::default(), seen).await;
+    }
+
+    async fn tell_at(&self, place: Place, seen: Building) {
+        let (t_ns, by, detail) = (self.shared.clock.now(), By::Hand, Detail::Build { seen });
+        // The loop has ended: nobody waits for this.
+        let _ended = self.shared.inputs.send(Input::Seen { t_ns, by, place, detail }).await;
+    }
+}
+
+fn file_of(config: &HostConfig) -> Result<(String, String)> {
+    Ok((format!("hosts/{}.json", config.host), serde_json::to_string(config)?))
+}
+
+/// Both regions' zones, with the distance between the regions.
+fn apart(estate: &Estate) -> Topology {
+    let mut topology = estate.topology.clone();
+    for here in &estate.build.zones {
+        for there in &estate.bootstrap.zones {
+            let pair = if here < there { (here.clone(), there.clone()) } else { (there.clone(), here.clone()) };
+            topology.latencies.pairs.insert(pair, DISTANCE);
+        }
+    }
+    topology
+}

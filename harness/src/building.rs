@@ -54,6 +54,8 @@ pub struct Spec {
     pub zone: Option<ZoneSpec>,
     /// The most instances that one host carries.
     pub per_host: u32,
+    /// Whether each instance that the build starts has a host to itself.
+    pub apart: bool,
     /// Times, and what is left out.
     pub course: Course,
     /// What somebody wrote into configurations by hand.
@@ -94,6 +96,7 @@ impl Spec {
             build,
             zone: None,
             per_host: 8,
+            apart: false,
             course: Course::default(),
             by_hand: Vec::new(),
             racks: (Duration::from_secs(10), Duration::from_secs(20)),
@@ -117,6 +120,8 @@ impl Spec {
 /// What a build left.
 #[derive(Debug)]
 pub struct Built {
+    /// In which world: `sim` or `docker`.
+    pub world: &'static str,
     /// Both regions.
     pub estate: Estate,
     /// What was to be done.
@@ -204,14 +209,25 @@ pub fn watched(spec: &Spec, watch: &mut dyn Watch) -> Result<Built> {
     let (state, handed) = (world.state(), world.handed());
     drop(world);
     let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
-    Ok(Built { plan, events, entries, ending, state, judged, handed, traffic: traffic.clone(), estate: estate.clone() })
+    Ok(Built {
+        world: "sim",
+        plan,
+        events,
+        entries,
+        ending,
+        state,
+        judged,
+        handed,
+        traffic: traffic.clone(),
+        estate: estate.clone(),
+    })
 }
 
 /// Where everything stands, what is done, and who is behind each name at first.
 fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     let Spec { graph, bootstrap, build, .. } = spec;
     let Some(ZoneSpec { name, parent, course }) = &spec.zone else {
-        let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host })?;
+        let estate = Estate::new(Wanted { graph, bootstrap, build, per_host: spec.per_host, apart: spec.apart })?;
         let plan = region::plan(&estate, &spec.course);
         return Ok((estate, plan, Records::default()));
     };

@@ -9,6 +9,7 @@ use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::names::Cache;
 use fixtures::graph::{Attempts, Need, Routing, State, Strength, WhenMissing};
 use fixtures::name::ServiceName;
+use fixtures::placement::endpoint;
 use fixtures::regional::estate::{Estate, Part, Site};
 use scenarios::build::records::Records;
 use std::collections::BTreeMap;
@@ -108,6 +109,9 @@ impl Alter for Told<'_> {
             if standing.part == Part::Franken && instance.service != self.estate.cast.packages {
                 config.needs.clear();
             }
+            if standing.part == Part::Franken {
+                self.prove_for_all_zones(&mut config, &instance.service);
+            }
             if standing.part == Part::Proxy {
                 self.stand_in(&mut config, &instance.service, region);
             }
@@ -199,6 +203,18 @@ impl Told<'_> {
             let address = SocketAddr::new(target.address.ip(), DNS_PORT);
             Target { address, secure: None, ..target }
         })
+    }
+
+    /// The Franken instance is asked by the names of every zone, and has to prove them.
+    fn prove_for_all_zones(&self, config: &mut InstanceConfig, service: &ServiceName) {
+        let (estate, proves) = (self.estate, &mut config.commons.proves);
+        let Some(service) = estate.graph.service(service).filter(|_| !proves.is_empty()) else { return };
+        for zone in &estate.build.zones {
+            let name = endpoint(&estate.topology, service, &estate.build.region, zone);
+            if !proves.contains(&name) {
+                proves.push(name);
+            }
+        }
     }
 
     /// Build region in front, bootstrap region behind: it proves to be, and believes, whom the new region's own identity

@@ -38,6 +38,7 @@ pub mod undertaker;
 
 use crate::world::docker::sweep;
 use agents::runtime::clock::mono_ns;
+use cgroup::Favoured;
 use disk::Disks;
 use disk::place::Place;
 use fault::Fault;
@@ -86,6 +87,8 @@ struct Hand {
     disks: Option<Disks>,
     hold_until_ns: Option<u64>,
     borrowed: borrowed::All,
+    /// Control groups that come first at the processors.
+    favoured: Vec<Favoured>,
     ground: Ground,
     /// What was on the machine before the run.
     before: Option<Snapshot>,
@@ -160,6 +163,7 @@ impl Hand {
             disks: None,
             hold_until_ns,
             borrowed: borrowed::All::of_past(borrowed, owed),
+            favoured: Vec::new(),
             ground: Ground::of_hand(),
             before,
             crowded_before: neighbours::refused(),
@@ -230,6 +234,10 @@ impl Hand {
             }
             Task::Lease(then) => {
                 self.standing.lease.then = then;
+                Ok(Answer::Done)
+            }
+            Task::Favour { groups } => {
+                self.favoured = groups.iter().filter_map(|group| Favoured::new(group)).collect();
                 Ok(Answer::Done)
             }
             Task::Tap => self.net()?.begin_to_tap().map(|()| Answer::Done),
@@ -414,6 +422,7 @@ impl Hand {
         // Nobody wants it to stand any longer, whatever becomes of whoever asked for this.
         self.hold_until_ns = None;
         let standing = &self.standing;
+        self.favoured.clear();
         // Its queue ends with it.
         self.faults.clear();
         self.net = None;

@@ -6,7 +6,7 @@
 pub mod again;
 
 use super::shown::Shown;
-use super::{Built, Harm, Spec, calm, look, place_of, planned, racks, traffic};
+use super::{Built, Harm, Spec, look, place_of, planned, racks, traffic};
 use crate::builder::ledger::{Entry, to_line};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::world::docker::build::{BuildParts, BuildSite};
 use crate::world::docker::engine::{Engine, EngineInfo};
 use again::{Asked, Files, Found};
 use anyhow::{Context, Result, bail};
-use fixtures::name::{InstanceName, ZoneName};
+use fixtures::name::{HostName, InstanceName, ZoneName};
 use fixtures::regional::estate::{Estate, Site};
 use fixtures::unit::Rate;
 use scenarios::build::judge;
@@ -41,6 +41,9 @@ const LIMIT: Duration = Duration::from_secs(150);
 const TAPPED_EVERY: Duration = Duration::from_secs(1);
 /// Writes of the witness to each zone: every one is read back in the end, one after the other.
 const WRITES: Rate = Rate { milli_per_s: 1_000 };
+/// Pause between two looks of the witness at somebody who is active, for each instance that there is: a look asks for all that
+/// stands behind an instance, and is the same work for real.
+const CALM_EACH: Duration = Duration::from_millis(25);
 const INPUTS_MAX: usize = 8_192;
 
 /// Where and for whom it is built.
@@ -107,7 +110,7 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
         estate: estate.clone(),
         traffic: traffic.clone(),
         by_hand: spec.by_hand.clone(),
-        calm: calm(estate.placement.instances.len()),
+        calm: CALM_EACH * u32::try_from(estate.placement.instances.len()).unwrap_or(u32::MAX),
         seed: spec.seed,
         clock: Arc::clone(&clock),
         again: how.asked.again,
@@ -130,6 +133,8 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
         channels: Channels { inputs, acts, done, landings, landed },
         asked: how.asked,
         landed: Vec::new(),
+        waiting: VecDeque::new(),
+        darkening: Vec::new(),
     };
     let ended = yard.build((&plan, builder), how.found, stop).await;
     yard.shown.over();
@@ -171,6 +176,10 @@ struct Yard<'a> {
     asked: Asked,
     /// Zones whose racks have landed.
     landed: Vec<ZoneName>,
+    /// What the builder is to be told next.
+    waiting: VecDeque<Input>,
+    /// Hosts that lose power by the act under way.
+    darkening: Vec<HostName>,
 }
 
 impl Yard<'_> {
@@ -321,10 +330,10 @@ impl Yard<'_> {
         let lives = self.lives.iter();
         let probes = lives.map(|(name, report)| Input::Probe { instance: name.clone(), report: report.clone() });
         let landed = self.landed.iter().cloned().map(Input::Landed);
-        let mut known: VecDeque<Input> = probes.chain(landed).chain([Input::Begin]).collect();
+        self.waiting = probes.chain(landed).chain([Input::Begin]).collect();
         let mut commands = Vec::new();
         loop {
-            let input = match known.pop_front() {
+            let input = match self.waiting.pop_front() {
                 Some(input) => input,
                 None => match self.wait(&builder, stop).await? {
                     Some(input) => input,
@@ -361,7 +370,28 @@ impl Yard<'_> {
         Ok(())
     }
 
-    fn perform(&self, act: Act) {
+    /// What is seen of hosts that have just lost power is of before: nobody of them answers now.
+    fn darken(&mut self) {
+        let hosts = std::mem::take(&mut self.darkening);
+        let placed = self.estate.placement.instances.iter();
+        let dark = placed.filter(|instance| hosts.contains(&self.estate.placement.hosts[instance.host].name));
+        for name in dark.map(|instance| instance.name.clone()) {
+            let report = Report {
+                life: Life::Starting,
+                degraded: false,
+                missing: Vec::new(),
+                cause: "dark".to_owned(),
+                took_us: 0,
+            };
+            self.lives.insert(name.clone(), report.clone());
+            self.waiting.push_back(Input::Probe { instance: name, report });
+        }
+    }
+
+    fn perform(&mut self, act: Act) {
+        if let Act::PowerOff(hosts) = &act {
+            self.darkening.clone_from(hosts);
+        }
         let (site, acts) = (Arc::clone(&self.site), self.channels.acts.clone());
         tokio::spawn(async move {
             let result = site.perform(&act).await.map_err(|error| format!("{error:#}"));
@@ -392,7 +422,12 @@ impl Yard<'_> {
                 self.save()?;
                 return Ok(Some(Input::Landed(zone)));
             }
-            done = done.recv() => return Ok(Some(Input::Done(done.context("no act is under way")?))),
+            done = done.recv() => {
+                let done = Input::Done(done.context("no act is under way")?);
+                self.darken();
+                self.waiting.push_back(done);
+                return Ok(None);
+            }
             () = sleep => return Ok(Some(Input::Wake)),
         };
         self.take(seen)

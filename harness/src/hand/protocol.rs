@@ -162,6 +162,11 @@ pub enum Task {
     },
     /// From here on this happens when the controller is gone. A hand that is started again knows nothing of it.
     Lease(LeaseEnd),
+    /// Let these control groups come before their siblings at the processors from here on.
+    Favour {
+        /// Control groups.
+        groups: Vec<String>,
+    },
     /// Begin to look at calls where packets pass.
     Tap,
     /// Say what was seen of calls since the last time.

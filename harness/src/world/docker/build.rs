@@ -50,7 +50,7 @@ const DISTANCE: Duration = Duration::from_millis(20);
 /// From the name servers of one zone that begin anew with other records to the next zone's.
 const ZONES_APART: Duration = Duration::from_millis(300);
 /// Pause between two probes of an instance that is not active: many of a build are dark for long.
-const KEEN: Duration = Duration::from_millis(500);
+const KEEN: Duration = Duration::from_secs(1);
 /// How long everything stands when the builder is dead.
 const LEFT_FOR: Duration = Duration::from_secs(600);
 /// How keys begin that the witness of a build writes that was taken up.
@@ -189,7 +189,16 @@ impl BuildSite {
         provision::raise_witness(shared, &built).await?;
         shared.follow_engine();
         provision::hosts(shared, &built, self.hosts_of(|site, _| site != Site::Build)).await?;
+        self.favour(&built).await?;
         self.watch(&built).await
+    }
+
+    /// The bootstrap region comes first at the processors: elsewhere it would have machines of its own, and what is built would
+    /// take nothing from its customers.
+    async fn favour(&self, built: &Built) -> Result<()> {
+        let zones = self.estate.bootstrap.zones.iter();
+        let groups = zones.map(|zone| self.shared.names.cgroup_path(built.layout.zone_number(zone))).collect();
+        built.hand.ask(Task::Favour { groups }).await.map(drop)
     }
 
     /// Has the witness begin.

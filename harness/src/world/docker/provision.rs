@@ -309,7 +309,8 @@ pub(super) fn host_container(shared: &Shared, host: &Host) -> ContainerSpec {
 pub(super) async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>, wanted: Vec<Host>) -> Result<()> {
     at_once(CALLS_AT_ONCE, wanted.clone(), |host| async move {
         shared.going_on()?;
-        let zone = built.layout.number_of(&host);
+        // A group is of those who believe to be in one zone: what stands in for others has none in common with its neighbours.
+        let zone = built.layout.zone_number(&host.zone);
         let mut spec = host_container(shared, &host);
         spec.network = built.endpoint(shared, &host);
         spec.volumes.insert(0, state_volume(shared, built.layout.zone_of(&host).as_str(), STATE_DIR));

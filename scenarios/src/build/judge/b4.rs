@@ -33,6 +33,8 @@ const TELLING: Duration = Duration::from_secs(5);
 struct Name<'a> {
     /// Who is behind it, as name servers were told last, and since when; nobody where nobody was told anything.
     told: Option<(BTreeSet<InstanceName>, u64)>,
+    /// Who will be, while name servers are being told: those that know it already are not astray.
+    coming: BTreeSet<InstanceName>,
     /// What each server answered last.
     answers: BTreeMap<&'a InstanceName, &'a [InstanceName]>,
 }
@@ -59,6 +61,9 @@ fn judge(build: &Build<'_>) -> Outcome {
     for (event, seen) in build.seen() {
         match (seen, &event.place.instance) {
             (Building::Step { step, state, .. }, _) => {
+                if let Some(records) = coming(build, step, *state) {
+                    all.announce(behind(build, records), &endpoints);
+                }
                 if let Some(records) = told(build, step, *state) {
                     all.tell(behind(build, records), &endpoints, event.t_ns);
                 }
@@ -92,6 +97,15 @@ fn judge(build: &Build<'_>) -> Outcome {
     Outcome { verdict, reason, threshold, evidence, findings }
 }
 
+/// What name servers are being told by a step that was begun.
+fn coming<'a>(build: &Build<'a>, id: &str, state: StepState) -> Option<&'a Records> {
+    let plan = build.case.plan;
+    match (&plan.steps[plan.place(id)?].act, state) {
+        (Act::Names(records), StepState::Begun | StepState::Retried) => Some(records),
+        _ => None,
+    }
+}
+
 /// What name servers were told by a step that is over, or that was undone.
 fn told<'a>(build: &Build<'a>, id: &str, state: StepState) -> Option<&'a Records> {
     let plan = build.case.plan;
@@ -116,11 +130,21 @@ fn behind(build: &Build<'_>, records: &Records) -> BTreeMap<String, BTreeSet<Ins
 }
 
 impl<'a> Seen<'a> {
+    /// Name servers are being told who will be behind each name.
+    fn announce(&mut self, behind: BTreeMap<String, BTreeSet<InstanceName>>, endpoints: &BTreeSet<&'a str>) {
+        for (name, who) in behind {
+            if let Some(&name) = endpoints.get(name.as_str()) {
+                self.names.entry(name).or_default().coming = who;
+            }
+        }
+    }
+
     /// Name servers have been told who is behind each name.
     fn tell(&mut self, behind: BTreeMap<String, BTreeSet<InstanceName>>, endpoints: &BTreeSet<&'a str>, now_ns: u64) {
         for (name, who) in behind {
             let Some(&name) = endpoints.get(name.as_str()) else { continue };
             let known = self.names.entry(name).or_default();
+            known.coming.clear();
             if known.told.as_ref().is_none_or(|(before, _)| *before != who) {
                 known.told = Some((who, now_ns));
             }
@@ -140,7 +164,8 @@ impl<'a> Seen<'a> {
         else {
             return;
         };
-        let as_told = |targets: &[InstanceName]| targets.iter().any(|target| who.contains(target));
+        let is_right = |target: &InstanceName| who.contains(target) || known.coming.contains(target);
+        let as_told = |targets: &[InstanceName]| targets.iter().any(is_right);
         let others = known.answers.iter().any(|(other, answer)| *other != server && as_told(answer));
         if !as_told(targets) && others && event.t_ns.saturating_sub(*since_ns) > limit_ns {
             self.split.insert(name);

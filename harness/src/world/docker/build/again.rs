@@ -49,7 +49,7 @@ impl BuildSite {
         shared.set_built(Arc::clone(&built));
         for host in &built.layout.placement.hosts {
             if let Some(id) = made.hosts.get(&host.name) {
-                built.created(&host.name, built.layout.number_of(host), id.clone());
+                built.created(&host.name, built.layout.zone_number(&host.zone), id.clone());
             }
             if !running.contains(&host.name) {
                 built.died(host.name.clone());
@@ -61,6 +61,7 @@ impl BuildSite {
         built.hand.ask(Task::TakeOver).await?;
         built.hand.ask(Task::Wires { wires: built.wires(shared) }).await?;
         built.hand.ask(Task::Tap).await?;
+        self.favour(&built).await?;
         provision::raise_witness(shared, &built).await?;
         shared.follow_engine();
         // The old hand's rules went when the new one came.

@@ -346,7 +346,10 @@ impl Yard<'_> {
                     Command::Write(entry) => self.write(entry)?,
                     Command::Log { place, detail } => self.log(self.clock.now(), By::Controller, place, detail)?,
                     Command::Do(act) => self.perform(act),
-                    Command::Look(phase) => known.push_back(self.look(plan, phase)?),
+                    Command::Look(phase) => {
+                        let looked = self.look(plan, phase)?;
+                        self.waiting.push_back(looked);
+                    }
                     Command::End(ending) => return Ok(ending),
                 }
             }

@@ -161,6 +161,7 @@ async fn region() -> Result<()> {
         clock: Arc::new(Clock::start()),
         stands: None,
         attached: None,
+        elsewhere: std::collections::BTreeMap::new(),
         on_progress: Box::new(|_, _| {}),
     };
     let mut world = DockerWorld::new(parts, sender);

@@ -193,6 +193,8 @@ pub enum Done {
         dead: Vec<HostName>,
         /// Zones whose disks lost what was not synced.
         unsynced_lost: Vec<ZoneName>,
+        /// Hosts of real software one of whose files ends in a part of what was not synced.
+        torn: Vec<HostName>,
         /// What a reader must know of it: a zone whose disk could not lose anything, and why.
         caveats: Vec<String>,
     },

@@ -298,7 +298,10 @@ impl Hand {
         let mut dark = power::power_off(&self.standing.cgroups, whole, hosts)?;
         for DiskCut { zone, torn } in disks {
             let held = self.disks.as_mut().ok_or("zones have no disks of their own")?;
-            dark.disks.push((zone.clone(), held.cut(zone, *torn)?.to_string()));
+            let report = held.cut(zone, torn.as_ref())?;
+            let real = torn.iter().flat_map(|tearing| &tearing.real);
+            dark.torn.extend(real.filter(|host| report.tore(host)).cloned());
+            dark.disks.push((zone.clone(), report.to_string()));
         }
         Ok(Answer::Dark(dark))
     }

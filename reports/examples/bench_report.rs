@@ -82,7 +82,17 @@ impl Run<'_> {
         let hosts = self.record.hosts.iter().map(|row| row.name.clone()).collect();
         let (step, fault, method) = ("r0.region-dark".to_owned(), "region-dark".to_owned(), "cgroup.kill".to_owned());
         let what = String::new();
-        let detail = Detail::StepDone { step, fault, act, what, method, skew_ns: 9, hosts, unsynced_lost: Vec::new() };
+        let detail = Detail::StepDone {
+            step,
+            fault,
+            act,
+            what,
+            method,
+            skew_ns: 9,
+            hosts,
+            unsynced_lost: Vec::new(),
+            torn: Vec::new(),
+        };
         self.add(t_ns, By::Hand, Place::default(), detail);
     }
 

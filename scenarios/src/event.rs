@@ -145,6 +145,9 @@ pub enum Detail {
         /// Zones whose disk really lost what had not been synced.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unsynced_lost: Vec<ZoneName>,
+        /// Hosts of real software one of whose files ends in a part of what was written to it and not synced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        torn: Vec<HostName>,
     },
     /// A look at whether a fault is in force.
     FaultEffect {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is asked of an image, at the end of its help.
-pub(super) const HELP: &str = "A question is http://:8080/path (well from 200 to 399), tcp://:5432 (well when accepted) or \
+pub(super) const HELP: &str = "A question is http://:8080/path or https://:8443/path (well from 200 to 399), tcp://:5432 (well when accepted) or \
 \"exec:COMMAND ARGUMENT ...\" in its container (well when its exit status is 0).\n\
 Exit status: 0 held · 1 violated · 2 the harness failed, or left something behind · 3 inconclusive · 64 bad input or usage · \
 130 interrupted, after everything was removed";
@@ -18,8 +18,8 @@ Exit status: 0 held · 1 violated · 2 the harness failed, or left something beh
 pub struct TryArgs {
     /// The image, as the engine knows it. None is ever fetched.
     pub image: String,
-    /// What it may need, always there: `certificate` (files in /etc/blackstart, or `certificate=/FOLDER`), `credentials`
-    /// (the metadata service of its machine), an endpoint `NAME:PORT`.
+    /// What it may need, always there: `certificate` (files in /etc/blackstart, or `certificate=/FOLDER`; mocks show
+    /// certificates of the same root), `credentials` (the metadata service of its machine), an endpoint `NAME:PORT`.
     #[arg(long, value_name = "NEED", value_delimiter = ',')]
     pub allow: Vec<Need>,
     /// Whether it is up; without it, a connection to the first port that the image says it listens on.
@@ -34,7 +34,7 @@ pub struct TryArgs {
     /// A dependency that is telemetry, beside those that are known by their name or port.
     #[arg(long, value_name = "NAME")]
     pub telemetry: Vec<String>,
-    /// What the mock of a dependency answers to requests by HTTP: a status, or a file that is the body.
+    /// What the mock of a dependency answers to requests by HTTP or gRPC: a status, or a file that is the body.
     #[arg(long, value_name = "NAME[:PORT]=STATUS|FILE")]
     pub play: Vec<String>,
     /// A variable of its environment.

@@ -18,6 +18,7 @@ use crate::world::docker::engine::guest::GuestFacts;
 use crate::world::docker::guard::Guard;
 use crate::world::docker::names::Names;
 use crate::world::docker::{image, sweep};
+use agents::commons::Keys;
 use anyhow::{Context, Result};
 use reports::trial::fragment::service_name;
 use reports::trial::{Head, TrialRecord, fragment, junit, table, to_json};
@@ -98,6 +99,7 @@ struct Asked {
     service: String,
     roles: Vec<Role>,
     files: Vec<(String, Vec<u8>)>,
+    authority: Option<Keys>,
 }
 
 /// Reads it.
@@ -120,10 +122,14 @@ fn read(args: &TryArgs) -> Result<Asked, Vec<String>> {
         args.env.iter().filter(|text| !text.contains('=')).map(|text| format!("--env {text}: it is NAME=VALUE")),
     );
     let service = service_name(args.name.as_deref().unwrap_or_else(|| short(&args.image)));
-    let mut files = needs::files(&args.allow, &service).unwrap_or_else(|error| {
-        problems.push(format!("{error:#}"));
-        Vec::new()
-    });
+    let made = needs::authority().and_then(|keys| Ok((needs::files(&args.allow, &service, &keys)?, keys)));
+    let (mut files, authority) = match made {
+        Ok((files, keys)) => (files, Some(keys)),
+        Err(error) => {
+            problems.push(format!("{error:#}"));
+            (Vec::new(), None)
+        }
+    };
     for text in &args.file {
         match text.split_once('=') {
             Some((path, file)) if path.starts_with('/') => match std::fs::read(file) {
@@ -148,7 +154,7 @@ fn read(args: &TryArgs) -> Result<Asked, Vec<String>> {
         has_liveness: args.liveness.is_some(),
         telemetry: args.telemetry.clone(),
     };
-    if problems.is_empty() { Ok(Asked { bounds, service, roles, files }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Asked { bounds, service, roles, files, authority }) } else { Err(problems) }
 }
 
 /// `NAME[:PORT]=STATUS|FILE`.
@@ -201,7 +207,11 @@ impl Asked {
             environment: args.env.clone(),
             user: args.user.clone(),
             files: std::mem::take(&mut self.files),
-            cast: Cast { hostname: self.service.clone(), roles: std::mem::take(&mut self.roles) },
+            cast: Cast {
+                hostname: self.service.clone(),
+                roles: std::mem::take(&mut self.roles),
+                authority: self.authority.take(),
+            },
             probe,
             call: args.call.clone(),
             liveness: args.liveness.clone(),

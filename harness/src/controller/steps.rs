@@ -17,6 +17,7 @@ pub(super) struct WentDark {
     pub(super) method: String,
     pub(super) dead: Vec<HostName>,
     pub(super) unsynced_lost: Vec<ZoneName>,
+    pub(super) torn: Vec<HostName>,
     pub(super) caveats: Vec<String>,
 }
 
@@ -70,8 +71,8 @@ impl Controller {
         match self.present.as_ref().map(|step| step.act) {
             Some(Act::Inject) => {
                 let method = "already-dark".to_owned();
-                let (dead, unsynced_lost, caveats) = (Vec::new(), Vec::new(), Vec::new());
-                self.gone_dark(WentDark { t_ns: now, skew_ns: 0, method, dead, unsynced_lost, caveats }, out);
+                let (dead, unsynced_lost, torn, caveats) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+                self.gone_dark(WentDark { t_ns: now, skew_ns: 0, method, dead, unsynced_lost, torn, caveats }, out);
             }
             Some(Act::Heal) => self.lit(now, now, 0, "still-dark".to_owned(), Vec::new(), out),
             None => {}
@@ -81,8 +82,8 @@ impl Controller {
     /// The act of the present step has come to its end.
     pub(super) fn step_done(&mut self, now: Nanos, done: Done, out: &mut Vec<Command>) {
         match done {
-            Done::Dark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } => {
-                self.gone_dark(WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats }, out);
+            Done::Dark { t_ns, skew_ns, method, dead, unsynced_lost, torn, caveats } => {
+                self.gone_dark(WentDark { t_ns, skew_ns, method, dead, unsynced_lost, torn, caveats }, out);
             }
             Done::Injected { t_ns, method, effect } => self.injected(now, t_ns, method, effect, out),
             Done::Healed { t_ns, method } => self.healed(now, t_ns, method, out),
@@ -152,14 +153,14 @@ impl Controller {
     }
 
     fn gone_dark(&mut self, dark: WentDark, out: &mut Vec<Command>) {
-        let WentDark { t_ns, skew_ns, method, dead, unsynced_lost, caveats } = dark;
+        let WentDark { t_ns, skew_ns, method, dead, unsynced_lost, torn, caveats } = dark;
         let Some(step) = self.take_present(t_ns) else { return };
         self.unpowered(t_ns, &step.changes, dead.iter().cloned(), out);
         for text in caveats {
             self.log(t_ns, Detail::Caveat { code: "unsynced-kept".to_owned(), text }, out);
         }
         let (seen_dead, expected) = (dead.len(), step.changes.len());
-        tell_done(&step, Carried { t_ns, method, skew_ns, hosts: dead, unsynced_lost }, out);
+        tell_done(&step, Carried { t_ns, method, skew_ns, hosts: dead, unsynced_lost, torn }, out);
         if step.is_instant() {
             let holds = seen_dead == expected && expected > 0;
             let text = format!("{seen_dead} of {expected} hosts were seen dead");
@@ -196,6 +197,7 @@ struct Carried {
     skew_ns: u64,
     hosts: Vec<HostName>,
     unsynced_lost: Vec<ZoneName>,
+    torn: Vec<HostName>,
 }
 
 fn tell_done(step: &Step, carried: Carried, out: &mut Vec<Command>) {
@@ -203,8 +205,8 @@ fn tell_done(step: &Step, carried: Carried, out: &mut Vec<Command>) {
 }
 
 fn tell(step: &str, fault: &str, act: Act, what: &str, carried: Carried, out: &mut Vec<Command>) {
-    let Carried { t_ns, method, skew_ns, hosts, unsynced_lost } = carried;
+    let Carried { t_ns, method, skew_ns, hosts, unsynced_lost, torn } = carried;
     let (step, fault, what) = (step.to_owned(), fault.to_owned(), what.to_owned());
-    let detail = Detail::StepDone { step, fault, act, what, method, skew_ns, hosts, unsynced_lost };
+    let detail = Detail::StepDone { step, fault, act, what, method, skew_ns, hosts, unsynced_lost, torn };
     out.push(Command::Log { t_ns, by: By::Hand, place: Place::default(), detail, synced: false });
 }

@@ -8,7 +8,7 @@ use super::end::End;
 use super::fault::Fault;
 use super::hierarchy::Hierarchies;
 use super::host_fault::look;
-use super::protocol::{Look, Target};
+use super::protocol::{Ending, Look, Target};
 use super::trouble::{Misbehaviour, Seen};
 
 /// Processes that have another version.
@@ -29,8 +29,9 @@ struct Restart {
 
 impl Restart {
     fn end(hosts: &[Target], processes: &[Vec<usize>], hierarchies: &Hierarchies) -> End {
-        // As an orderly stop does.
-        End::new(hosts.to_vec(), processes.to_vec(), false, hierarchies.clone())
+        // Versions are mock software's, which ends when it is asked to.
+        let ending = Ending::Asked { patience_ms: Vec::new() };
+        End::new(hosts.to_vec(), processes.to_vec(), ending, hierarchies.clone())
     }
 }
 

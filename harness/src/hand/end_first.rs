@@ -1,22 +1,21 @@
-//! Owns the end of a container's first process, of a container that is not ours: killed, or asked to end. With it the container
-//! ends, and its engine does what its owner wants then. Refuses to start it again.
+//! Owns the end of a container's first process, of a container that is not ours: killed, or asked to end, and killed where it does
+//! not in its owner's time. With it the container ends, and its engine does what its owner wants then. Refuses to start it again.
 
-use super::end::{end_all, ended, is_dead};
+use super::end::{Dying, end_all, ended, insist, insisted};
 use super::fault::Fault;
 use super::hierarchy::Hierarchies;
-use super::protocol::{Look, Target};
-use rustix::fd::OwnedFd;
+use super::protocol::{Ending, Look, Target};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::time::Duration;
 
-/// Engines kill what has not ended of itself ten seconds after they asked; this waits as long, and kills nothing.
-const DEATHS_MAX: Duration = Duration::from_secs(10);
+/// A process that is still there after this does not end of a signal at once.
+const DEATHS_MAX: Duration = Duration::from_secs(3);
 
 /// First processes that were ended.
 #[derive(Debug)]
 pub(super) struct EndFirst {
     hosts: Vec<Target>,
-    kill: bool,
+    ending: Ending,
     hierarchies: Hierarchies,
     victims: Vec<Victim>,
 }
@@ -25,12 +24,12 @@ pub(super) struct EndFirst {
 struct Victim {
     host: usize,
     pid: i32,
-    watch: OwnedFd,
+    dying: Dying,
 }
 
 impl EndFirst {
-    pub(super) fn new(hosts: Vec<Target>, kill: bool, hierarchies: Hierarchies) -> Self {
-        Self { hosts, kill, hierarchies, victims: Vec::new() }
+    pub(super) fn new(hosts: Vec<Target>, ending: Ending, hierarchies: Hierarchies) -> Self {
+        Self { hosts, ending, hierarchies, victims: Vec::new() }
     }
 
     fn first(&self, host: usize) -> Option<i32> {
@@ -53,27 +52,29 @@ impl Fault for EndFirst {
             let Some(Ok(watch)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { continue };
             // The number may have been taken by another process before it was opened.
             if self.first(host) == Some(pid) {
-                self.victims.push(Victim { host, pid, watch });
+                let who = format!("{}: ending its process", self.hosts[host].host);
+                self.victims.push(Victim { host, pid, dying: Dying::new(who, watch) });
             }
         }
-        let who = |victim: &Victim| format!("{}: ending its process", self.hosts[victim.host].host);
-        end_all(self.victims.iter().map(|victim| (who(victim), &victim.watch)).collect(), self.kill, DEATHS_MAX)
+        let all = self.victims.iter_mut().map(|victim| (victim.host, &mut victim.dying)).collect();
+        end_all(all, &self.ending, DEATHS_MAX)
     }
 
     fn look(&mut self) -> Look {
         let asked = self.hosts.len();
-        let dead = self.victims.iter().filter(|victim| is_dead(&victim.watch)).count();
+        let all = self.victims.iter_mut().map(|victim| (victim.host, &mut victim.dying)).collect();
+        let (dead, killed) = insist(all, &self.ending);
         let again = |victim: &&Victim| self.first(victim.host).is_some_and(|pid| pid != victim.pid);
         let restarted = self.victims.iter().filter(again).count();
         let holds = asked > 0 && dead >= asked;
         let text = if asked == 0 {
             "aimed at no container".to_owned()
         } else if holds {
-            format!("{dead} container(s) ended, {restarted} started again")
+            format!("{dead} container(s) ended{}, {restarted} started again", insisted(killed))
         } else {
             format!("{dead} of {asked} container(s) ended; a first process was found in {}", self.victims.len())
         };
-        ended(holds, text, (asked, dead, restarted))
+        ended(holds, text, (asked, dead, killed, restarted))
     }
 
     /// It lasts no longer than an instant; that the container runs again is owed apart from it.

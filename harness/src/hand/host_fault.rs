@@ -46,10 +46,10 @@ pub fn fault_of(deed: &Deed, ground: &Ground) -> Option<Box<dyn Fault>> {
     let hierarchies = ground.hierarchies.clone();
     Some(match deed {
         Deed::Pause { hosts } => Box::new(Pause { hosts: hosts.clone(), hierarchies }),
-        Deed::End { hosts, processes, kill } => {
-            Box::new(End::new(hosts.clone(), processes.clone(), *kill, hierarchies))
+        Deed::End { hosts, processes, ending } => {
+            Box::new(End::new(hosts.clone(), processes.clone(), ending.clone(), hierarchies))
         }
-        Deed::EndFirst { hosts, kill } => Box::new(EndFirst::new(hosts.clone(), *kill, hierarchies)),
+        Deed::EndFirst { hosts, ending } => Box::new(EndFirst::new(hosts.clone(), ending.clone(), hierarchies)),
         Deed::Processor { hosts, left_milli } => Box::new(Processor::new(hosts.clone(), *left_milli, ground.clone())),
         Deed::Memory { hosts, fill_milli } => Box::new(Memory::new(hosts.clone(), *fill_milli, ground.clone())),
         Deed::Boot { gates, trouble } => Box::new(Boot::new(&ground.boot_gates, gates.clone(), *trouble)),

@@ -35,7 +35,7 @@ pub(super) fn power_off(roots: &[String], whole: &[String], targets: &[Target]) 
     drop(favoured);
     let empty = |target: &&Target| cgroup::processes(&path(&root, &target.cgroup)).is_empty();
     let dead = targets.iter().filter(empty).map(|target| target.host.clone()).collect();
-    Ok(Dark { method, dead, processes: watched.len(), first_ns, last_ns, disks: Vec::new() })
+    Ok(Dark { method, dead, processes: watched.len(), first_ns, last_ns, disks: Vec::new(), torn: Vec::new() })
 }
 
 fn path(root: &Path, group: &str) -> std::path::PathBuf {

@@ -206,8 +206,40 @@ pub struct Wire {
 pub struct DiskCut {
     /// The zone.
     pub zone: String,
-    /// Where ends of files are left torn: what decides how.
-    pub torn: Option<u64>,
+    /// Where ends of files are left torn: how.
+    pub torn: Option<Tearing>,
+}
+
+/// How ends of files are left torn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tearing {
+    /// What decides how far.
+    pub seed: u64,
+    /// Hosts of real software: their files get a part of what was written to them, and nothing that they never wrote.
+    pub real: Vec<String>,
+}
+
+/// How processes are ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// With SIGKILL.
+    Killed,
+    /// With SIGTERM, as an orderly stop does.
+    Asked {
+        /// After how many milliseconds who has not ended gets SIGKILL, as an engine that stops a container insists; for each of
+        /// the hosts in their order. Where nothing is said nobody insists.
+        patience_ms: Vec<Option<u64>>,
+    },
+}
+
+impl Ending {
+    /// After how many milliseconds somebody insists at a host.
+    pub fn patience_ms(&self, host: usize) -> Option<u64> {
+        match self {
+            Self::Killed => None,
+            Self::Asked { patience_ms } => patience_ms.get(host).copied().flatten(),
+        }
+    }
 }
 
 /// One thing that a fault does, in the words of the engine's machine. From a deed alone follows how it is undone, so that
@@ -225,15 +257,15 @@ pub enum Deed {
         hosts: Vec<Target>,
         /// Which processes of each host, by their place in its configuration; in the order of `hosts`.
         processes: Vec<Vec<usize>>,
-        /// With SIGKILL, or with SIGTERM as an orderly stop does.
-        kill: bool,
+        /// How.
+        ending: Ending,
     },
     /// End the first process of these containers, once; their engine does what their owner wants then.
     EndFirst {
         /// The hosts.
         hosts: Vec<Target>,
-        /// With SIGKILL, or with SIGTERM as an orderly stop does.
-        kill: bool,
+        /// How.
+        ending: Ending,
     },
     /// Leave each host so much of one core, and keep it busy.
     Processor {
@@ -501,4 +533,6 @@ pub struct Dark {
     pub last_ns: u64,
     /// Zones whose disks lost what was not synced, and a sentence on each.
     pub disks: Vec<(String, String)>,
+    /// Hosts of real software one of whose files ends in a part of what was not synced.
+    pub torn: Vec<String>,
 }

@@ -3,6 +3,7 @@
 //! The first is the control: with everybody there. It says whom the image reaches for, how quickly it is up, and whether
 //! our mocks satisfy it; everything else is compared with it and begins when it is up.
 
+use super::protocol::{NOT_HTTP, TLS};
 use super::stand::{Ground, Stand, Until};
 use anyhow::Result;
 use futures_util::future::{LocalBoxFuture, try_join_all};
@@ -123,16 +124,11 @@ impl<'g> Course<'g> {
         (all, telemetry)
     }
 
-    /// Mocks speak HTTP/1 alone.
+    /// Mocks speak HTTP and gRPC, and TLS only to those who believe the trial's root.
     fn tell_of_strangers(&self, step: Option<&Step>) {
         for knock in step.into_iter().flat_map(|step| &step.knocks) {
-            if let Some(spoken) =
-                knock.request.as_deref().filter(|line| ["TLS", "HTTP/2 (gRPC)", "not HTTP"].contains(line))
-            {
-                let name = &knock.dependency;
-                self.caveat(format!(
-                    "{name} was addressed in {spoken}, and the mock in its place listens and says nothing"
-                ));
+            if let Some(why) = knock.request.as_deref().and_then(strangeness) {
+                self.caveat(format!("{} {why}", knock.dependency));
             }
         }
     }
@@ -217,5 +213,31 @@ impl<'g> Course<'g> {
             stand.step(Play::Vanish, &only, self.window()).await?;
         }
         self.note(stand, Purpose::Edge { name }).await
+    }
+}
+
+/// What must be known of somebody whose first request was none that a mock answers.
+fn strangeness(request: &str) -> Option<String> {
+    if let Some(why) = request.strip_prefix(TLS).and_then(|rest| rest.strip_prefix(": ")) {
+        return Some(format!(
+            "was addressed over TLS, and that came to nothing ({why}): mocks show certificates of a root that is `ca.pem` of \
+             `--allow certificate`, and the image must be told to believe it, mostly by `--env SSL_CERT_FILE=/etc/blackstart/ca.pem`"
+        ));
+    }
+    let foreign = request == TLS || request.starts_with(NOT_HTTP);
+    foreign.then(|| format!("was addressed in {request}, and the mock in its place listens and says nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_told_of_and_nobody_else() {
+        assert!(strangeness("TLS: received fatal alert: UnknownCA").is_some_and(|why| why.contains("ca.pem")));
+        assert!(strangeness("not HTTP over TLS").is_some_and(|why| why.contains("says nothing")));
+        for known in ["GET /", "GET / over TLS", "POST /a.B/C by gRPC over TLS", "GET /TLS: x"] {
+            assert_eq!(strangeness(known), None);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! `NAME:PORT`. Refuses to play any of it.
 
 use super::protocol::{Page, Role};
+use agents::commons::Keys;
 use agents::runtime::tls;
 use anyhow::{Context, Result};
 
@@ -94,18 +95,25 @@ pub fn roles(needs: &[Need]) -> Vec<Role> {
         .collect()
 }
 
-/// The files of certificates, with their paths: a root that nobody else knows, made for this trial.
+/// A root that nobody else knows, made for this trial: it signs what the image is given, and what its mocks show.
+///
+/// # Errors
+/// Where the machine gives no randomness.
+pub fn authority() -> Result<Keys> {
+    tls::new_root().context("a root cannot be made")
+}
+
+/// The files of certificates, with their paths. The root's key is in none of them.
 ///
 /// # Errors
 /// Where the machine gives no randomness, or the name is none.
-pub fn files(needs: &[Need], hostname: &str) -> Result<Vec<(String, Vec<u8>)>> {
+pub fn files(needs: &[Need], hostname: &str, authority: &Keys) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for need in needs {
         let Need::Certificate { folder } = need else { continue };
-        let root = tls::new_root().context("a root cannot be made")?;
         let names = [hostname.to_owned(), "localhost".to_owned()];
-        let (certificate, key) = tls::issue(&root, &names).context("a certificate cannot be made")?;
-        for (name, text) in [("ca.pem", root.root), ("certificate.pem", certificate), ("key.pem", key)] {
+        let (certificate, key) = tls::issue(authority, &names).context("a certificate cannot be made")?;
+        for (name, text) in [("ca.pem", authority.root.clone()), ("certificate.pem", certificate), ("key.pem", key)] {
             files.push((format!("{folder}/{name}"), text.into_bytes()));
         }
     }
@@ -130,9 +138,12 @@ mod tests {
 
     #[test]
     fn a_certificate_is_three_files() {
-        let files = files(&["certificate".parse().expect("a need")], "web").expect("they are made");
+        let authority = authority().expect("it is made");
+        let files = files(&["certificate".parse().expect("a need")], "web", &authority).expect("they are made");
         let paths: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, ["/etc/blackstart/ca.pem", "/etc/blackstart/certificate.pem", "/etc/blackstart/key.pem"]);
         assert!(files.iter().all(|(_, bytes)| bytes.starts_with(b"-----BEGIN ")));
+        let root_key = authority.root_key.expect("it signs").into_bytes();
+        assert!(files.iter().all(|(_, bytes)| *bytes != root_key), "the image could sign for everybody");
     }
 }

@@ -1,15 +1,23 @@
 //! Owns a service that is well, or ill in the ways in which real ones are, as it is told: what `blackstart try` is tried on,
 //! and what a reader can try it on where no image is at hand. Refuses to do anything useful.
 
+use crate::web::listen::shown;
 use agents::runtime::clock::mono_ns;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Error, Read, Result, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
 
 /// The hidden command.
 pub const COMMAND: &str = "patient";
@@ -24,6 +32,9 @@ const LOOKUP: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// Where it listens.
     pub port: u16,
+    /// The folder of `certificate.pem` and `key.pem`, where it is asked over TLS.
+    #[serde(default)]
+    pub certificate: Option<String>,
     /// Whom it asks for each request.
     #[serde(default)]
     pub dependencies: Vec<Dependency>,
@@ -44,6 +55,9 @@ pub struct Settings {
 pub struct Dependency {
     /// `NAME:PORT`.
     pub at: String,
+    /// The file of the roots that it believes, where it asks over TLS.
+    #[serde(default)]
+    pub roots: Option<String>,
     /// What it does without it at its start.
     #[serde(default)]
     pub start: Start,
@@ -101,20 +115,33 @@ pub fn run(settings: &str) -> Result<()> {
     for client in &clients {
         client.start()?;
     }
+    let own = settings.certificate.as_deref().map(|folder| {
+        let file = |name: &str| Path::new(folder).join(name);
+        shown(&file("certificate.pem"), &file("key.pem")).map_err(Error::other)
+    });
+    let own = own.transpose()?;
     let listener = TcpListener::bind(("0.0.0.0", settings.port))?;
     let shared = Arc::new((settings, clients));
     for stream in listener.incoming() {
-        let (stream, shared) = (stream?, Arc::clone(&shared));
+        let (stream, shared, own) = (stream?, Arc::clone(&shared), own.clone());
         std::thread::spawn(move || {
             // A customer who has gone needs no answer.
-            let _gone = serve(stream, &shared.0, &shared.1);
+            let _gone = match own {
+                None => serve(stream, &shared.0, &shared.1),
+                Some(own) => sealed(stream, own).and_then(|stream| serve(stream, &shared.0, &shared.1)),
+            };
         });
     }
     Ok(())
 }
 
-fn serve(stream: TcpStream, settings: &Settings, clients: &[Arc<Client>]) -> Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+fn sealed(stream: TcpStream, own: Arc<ServerConfig>) -> Result<StreamOwned<ServerConnection, TcpStream>> {
+    Ok(StreamOwned::new(ServerConnection::new(own).map_err(Error::other)?, stream))
+}
+
+fn serve(stream: impl Read + Write, settings: &Settings, clients: &[Arc<Client>]) -> Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut lines = stream.by_ref().lines();
     let line = lines.next().ok_or(Error::other("no request"))??;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
@@ -132,8 +159,9 @@ fn serve(stream: TcpStream, settings: &Settings, clients: &[Arc<Client>]) -> Res
         Some(error) => ("503 Service Unavailable", format!("{error}\n")),
     };
     let length = body.len();
-    let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    let stream = stream.get_mut();
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")?;
+    stream.flush()
 }
 
 /// Tells telemetry of a request: in the background, or not.
@@ -141,7 +169,8 @@ fn report(at: &str, blocks_ms: Option<u64>) {
     let at = at.to_owned();
     let send = move |wait: Duration| {
         let sent = resolve(&at)
-            .and_then(|address| TcpStream::connect_timeout(&address, wait).and_then(|one| ask(one, Some(wait))));
+            .and_then(|address| TcpStream::connect_timeout(&address, wait))
+            .and_then(|stream| stream.set_read_timeout(Some(wait)).and_then(|()| ask(stream)));
         // Telemetry is lost where nobody takes it.
         drop(sent);
     };
@@ -203,7 +232,13 @@ impl Client {
             Some(wait) => TcpStream::connect_timeout(&address, wait),
             None => TcpStream::connect(address),
         };
-        ask(stream.map_err(told)?, wait).map_err(told)?;
+        let stream = stream.map_err(told)?;
+        stream.set_read_timeout(wait).map_err(told)?;
+        match &self.settings.roots {
+            None => ask(stream),
+            Some(file) => believing(file, &self.settings.at, stream).and_then(ask),
+        }
+        .map_err(told)?;
         self.reached.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -218,9 +253,24 @@ impl Client {
     }
 }
 
+/// TLS over a connection to somebody whom it believes for these roots.
+fn believing(file: &str, at: &str, stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+    let told = |error: &dyn std::fmt::Display| Error::other(format!("{file}: {error}"));
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(file).map_err(|error| told(&error))? {
+        roots.add(root.map_err(|error| told(&error))?).map_err(|error| told(&error))?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(Error::other)?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let name = at.split(':').next().unwrap_or_default().to_owned();
+    let name = ServerName::try_from(name).map_err(Error::other)?;
+    let session = ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
+    Ok(StreamOwned::new(session, stream))
+}
+
 /// One request by HTTP; well is a status below 500.
-fn ask(mut stream: TcpStream, wait: Option<Duration>) -> Result<()> {
-    stream.set_read_timeout(wait)?;
+fn ask(mut stream: impl Read + Write) -> Result<()> {
     stream.write_all(b"GET /thing HTTP/1.1\r\nhost: thing\r\nconnection: close\r\n\r\n")?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;

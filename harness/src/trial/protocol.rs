@@ -1,6 +1,7 @@
 //! Owns what a stage is told and tells: JSON lines over its standard input and output. Refuses to know how a stage does it.
 
 use super::question::Question;
+use agents::commons::Keys;
 use scenarios::trial::{Dependency, Play, Reply};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -21,7 +22,7 @@ pub struct Role {
     pub port: Option<u16>,
     /// Whether it is always there.
     pub allowed: bool,
-    /// What it answers to requests by HTTP.
+    /// What it answers to requests by HTTP, and by gRPC.
     pub page: Page,
 }
 
@@ -52,7 +53,14 @@ pub struct Cast {
     pub hostname: String,
     /// Everybody with a role of their own.
     pub roles: Vec<Role>,
+    /// What signs the certificates that mocks show. Without it nobody is answered over TLS.
+    pub authority: Option<Keys>,
 }
+
+/// What is told of a first request that is no request by HTTP.
+pub const NOT_HTTP: &str = "not HTTP";
+/// What is told, first, of TLS without a request.
+pub const TLS: &str = "TLS";
 
 /// How everybody else is played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Owns what the image is asked: `http://:8080/health`, `tcp://:5432`, `exec:COMMAND ARGUMENT ...`. Refuses to ask.
+//! Owns what the image is asked: `http://:8080/health`, `https://:8443/health`, `tcp://:5432`, `exec:COMMAND ARGUMENT ...`. Refuses to ask.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ pub enum Question {
         port: u16,
         /// Path and query.
         path: String,
+        /// Over TLS; whoever answers is believed, as probes of orchestrators do.
+        #[serde(default)]
+        tls: bool,
     },
     /// A connection; well is one that is accepted.
     Tcp {
@@ -26,7 +29,8 @@ pub enum Question {
 }
 
 /// What a question looks like.
-pub const FORMS: &str = "a question is `http://:8080/path`, `tcp://:5432` or `exec:COMMAND ARGUMENT ...`";
+pub const FORMS: &str =
+    "a question is `http://:8080/path`, `https://:8443/path`, `tcp://:5432` or `exec:COMMAND ARGUMENT ...`";
 
 impl std::str::FromStr for Question {
     type Err = String;
@@ -35,16 +39,18 @@ impl std::str::FromStr for Question {
         let port = |text: &str| {
             text.parse::<u16>().ok().filter(|&port| port > 0).ok_or(format!("`{text}` is no port; {FORMS}"))
         };
-        if let Some(rest) = text.strip_prefix("http://") {
+        let (plain, sealed) = (text.strip_prefix("http://"), text.strip_prefix("https://"));
+        if let Some(rest) = plain.or(sealed) {
             let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-            let (name, digits) = host.split_once(':').unwrap_or((host, "80"));
+            let tls = sealed.is_some();
+            let (name, digits) = host.split_once(':').unwrap_or((host, if tls { "443" } else { "80" }));
             if !["", "localhost", "127.0.0.1"].contains(&name) {
                 return Err(format!("`{text}` names a host: the image is asked itself; {FORMS}"));
             }
             if path.contains([' ', '\r', '\n']) {
                 return Err(format!("`{text}` has a space in its path; {FORMS}"));
             }
-            return Ok(Self::Http { port: port(digits)?, path: format!("/{path}") });
+            return Ok(Self::Http { port: port(digits)?, path: format!("/{path}"), tls });
         }
         if let Some(rest) = text.strip_prefix("tcp://") {
             let (name, digits) = rest.split_once(':').unwrap_or(("", rest));
@@ -71,12 +77,17 @@ mod tests {
 
     #[test]
     fn questions_are_read_and_nonsense_is_told() {
-        assert_eq!("http://:8080/a/b?c".parse(), Ok(Question::Http { port: 8080, path: "/a/b?c".to_owned() }));
-        assert_eq!("http://localhost".parse(), Ok(Question::Http { port: 80, path: "/".to_owned() }));
+        let http = |port: u16, path: &str, tls: bool| Ok(Question::Http { port, path: path.to_owned(), tls });
+        assert_eq!("http://:8080/a/b?c".parse(), http(8080, "/a/b?c", false));
+        assert_eq!("http://localhost".parse(), http(80, "/", false));
+        assert_eq!(
+            ("https://:8443/x".parse(), "https://localhost".parse()),
+            (http(8443, "/x", true), http(443, "/", true))
+        );
         assert_eq!("tcp://:5432".parse(), Ok(Question::Tcp { port: 5432 }));
         let command = vec!["pg_isready".to_owned(), "-q".to_owned()];
         assert_eq!("exec:pg_isready -q".parse(), Ok(Question::Command { command }));
-        for wrong in ["", "8080", "https://:1/", "http://:0/", "http://db:80/", "tcp://:x", "exec:", "http://:1/a b"] {
+        for wrong in ["", "8080", "ftp://:1/", "http://:0/", "http://db:80/", "tcp://:x", "exec:", "http://:1/a b"] {
             assert!(wrong.parse::<Question>().is_err(), "{wrong}");
         }
     }

@@ -24,6 +24,7 @@ use smoltcp::time::Duration;
 use std::io::{BufRead, Write};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use talk::Notary;
 use wire::Wire;
 
 /// The hidden command.
@@ -52,9 +53,10 @@ impl Teller {
 /// # Errors
 /// Where it has no rights on its network, or the cast makes no sense.
 pub fn run(cast: &str) -> std::io::Result<()> {
-    let cast: Cast = serde_json::from_str(cast)?;
+    let mut cast: Cast = serde_json::from_str(cast)?;
     cable::lay(&cast.hostname).map_err(std::io::Error::other)?;
-    let mut wire = Wire::open(cable::OUTER, Company::new(cast))?;
+    let notary = cast.authority.take().map(Notary::new);
+    let mut wire = Wire::open(cable::OUTER, Company::new(cast), notary)?;
     let teller = Teller(Arc::new(Mutex::new(std::io::stdout())));
     let orders = orders();
     teller.tell(&Seen::Ready);

@@ -25,6 +25,14 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// Where they cannot be read, or do not belong together.
 pub fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    shown(certificate, key).map(TlsAcceptor::from)
+}
+
+/// What a server shows that has this chain of certificates and its key, both PEM.
+///
+/// # Errors
+/// Where they cannot be read, or do not belong together.
+pub fn shown(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     let told = |path: &Path| format!("{} cannot be read as PEM", path.display());
     let chain = CertificateDer::pem_file_iter(certificate).with_context(|| told(certificate))?;
     let chain: Vec<_> = chain.collect::<Result<_, _>>().with_context(|| told(certificate))?;
@@ -32,7 +40,7 @@ pub fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = config.with_no_client_auth().with_single_cert(chain, key).context("certificate and key do not fit")?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// Lets people in for as long as it is polled.

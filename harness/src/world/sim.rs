@@ -136,7 +136,9 @@ impl SimWorld {
         };
         let dark = |Change { t_ns, skew_ns, hosts }| {
             let (method, unsynced_lost) = ("simulated".to_owned(), unsynced_lost.clone());
-            Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats: Vec::new() }
+            // There is no real software here.
+            let (torn, caveats) = (Vec::new(), Vec::new());
+            Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, torn, caveats }
         };
         self.change(hosts, 0, DARK_SKEW_NS, darken, dark);
     }

@@ -7,7 +7,7 @@ use agents::runtime::clock::mono_ns;
 use harness::hand::fault::Fault;
 use harness::hand::host_fault::{Ground, fault_of};
 use harness::hand::machine::{Whose, difference, snapshot};
-use harness::hand::protocol::{BootTrouble, Deed, Look, Target};
+use harness::hand::protocol::{BootTrouble, Deed, Ending, Look, Target};
 use harness::world::docker::engine::{ContainerSpec, Engine};
 use harness::world::docker::names::Names;
 use std::collections::BTreeMap;
@@ -96,10 +96,10 @@ fn a_pause_that_somebody_ends_or_that_is_aimed_at_nothing_does_not_hold() {
 fn an_ended_process_is_another_one_when_its_supervisor_has_started_it_again() {
     let _turn = alone();
     let Some(house) = House::alight(Path::new(NO_GATES)) else { return };
-    for kill in [true, false] {
+    for ending in [Ending::Killed, Ending::Asked { patience_ms: Vec::new() }] {
         let first = house.processes("agent");
         assert_eq!(first.len(), 1);
-        let deed = Deed::End { hosts: vec![house.target()], processes: vec![vec![0]], kill };
+        let deed = Deed::End { hosts: vec![house.target()], processes: vec![vec![0]], ending };
         let mut end = fault(&deed, &here());
         does_not_hold(&mut end, "0 of 1");
         end.act().expect("it is ended");
@@ -123,7 +123,7 @@ fn an_end_of_no_process_does_not_hold() {
     for (hosts, processes) in
         [(vec![house.target()], vec![vec![7]]), (vec![house.target()], vec![vec![]]), (vec![nobody()], vec![vec![0]])]
     {
-        let mut end = fault(&Deed::End { hosts, processes, kill: true }, &here());
+        let mut end = fault(&Deed::End { hosts, processes, ending: Ending::Killed }, &here());
         end.act().expect("there is nothing to do");
         does_not_hold(&mut end, "process");
     }

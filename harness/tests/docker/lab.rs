@@ -4,10 +4,11 @@
 use harness::world::docker::engine::Engine;
 use harness::world::docker::sweep;
 use reports::record::Record;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tempfile::TempDir;
 
 /// How deep below the root of a hierarchy a run has groups.
@@ -54,6 +55,26 @@ pub(crate) fn long_machine() -> Option<Alone> {
     }
     eprintln!("NOT RUN: too long for every change; `.ci/long` runs it");
     None
+}
+
+/// The folder of real systems.
+pub(crate) fn systems() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../systems")
+}
+
+/// Makes the image of a system out of Debian's packages, once; whether it is there.
+pub(crate) fn system(name: &'static str) -> bool {
+    static MADE: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
+    let mut known = MADE.lock().expect("nobody panics here");
+    *known.entry(name).or_insert_with(|| {
+        let made = Command::new(systems().join("build")).arg(name).status().is_ok_and(|status| status.success());
+        let required = std::env::var_os("BLACKSTART_REQUIRE_DOCKER").is_some_and(|value| value == "1");
+        assert!(made || !required, "BLACKSTART_REQUIRE_DOCKER is set, and systems/build {name} failed");
+        if !made {
+            eprintln!("SKIPPED: this test needs an image that systems/build could not make");
+        }
+        made
+    })
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

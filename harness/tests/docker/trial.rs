@@ -3,6 +3,8 @@
 
 #[path = "trial/patients.rs"]
 mod patients;
+#[path = "trial/tls.rs"]
+mod tls;
 
 use crate::lab::{block_on, guards_of, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
@@ -19,7 +21,7 @@ use tempfile::TempDir;
 /// Shorter than the defaults: answers here take milliseconds. Long enough for a machine that does other things, too.
 const BOUNDS: [&str; 6] = ["--answer-within", "3s", "--heal-within", "6s", "--absence", "6s"];
 /// Each of them shows something that no other does; the example tries all.
-const TRIED: [&str; 4] = ["healthy", "exits-without-config", "hard-coded-address", "telemetry-blocks"];
+const TRIED: [&str; 5] = ["healthy", "asks-over-tls", "exits-without-config", "hard-coded-address", "telemetry-blocks"];
 
 /// Our own executable as an image of the engine's, which nobody else's trial is about.
 struct Image(String);

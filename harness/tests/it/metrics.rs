@@ -29,6 +29,7 @@ fn done(fault: &str, act: Act, what: &str) -> Event {
         skew_ns: 0,
         hosts: vec![],
         unsynced_lost: vec![],
+        torn: vec![],
     })
 }
 

@@ -156,8 +156,16 @@ impl Play {
             }
             Do::PowerOff { hosts, .. } => {
                 self.dark.extend(hosts.iter().map(ToString::to_string));
-                let (unsynced_lost, caveats) = (Vec::new(), Vec::new());
-                self.feed(Input::Done(Ok(Done::Dark { t_ns, skew_ns, method, dead: hosts, unsynced_lost, caveats })));
+                let (unsynced_lost, torn, caveats) = (Vec::new(), Vec::new(), Vec::new());
+                self.feed(Input::Done(Ok(Done::Dark {
+                    t_ns,
+                    skew_ns,
+                    method,
+                    dead: hosts,
+                    unsynced_lost,
+                    torn,
+                    caveats,
+                })));
             }
             Do::Inject { .. } => {
                 let effect = Some(Effect { holds: true, ..Effect::default() });

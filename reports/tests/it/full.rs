@@ -183,8 +183,8 @@ fn object(text: &str) -> Building {
 /// One event of every kind, with every field.
 pub(crate) fn events(text: &str) -> Vec<Event> {
     let free = || text.to_owned();
-    let (hosts, instances) = (vec![HostName(free())], vec![InstanceName(free())]);
-    let failed = BTreeMap::from([(free(), 3)]);
+    let (hosts, instances, failed) =
+        (vec![HostName(free())], vec![InstanceName(free())], BTreeMap::from([(free(), 3)]));
     let details = vec![
         Detail::Phase { phase: Phase::Outage, round: 1 },
         Detail::StepIntent { step: free(), fault: free(), act: Act::Inject, hosts: hosts.clone() },
@@ -195,8 +195,9 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
             what: "pause".to_owned(),
             method: free(),
             skew_ns: 9,
-            hosts,
+            hosts: hosts.clone(),
             unsynced_lost: vec![zone("az1")],
+            torn: hosts,
         },
         Detail::FaultEffect {
             fault: free(),
@@ -242,12 +243,8 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
         Detail::Caveat { code: free(), text: free() },
         Detail::Residue { object: free(), name: free() },
     ];
-    let place = Place {
-        zone: Some(zone("az1")),
-        host: Some(HostName(free())),
-        service: Some(service("app")),
-        instance: Some(InstanceName(free())),
-    };
+    let (host, instance) = (Some(HostName(free())), Some(InstanceName(free())));
+    let place = Place { zone: Some(zone("az1")), host, service: Some(service("app")), instance };
     let numbered = (1_u64..).zip(details.into_iter().chain(of_telemetry()));
     numbered.map(|(id, detail)| Event { place: place.clone(), ..event(id, id * 1_000_000_000, detail) }).collect()
 }

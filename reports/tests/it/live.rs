@@ -159,9 +159,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         let hosts: Vec<HostName> = region.hosts.iter().skip(at).map(|host| host.name.clone()).collect();
         let detail = match (kind, event.detail.clone()) {
             (0, _) => Detail::State { to, degraded, missing },
-            (_, Detail::StepDone { act, what, method, skew_ns, unsynced_lost, .. }) => {
+            (_, Detail::StepDone { act, what, method, skew_ns, unsynced_lost, torn, .. }) => {
                 let (step, fault) = (step.id.clone(), step.fault.clone());
-                Detail::StepDone { step, fault, act, what, method, skew_ns, hosts, unsynced_lost }
+                Detail::StepDone { step, fault, act, what, method, skew_ns, hosts, unsynced_lost, torn }
             }
             (_, detail) => detail,
         };

@@ -1,5 +1,5 @@
 //! Owns processes asked to end, once. Inverse: none is needed; the host's own supervisor starts them again. Refuses to
-//! insist.
+//! insist, but where an owner of real software says after how long.
 
 use super::{Aim, Entry, Selection, zones_of};
 use crate::plan::Deed;
@@ -9,7 +9,7 @@ use fixtures::placement::Placement;
 /// Its row in the table of faults.
 pub const ENTRY: Entry = Entry {
     kind: "exit",
-    what: "service processes get SIGTERM, once",
+    what: "service processes get SIGTERM, once; real software that is still there after its `stop-timeout` gets SIGKILL",
     inverse: "none is needed: the host's supervisor starts them again",
     probe: "each process seen before is gone",
     rights: "the engine's host: process ids",

@@ -8,7 +8,8 @@
 //! that it needs is not there. Limit: 0 others.
 //!
 //! *Horizon*: a power-off with `unsynced = "torn"` of a zone's whole disk, where the world really cut it; an instance of that
-//! zone with a file that had acknowledged a write before; a recovery that nothing cut short.
+//! zone with a file that had acknowledged a write before; a recovery that nothing cut short. Of real software: an instance
+//! one of whose files was really left with a part of what it had written and not synced.
 //!
 //! *Inconclusive*: nothing of its own. Who waits for something that is not there is S5's matter.
 
@@ -53,27 +54,36 @@ fn torn<'r>(run: &Run<'_>, instance: usize, recovery: &'r Recovery) -> Option<Ju
     let placed = &run.case.placement.instances[instance];
     let cut_ns = torn_at(run, instance, recovery.gate_ns)?;
     let has_power = !run.is_dark(instance, recovery.end_ns);
-    let wrote = run.events.iter().any(|event| match &event.detail {
-        Detail::Write { outcome: WriteOutcome::Acknowledged, stored_at, .. } => {
-            event.t_ns < cut_ns && stored_at.contains(&placed.name)
-        }
-        _ => false,
-    });
+    // A file of real software that has more than was synced shows by itself that it was written.
+    let wrote = is_real(run, instance)
+        || run.events.iter().any(|event| match &event.detail {
+            Detail::Write { outcome: WriteOutcome::Acknowledged, stored_at, .. } => {
+                event.t_ns < cut_ns && stored_at.contains(&placed.name)
+            }
+            _ => false,
+        });
     let is_well = run.timeline.is_active_about(&placed.name, recovery.end_ns);
     let needs = &run.service_of(instance)?.needs;
     let could = needs.iter().all(|need| granting(run, &placed.zone, &need.from, recovery.end_ns).is_some());
     (has_power && wrote && (is_well || could)).then_some(Judged { instance, recovery, is_well })
 }
 
+/// Whether an instance is real software, whose files are its own.
+fn is_real(run: &Run<'_>, instance: usize) -> bool {
+    run.service_of(instance).is_some_and(|service| service.image.is_some())
+}
+
 /// When the file of an instance was torn last, before a moment.
 fn torn_at(run: &Run<'_>, instance: usize, before_ns: u64) -> Option<u64> {
-    run.service_of(instance).filter(|service| service.state.has_file())?;
-    let zone = &run.case.placement.instances[instance].zone;
+    let (zone, host) = (&run.case.placement.instances[instance].zone, run.host_name(instance));
+    let is_real = is_real(run, instance);
+    run.service_of(instance).filter(|service| is_real || service.state.has_file())?;
     let tears = |step: &str| {
         let known = run.case.plan.step(step).map(|(_, step)| &step.deed);
         matches!(known, Some(Deed::Power { unsynced: Unsynced::Torn }))
     };
     let cuts = run.events.iter().filter_map(|event| match &event.detail {
+        Detail::StepDone { torn, .. } if is_real => torn.contains(host).then_some(event.t_ns),
         Detail::StepDone { step, unsynced_lost, .. } if unsynced_lost.contains(zone) && tears(step) => Some(event.t_ns),
         _ => None,
     });
@@ -98,6 +108,6 @@ pub(super) fn refusing(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
     let service = run.case.placement.instances[here].service.clone();
     let waits_for = "somebody who repairs its file, whose end is torn".to_owned();
     let link = link(run, here, at_ns, waits_for, "state file".to_owned(), told);
-    let setting = Some(format!("services.{service}.torn-end"));
+    let setting = Some(run.storing(&service, "torn-end"));
     Some(Hop { link, root: Root { service, dependency: None, setting, cause: Cause::RefusesTorn }, next: None })
 }

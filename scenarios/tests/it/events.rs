@@ -19,6 +19,7 @@ fn step_done(step: String, fault: String, host: HostName) -> Detail {
         skew_ns: 7,
         hosts: vec![host],
         unsynced_lost: vec![ZoneName::new("az1").expect("a name")],
+        torn: vec![HostName("db-az1-0".to_owned())],
     }
 }
 

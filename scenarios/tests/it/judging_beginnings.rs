@@ -39,6 +39,36 @@ fn who_does_not_start_from_a_torn_file_violates_a4() {
     assert!(of(&whole, "A4").reason.contains("would do"), "{}", of(&whole, "A4").reason);
 }
 
+/// The same day with a store that is real software; `torn`: what was written to its file and not synced came through in part.
+fn real_after_a_cut(life: Life, torn: bool) -> Judgement {
+    let mut world = World::edited("refuses-torn", |text| {
+        let image = "[services.image]\nreference = \"example/redis:7\"\nvolumes = [\"/data\"]\nports = [6379]\nprobe = { kind = \"redis\" }\n\n";
+        let text = text.replace("torn-end = \"refuse\"\n", "");
+        text.replace("[[services]]\nname = \"api\"", &format!("{image}[[services]]\nname = \"api\""))
+    });
+    world.self_reports = false;
+    world.unsynced_lost = vec![ZoneName::new("az1").expect("a name")];
+    let of = |instance: &&Instance| is(instance, "store", "az1");
+    let host = world.placement.instances.iter().find(of).expect("it is there").host;
+    world.torn = if torn { vec![world.placement.hosts[host].name.clone()] } else { Vec::new() };
+    world.returns = Box::new(move |instance, _| is(instance, "store", "az1").then(|| (life, Vec::new())));
+    let at_ms = began_ms(&world.played(), Phase::Recovery) + 400;
+    let host = Place { host: Some(world.placement.hosts[host].name.clone()), ..Place::default() };
+    let note = "store-az1-0: exit status 1".to_owned();
+    world.push(at_ms, By::Own, host, Detail::Host { change: HostChange::ServiceExited, note });
+    judge(&world.case(), &world.recorded())
+}
+
+#[test]
+fn real_software_that_does_not_start_from_a_torn_file_violates_a4_and_its_image_is_blamed() {
+    let refused = real_after_a_cut(Life::Starting, true);
+    judged(&refused, "A4", Verdict::Violated, Some("services.store.image"));
+    judged(&refused, "S5", Verdict::Violated, Some("services.store.image"));
+    judged(&real_after_a_cut(Life::Active, true), "A4", Verdict::Held, None);
+    // All that it wrote had been synced: nothing could be torn, whatever the plan asked for.
+    judged(&real_after_a_cut(Life::Active, false), "A4", Verdict::NotJudged, None);
+}
+
 #[test]
 fn who_does_not_start_while_nobody_answers_names_violates_s7() {
     let mut world = World::new("no-seeds");

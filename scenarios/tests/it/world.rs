@@ -3,7 +3,7 @@
 
 use fixtures::diagnostic::Source;
 use fixtures::graph::Graph;
-use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
 use fixtures::placement::{Instance, Placement};
 use fixtures::topology::Topology;
 use scenarios::event::{Act, Asked, By, Detail, Event, EventId, Life, NeedOutcome, Phase, Place, WriteOutcome};
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) settles: bool,
     /// Zones whose disk really loses what was not synced, at every power-off.
     pub(crate) unsynced_lost: Vec<ZoneName>,
+    /// Hosts of real software whose files end in a part of what was not synced.
+    pub(crate) torn: Vec<HostName>,
     events: Vec<Event>,
     now_ms: u64,
 }
@@ -120,6 +122,7 @@ impl World {
             write_outcome: WriteOutcome::ReadBack,
             settles: true,
             unsynced_lost: Vec::new(),
+            torn: Vec::new(),
             events: Vec::new(),
             now_ms: 0,
         }
@@ -256,6 +259,7 @@ impl World {
                 skew_ns: 20 * MS,
                 hosts: if step.is_power() { step.changes.clone() } else { step.hosts.clone() },
                 unsynced_lost: if takes_power { self.unsynced_lost.clone() } else { Vec::new() },
+                torn: if takes_power { self.torn.clone() } else { Vec::new() },
             };
             self.push(self.now_ms, By::Hand, Place::default(), done);
             match step.act {

@@ -3,6 +3,7 @@
 
 use super::mounted::{Mounted, StateFile};
 use super::{Disks, Held, until};
+use crate::hand::protocol::Tearing;
 use agents::runtime::clock::mono_ns;
 use scenarios::seed::{Draw, Seeds};
 use std::collections::BTreeMap;
@@ -31,6 +32,13 @@ pub struct CutReport {
     pub gone_ms: u64,
 }
 
+impl CutReport {
+    /// Whether a file of this host has a torn end.
+    pub fn tore(&self, host: &str) -> bool {
+        self.torn.iter().any(|(path, _)| path.starts_with(host))
+    }
+}
+
 impl fmt::Display for CutReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { zone, files, bytes_before, bytes_after, torn, .. } = self;
@@ -38,7 +46,7 @@ impl fmt::Display for CutReport {
         write!(out, "the disk of {zone} lost {lost} of {bytes_before} bytes in {files} files: they were not synced")?;
         match torn.len() {
             0 => Ok(()),
-            count => write!(out, "; {count} of them end in a torn record"),
+            count => write!(out, "; {count} of them end in a part of what was written"),
         }
     }
 }
@@ -50,14 +58,14 @@ impl Disks {
     /// # Errors
     /// Where the zone has no disk, where somebody still has it mounted after all were killed, or where it cannot be
     /// mounted again.
-    pub fn cut(&mut self, zone: &str, torn: Option<u64>) -> Result<CutReport, String> {
+    pub fn cut(&mut self, zone: &str, torn: Option<&Tearing>) -> Result<CutReport, String> {
         let held = self.held.get_mut(zone).ok_or_else(|| format!("zone {zone} has no disk of its own"))?;
         held.cut(zone, torn).map_err(|why| format!("the disk of zone {zone}: {why}"))
     }
 }
 
 impl Held {
-    fn cut(&mut self, zone: &str, torn: Option<u64>) -> Result<CutReport, String> {
+    fn cut(&mut self, zone: &str, torn: Option<&Tearing>) -> Result<CutReport, String> {
         let told = |error: std::io::Error| error.to_string();
         let mounted = match self.mounted.take() {
             Some(mounted) => mounted,
@@ -77,7 +85,7 @@ impl Held {
         let mounted = Mounted::new(&self.device)?;
         let after = mounted.state_files().map_err(told)?;
         let torn = match torn {
-            Some(seed) => tear(&mounted, &after, &ends, seed)?,
+            Some(tearing) => tear(&mounted, &after, &ends, tearing)?,
             None => Vec::new(),
         };
         self.device.set_limit(limit)?;
@@ -112,13 +120,21 @@ fn tear(
     mounted: &Mounted,
     files: &[StateFile],
     ends: &BTreeMap<PathBuf, End>,
-    seed: u64,
+    Tearing { seed, real }: &Tearing,
 ) -> Result<Vec<(PathBuf, u64)>, String> {
-    let (mut draw, mut torn) = (Draw { seed, fault: "power-off" }.of("torn"), Vec::new());
+    let (mut draw, mut torn) = (Draw { seed: *seed, fault: "power-off" }.of("torn"), Vec::new());
     for file in files {
         let Some((from, end)) = ends.get(&file.path) else { continue };
         let synced = usize::try_from(file.bytes.saturating_sub(*from)).unwrap_or(usize::MAX).min(end.len());
-        let tail = torn_end(&end[..synced], &end[synced..], &mut draw);
+        let tail = if real.iter().any(|host| file.path.starts_with(host)) {
+            // What was not synced must follow what is there, or there is more of it than is known.
+            let is_there =
+                read_from(&mounted.path().join(&file.path), *from).is_some_and(|bytes| bytes == end[..synced]);
+            let follows = *from <= file.bytes && is_there;
+            if follows { a_part(&end[synced..], &mut draw) } else { Vec::new() }
+        } else {
+            torn_end(&end[..synced], &end[synced..], &mut draw)
+        };
         if tail.is_empty() {
             continue;
         }
@@ -128,6 +144,13 @@ fn tear(
         torn.push((file.path.clone(), tail.len() as u64));
     }
     Ok(torn)
+}
+
+/// A beginning of the bytes that were not synced, which reached the disk: never all of them, and nothing else.
+fn a_part(unsynced: &[u8], draw: &mut Seeds) -> Vec<u8> {
+    let Some(most) = unsynced.len().checked_sub(1).filter(|most| *most > 0) else { return Vec::new() };
+    let more = usize::try_from(draw.below(most as u64)).unwrap_or_default() + 1;
+    unsynced[..more].to_vec()
 }
 
 /// What of the bytes that were not synced reached the disk; where all were, half of one more record like the last.

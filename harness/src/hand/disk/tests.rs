@@ -5,10 +5,11 @@ use super::loop_device::LoopDevice;
 use super::place::Place;
 use super::{DATA_FROM_BYTES, Disks, fault_of};
 use crate::hand::fault::Fault;
-use crate::hand::protocol::{Deed, Target};
+use crate::hand::protocol::{Deed, Target, Tearing};
 use agents::machine::RequestId;
 use agents::runtime::disk::{Append, open, start};
 use fixtures::graph::store::TornEnd;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -123,7 +124,7 @@ fn torn_ends_are_there_and_an_agent_cuts_them_off() {
         assert!((0..100).all(|_| agent.append(true)));
         assert!((0..20).all(|_| agent.append(name == names[1])));
     }
-    let report = bench.disks.cut(ZONE, Some(7)).expect("it is cut");
+    let report = bench.disks.cut(ZONE, Some(&Tearing { seed: 7, real: Vec::new() })).expect("it is cut");
     assert_eq!(report.torn.len(), 2, "{report:?}");
     for (name, least) in names.into_iter().zip([100, 120]) {
         let bytes = std::fs::read(bench.file(name)).expect("it is read");
@@ -132,6 +133,38 @@ fn torn_ends_are_there_and_an_agent_cuts_them_off() {
         // Of what was not synced, whole records may have come through before the torn one.
         assert!((least..=120).contains(&entries), "{name}: {entries}");
         assert!(agent.works());
+    }
+    bench.end();
+}
+
+#[test]
+fn files_of_real_software_end_in_a_part_of_what_it_wrote_and_in_nothing_else() {
+    let Some(mut bench) = Bench::new("l") else { return };
+    let names = ["real/volume-0/unsynced.log", "real/volume-0/synced.log", "still/volume-0/synced.log"];
+    let mut wrote = BTreeMap::new();
+    // The one that is not synced last: a sync of another file may take its end along.
+    for name in names.into_iter().rev() {
+        let path = bench.file(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        let mut file = std::fs::File::create(&path).expect("it can be made");
+        let records =
+            |from: usize| (from..from + 20).flat_map(|n| format!("record {n}\n").into_bytes()).collect::<Vec<_>>();
+        file.write_all(&records(0)).and_then(|()| file.sync_all()).expect("it is written");
+        let synced = records(0).len();
+        file.write_all(&records(20)).expect("it is written");
+        if name != names[0] {
+            file.sync_all().expect("it is synced");
+        }
+        wrote.insert(name, (synced, [records(0), records(20)].concat()));
+    }
+    let real = ["real", "still"].map(str::to_owned).into();
+    let report = bench.disks.cut(ZONE, Some(&Tearing { seed: 7, real })).expect("it is cut");
+    assert!(report.tore("real") && !report.tore("still") && !report.tore("re"), "{report:?}");
+    for name in names {
+        let (bytes, (synced, all)) = (std::fs::read(bench.file(name)).expect("it is read"), &wrote[name]);
+        assert!(all.starts_with(&bytes), "{name} has what nobody wrote");
+        let whole = bytes.len() == all.len();
+        assert_eq!((whole, bytes.len() > *synced), (name != names[0], true), "{name}: {} bytes", bytes.len());
     }
     bench.end();
 }

@@ -1,4 +1,8 @@
 //! Owns putting a question to the image from inside its network, each on a thread of its own. Refuses to judge the answer.
+//!
+//! Over TLS it believes whoever answers ([`anybody`]): it asks whether the image answers, not whose certificate it has.
+
+mod anybody;
 
 use super::super::protocol::{IMAGE, Seen};
 use super::super::question::Question;
@@ -8,6 +12,7 @@ use scenarios::trial::Reply;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use tokio_rustls::rustls::StreamOwned;
 
 /// Of an answer so much is read, in bytes.
 const ANSWER_MAX: usize = 4096;
@@ -24,8 +29,15 @@ pub(super) fn begin(id: u64, question: Question, within_ms: u64, teller: Teller)
 fn ask(question: &Question, until_ns: u64) -> Reply {
     match question {
         Question::Tcp { port } => connect(*port, until_ns).map_or_else(|reply| reply, |_| Reply::Well),
-        Question::Http { port, path } => {
-            connect(*port, until_ns).and_then(|stream| get(stream, path, until_ns)).unwrap_or_else(|reply| reply)
+        Question::Http { port, path, tls } => {
+            let asked = connect(*port, until_ns).and_then(|stream| match tls {
+                true => sealed(stream, path, until_ns),
+                false => stream
+                    .try_clone()
+                    .map_err(|error| trouble(&error))
+                    .and_then(|own| get(own, &stream, path, until_ns)),
+            });
+            asked.unwrap_or_else(|reply| reply)
         }
         Question::Command { .. } => Reply::Broken("a command is run by the engine".to_owned()),
     }
@@ -48,8 +60,16 @@ fn connect(port: u16, until_ns: u64) -> Result<TcpStream, Reply> {
     TcpStream::connect_timeout(&SocketAddr::new(IMAGE.into(), port), left(until_ns)).map_err(|error| trouble(&error))
 }
 
-fn get(mut stream: TcpStream, path: &str, until_ns: u64) -> Result<Reply, Reply> {
+fn sealed(socket: TcpStream, path: &str, until_ns: u64) -> Result<Reply, Reply> {
+    let session = anybody::session().map_err(|error| Reply::Broken(error.to_string()))?;
+    let own = socket.try_clone().map_err(|error| trouble(&error))?;
+    get(StreamOwned::new(session, own), &socket, path, until_ns)
+}
+
+/// Asks over a stream, which is the socket or goes over it.
+fn get(mut stream: impl Read + Write, socket: &TcpStream, path: &str, until_ns: u64) -> Result<Reply, Reply> {
     let told = |error: std::io::Error| trouble(&error);
+    socket.set_read_timeout(Some(left(until_ns))).map_err(told)?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: trial\r\nuser-agent: blackstart\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(told)?;
     let mut answer = Vec::new();
@@ -57,9 +77,13 @@ fn get(mut stream: TcpStream, path: &str, until_ns: u64) -> Result<Reply, Reply>
         if mono_ns() > until_ns {
             return Err(Reply::Silent);
         }
-        stream.set_read_timeout(Some(left(until_ns))).map_err(told)?;
+        socket.set_read_timeout(Some(left(until_ns))).map_err(told)?;
         let mut piece = [0; 1024];
-        let read = stream.read(&mut piece).map_err(told)?;
+        let read = match stream.read(&mut piece) {
+            // Many end a connection over TLS without a word.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && !answer.is_empty() => 0,
+            read => read.map_err(told)?,
+        };
         answer.extend_from_slice(&piece[..read]);
         if read == 0 || answer.len() > ANSWER_MAX {
             return Ok(judged(&answer));

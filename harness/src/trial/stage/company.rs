@@ -116,7 +116,7 @@ mod tests {
 
     fn company() -> Company {
         let role = Role { name: "auth".to_owned(), port: Some(443), allowed: true, page: Page::default() };
-        Company::new(Cast { hostname: "me".to_owned(), roles: vec![role] })
+        Company::new(Cast { hostname: "me".to_owned(), roles: vec![role], authority: None })
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::super::protocol::{GATEWAY, IMAGE, PREFIX, Rules};
 use super::company::Company;
 use super::names;
-use super::talk::Talk;
+use super::talk::{Notary, Part, Talk};
 use agents::runtime::clock::mono_ns;
 use scenarios::trial::Play;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -86,6 +86,7 @@ pub(super) struct Wire {
     /// The number that each connection began with: the same again is another try of the kernel's, and none of the image's.
     begun: BTreeMap<Ends, i32>,
     company: Company,
+    notary: Option<Notary>,
 }
 
 fn now() -> Instant {
@@ -99,8 +100,8 @@ impl AsRawFd for Wire {
 }
 
 impl Wire {
-    /// Takes an interface, which must be up.
-    pub(super) fn open(interface: &str, company: Company) -> std::io::Result<Self> {
+    /// Takes an interface, which must be up. Without a notary nobody is answered over TLS.
+    pub(super) fn open(interface: &str, company: Company, notary: Option<Notary>) -> std::io::Result<Self> {
         let mut gate = Gate { socket: RawSocket::new(interface, Medium::Ethernet)?, passed: VecDeque::new() };
         let hardware = EthernetAddress([0x02, 0x42, 198, 18, 0, 1]);
         let mut config = Config::new(HardwareAddress::Ethernet(hardware));
@@ -117,7 +118,8 @@ impl Wire {
             .map_err(|error| std::io::Error::other(error.to_string()))?;
         let mut sockets = SocketSet::new(Vec::new());
         let dns = sockets.add(dns);
-        Ok(Self { gate, interface, sockets, dns, connections: Vec::new(), begun: BTreeMap::new(), company })
+        let (connections, begun) = (Vec::new(), BTreeMap::new());
+        Ok(Self { gate, interface, sockets, dns, connections, begun, company, notary })
     }
 
     pub(super) fn company(&mut self) -> &mut Company {
@@ -262,7 +264,8 @@ impl Wire {
             }
             if !heard.is_empty() {
                 let page = self.company.page(&connection.who, connection.port);
-                let said = connection.talk.hear(&heard, play, &page);
+                let (who, notary) = (connection.who.as_str(), self.notary.as_mut());
+                let said = connection.talk.hear(&heard, &mut Part { play, page: &page, who, notary });
                 connection.unsaid.extend(said.bytes);
                 connection.close |= said.close;
                 if said.request.is_some() {

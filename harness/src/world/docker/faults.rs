@@ -4,10 +4,11 @@
 
 use super::built::Built;
 use super::region::Layout;
+use super::software;
 use super::trouble::trouble_probes;
 use super::{Shared, at_once};
 use crate::controller::{Done, Effect, Input};
-use crate::hand::protocol::{self as words, Answer, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};
+use crate::hand::protocol::{self as words, Answer, Ending, LinkRule, Look, PathProbe, Target, Task, TroubleProbe};
 use crate::witness::protocol::Tell;
 use crate::world::draw;
 use agents::config::{Process, nanos};
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// Pause between two looks at a fault in force. A fault that ends early is seen within that and the look itself.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Who is killed because its time to stop is over has ended by then.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
 /// Paths on which one network fault is measured: enough to see each direction, few enough to be quick.
 const PROBES_MAX: usize = 4;
 
@@ -52,21 +55,54 @@ pub(super) async fn inject(
         }
         // What cannot be had here has no effect, and the run says why.
         Err(why) => ("none", Some(Effect { holds: false, text: format!("{why:#}"), ..Effect::default() })),
-        Ok(translated) => match built.hand.try_ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
-            // It has undone what it had begun. The run goes on, so that everything that is wrong with it is seen.
-            Err(why) => ("none", Some(Effect { holds: false, text: why, ..Effect::default() })),
-            Ok(Answer::Look(look)) => {
-                if !matches!(deed, Deed::End { .. }) {
-                    watch(shared, built, fault, &deed);
+        Ok(translated) => {
+            let patience = patience(&translated);
+            match built.hand.try_ask(Task::Inject { fault: fault.clone(), deed: translated }).await? {
+                // It has undone what it had begun. The run goes on, so that everything that is wrong with it is seen.
+                Err(why) => ("none", Some(Effect { holds: false, text: why, ..Effect::default() })),
+                Ok(Answer::Look(look)) if matches!(deed, Deed::End { .. }) => {
+                    ("hand", Some(effect_of(ended(shared, built, &fault, look, patience).await?)))
                 }
-                // Hosts that have no power yet cannot be seen not to boot.
-                let seen = (!matches!(deed, Deed::Boot { .. })).then(|| effect_of(look));
-                ("hand", seen)
+                Ok(Answer::Look(look)) => {
+                    watch(shared, built, fault, &deed);
+                    // Hosts that have no power yet cannot be seen not to boot.
+                    let seen = (!matches!(deed, Deed::Boot { .. })).then(|| effect_of(look));
+                    ("hand", seen)
+                }
+                Ok(other) => bail!("the hand answered {other:?} to a fault"),
             }
-            Ok(other) => bail!("the hand answered {other:?} to a fault"),
-        },
+        }
     };
     Ok(Done::Injected { t_ns: t_ns(), method: method.to_owned(), effect })
+}
+
+/// The longest time that somebody has who is asked to end.
+fn patience(deed: &words::Deed) -> Duration {
+    let (words::Deed::End { ending, .. } | words::Deed::EndFirst { ending, .. }) = deed else { return Duration::ZERO };
+    match ending {
+        Ending::Asked { patience_ms } => {
+            Duration::from_millis(patience_ms.iter().flatten().max().copied().unwrap_or_default())
+        }
+        Ending::Killed => Duration::ZERO,
+    }
+}
+
+/// Looks again until everybody has ended who was asked to: the hand kills who has not in its owner's time.
+async fn ended(shared: &Shared, built: &Built, fault: &str, first: Look, patience: Duration) -> Result<Look> {
+    let (mut look, began_ns) = (first, shared.clock.now());
+    let most_ns = nanos(if patience.is_zero() { patience } else { patience + KILLED_WITHIN });
+    while !look.holds && shared.clock.now().saturating_sub(began_ns) < most_ns {
+        tokio::time::sleep(LOOK_EVERY).await;
+        look = one_look(built, fault).await?;
+    }
+    Ok(look)
+}
+
+async fn one_look(built: &Built, fault: &str) -> Result<Look> {
+    match built.hand.ask(Task::Look { fault: fault.to_owned() }).await? {
+        Answer::Look(look) => Ok(look),
+        other => bail!("the hand answered {other:?} and not how it stands with the fault `{fault}`"),
+    }
 }
 
 /// Looks once more, then ends the fault.
@@ -141,9 +177,7 @@ fn watch(shared: &Arc<Shared>, built: &Arc<Built>, fault: String, deed: &Deed) {
 
 /// Looks once, and tells the controller, but for what did not hold where `waits`; returns whether it held.
 async fn look(shared: &Shared, built: &Built, fault: &str, waits: bool) -> Result<bool> {
-    let Answer::Look(look) = built.hand.ask(Task::Look { fault: fault.to_owned() }).await? else {
-        bail!("the hand did not say how it stands with the fault `{fault}`");
-    };
+    let look = one_look(built, fault).await?;
     let holds = look.holds;
     if waits && !holds {
         return Ok(false);
@@ -189,11 +223,12 @@ impl Region<'_> {
             }
             Deed::Pause => words::Deed::Pause { hosts: self.targets(hosts) },
             Deed::End { services, kill } if self.shared.attached.is_some() => {
-                words::Deed::EndFirst { hosts: self.targets(&self.with(hosts, services)), kill: *kill }
+                let hosts = self.with(hosts, services);
+                words::Deed::EndFirst { hosts: self.targets(&hosts), ending: self.ending(&hosts, *kill) }
             }
             Deed::End { services, kill } => {
                 let processes = hosts.iter().map(|host| self.processes(host, services)).collect();
-                words::Deed::End { hosts: self.targets(hosts), processes, kill: *kill }
+                words::Deed::End { hosts: self.targets(hosts), processes, ending: self.ending(hosts, *kill) }
             }
             Deed::Processor { left_milli } => {
                 words::Deed::Processor { hosts: self.targets(hosts), left_milli: *left_milli }
@@ -250,6 +285,20 @@ impl Region<'_> {
         };
         let carrying = placement.hosts.iter().filter(carries).map(|host| host.name.clone());
         carrying.filter(|host| hosts.contains(host)).collect()
+    }
+
+    /// How processes of these hosts are ended: real software that is asked to has the time that its owner gives it.
+    fn ending(&self, hosts: &[HostName], kill: bool) -> Ending {
+        if kill {
+            return Ending::Killed;
+        }
+        let layout = self.layout();
+        let patience = |name: &HostName| {
+            let host = layout.placement.hosts.iter().find(|host| &host.name == name)?;
+            let (_, _, image) = software::on_host(layout, host)?;
+            u64::try_from(image.stop_timeout.as_millis()).ok()
+        };
+        Ending::Asked { patience_ms: hosts.iter().map(patience).collect() }
     }
 
     fn zones(&self, hosts: &[HostName]) -> Vec<String> {
@@ -350,10 +399,17 @@ pub(super) fn disk_cuts(
     let torn = match unsynced {
         plan::Unsynced::Kept => return (Vec::new(), None),
         plan::Unsynced::Lost => None,
-        plan::Unsynced::Torn => Some(seed),
+        plan::Unsynced::Torn => Some(words::Tearing { seed, real: real_hosts(&built.layout) }),
     };
+    let cut = |zone: &ZoneName| words::DiskCut { zone: zone.to_string(), torn: torn.clone() };
     match &built.rights.disks {
-        Ok(()) => (whole_zones.iter().map(|zone| words::DiskCut { zone: zone.to_string(), torn }).collect(), None),
+        Ok(()) => (whole_zones.iter().map(cut).collect(), None),
         Err(why) => (Vec::new(), Some(format!("what was not synced was not lost: {why}"))),
     }
+}
+
+/// Every host of real software.
+fn real_hosts(layout: &Layout) -> Vec<String> {
+    let is_real = |host: &&fixtures::placement::Host| software::on_host(layout, host).is_some();
+    layout.placement.hosts.iter().filter(is_real).map(|host| host.name.to_string()).collect()
 }

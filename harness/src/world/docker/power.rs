@@ -46,6 +46,7 @@ pub(super) async fn power_off(
             .into_iter()
             .filter(|zone| dark.disks.iter().any(|(lost, _)| lost == zone.as_str()))
             .collect(),
+        torn: dark.torn.into_iter().map(HostName).collect(),
         caveats: caveat.into_iter().collect(),
     })
 }
@@ -116,7 +117,15 @@ async fn by_engine(shared: &Shared, built: &Built, hosts: &[HostName]) -> Result
     let first_ns = moments.values().min().map_or(there, map);
     let last_ns = moments.values().max().map_or(there, map);
     let dead = hosts.iter().map(ToString::to_string).collect();
-    Ok(Dark { method: "engine".to_owned(), dead, processes: hosts.len(), first_ns, last_ns, disks: Vec::new() })
+    Ok(Dark {
+        method: "engine".to_owned(),
+        dead,
+        processes: hosts.len(),
+        first_ns,
+        last_ns,
+        disks: Vec::new(),
+        torn: Vec::new(),
+    })
 }
 
 /// Waits until the engine has taken note of the deaths: until then it takes the order to start as carried out already,

@@ -35,7 +35,7 @@ pub(super) const QUESTIONS: [&str; 6] =
     ["--probe", "http://:8080/readyz", "--call", "http://:8080/work", "--liveness", "http://:8080/livez"];
 
 /// All settings.
-pub(super) const PATIENTS: [Patient; 12] = [
+pub(super) const PATIENTS: [Patient; 13] = [
     Patient {
         name: "healthy",
         settings: r#"{"port":8080,"dependencies":[{"at":"db:5432"},{"at":"cache:6379","soft":true}],"telemetry":"otel-collector:4318"}"#,
@@ -54,6 +54,13 @@ pub(super) const PATIENTS: [Patient; 12] = [
         name: "needs-an-allowed-one",
         settings: r#"{"port":8080,"dependencies":[{"at":"auth:443","start":"exit"},{"at":"db:5432"}]}"#,
         arguments: &["--allow", "auth:443"],
+        right: [H, H, H, H, H, N],
+        says: &["hard at call db", "not measured auth"],
+    },
+    Patient {
+        name: "asks-over-tls",
+        settings: r#"{"port":8080,"dependencies":[{"at":"auth:443","roots":"/etc/blackstart/ca.pem","start":"exit"},{"at":"db:5432","roots":"/etc/blackstart/ca.pem"}]}"#,
+        arguments: &["--allow", "certificate,auth:443"],
         right: [H, H, H, H, H, N],
         says: &["hard at call db", "not measured auth"],
     },

@@ -57,6 +57,7 @@ pub(in crate::world::docker) async fn power_off(
         method: dark.method,
         dead: dark.dead.into_iter().filter(|name| !name.starts_with(ESCORT)).map(HostName).collect(),
         unsynced_lost: Vec::new(),
+        torn: Vec::new(),
         caveats,
     })
 }

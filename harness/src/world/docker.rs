@@ -364,6 +364,12 @@ impl Shared {
         }
     }
 
+    /// Whether hosts reach even their neighbours over their gateways. Those of a build are so many that the machine's table of
+    /// neighbours, one for all network namespaces, has no room for who talks with whom; for each host's gateway it has.
+    fn by_gateway(&self) -> bool {
+        !self.elsewhere.is_empty()
+    }
+
     fn image(&self) -> String {
         self.options.agent_image.clone().unwrap_or_else(|| self.names.image())
     }

@@ -16,6 +16,9 @@ use std::net::Ipv4Addr;
 /// The host's end.
 const INSIDE: &str = "eth0";
 
+/// Bits of the address of a host that reaches everybody, its neighbours too, over its gateway.
+pub const ALONE: u8 = 32;
+
 /// The name of a cable's end at the bridge; 15 characters at most.
 pub fn name(short: &str, number: usize) -> String {
     format!("{}{number}", prefix(short))
@@ -125,8 +128,10 @@ async fn connect(kernel: &Handle, wire: &Wire) -> Result<(), String> {
     kernel.address().add(index, wire.address.into(), wire.prefix).execute().await.map_err(told)?;
     let up = LinkUnspec::new_with_index(index).up().build();
     kernel.link().set(up).execute().await.map_err(told)?;
-    let out = RouteMessageBuilder::<Ipv4Addr>::new().gateway(wire.gateway).output_interface(index).build();
-    kernel.route().add(out).execute().await.map_err(told)
+    let out = RouteMessageBuilder::<Ipv4Addr>::new().gateway(wire.gateway).output_interface(index);
+    // A host that is alone in its subnet has its gateway outside of that, at the other end of its cable.
+    let out = if wire.prefix == ALONE { out.onlink() } else { out };
+    kernel.route().add(out.build()).execute().await.map_err(told)
 }
 
 async fn remove(kernel: &Handle, name: &str) -> Result<(), String> {

@@ -131,7 +131,7 @@ impl Built {
                 interface: wire::name(&shared.names.short, number),
                 bridge: shared.names.bridge(subnet),
                 address: self.layout.address(host),
-                prefix: block.prefix(),
+                prefix: if shared.by_gateway() { wire::ALONE } else { block.prefix() },
                 gateway: block.gateway(subnet),
             })
         };

@@ -319,6 +319,7 @@ pub(super) async fn hosts(shared: &Arc<Shared>, built: &Arc<Built>, wanted: Vec<
         }
         // Name servers listen on the port of DNS, and have no capability for that.
         spec.low_ports = shared.graph.names.is_some();
+        spec.by_gateway = shared.by_gateway();
         let real = software::on_host(&built.layout, &host).map(|(_, _, image)| image);
         let spec = real.map_or(spec.clone(), |image| of_image(shared, &host, image, spec));
         let id = shared.engine.create(&spec).await?;

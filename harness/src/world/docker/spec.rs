@@ -56,6 +56,8 @@ pub struct ContainerSpec {
     pub devices: &'static [&'static str],
     /// Whether its processes may listen on ports below 1024, in a network of its own.
     pub low_ports: bool,
+    /// Whether it keeps to its gateway, also where that tells it of a shorter way.
+    pub by_gateway: bool,
     /// Whether it is an image that is not ours: its root folder can be written to, and it has what engines give by default.
     pub real: bool,
     /// Folders in memory.

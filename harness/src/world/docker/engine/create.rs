@@ -85,7 +85,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         pids_limit: Some(spec.pids).filter(|&pids| pids > 0),
         cpu_shares: Some(spec.cpu_shares).filter(|&shares| shares > 0),
         device_cgroup_rules: Some(spec.devices.iter().map(ToString::to_string).collect()),
-        sysctls: spec.low_ports.then(|| [("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned())].into()),
+        sysctls: Some(sysctls(spec)).filter(|sysctls| !sysctls.is_empty()),
         pid_mode: spec.privileged.then(|| "host".to_owned()),
         // From a namespace of its own it could move no process into a group outside of that (v2, `nsdelegate`).
         cgroupns_mode: spec.privileged.then_some(HostConfigCgroupnsModeEnum::HOST),
@@ -105,4 +105,11 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         }),
         ..HostConfig::default()
     }
+}
+
+fn sysctls(spec: &ContainerSpec) -> std::collections::HashMap<String, String> {
+    let low_ports = [("net.ipv4.ip_unprivileged_port_start", "0")].into_iter().filter(|_| spec.low_ports);
+    let ways = [("net.ipv4.conf.all.accept_redirects", "0"), ("net.ipv4.conf.default.accept_redirects", "0")];
+    let ways = ways.into_iter().filter(|_| spec.by_gateway);
+    low_ports.chain(ways).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -17,7 +17,7 @@ use super::hand_link::Hand;
 use super::{DockerWorld, OnProgress, Options, Parts, Shared, guard, power, provision, start_hosts};
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
-use crate::hand::protocol::{Answer, Deed, LeaseEnd, LinkAct, LinkRule, Task};
+use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, LinkAct, LinkRule, Task};
 use crate::witness::protocol::Tell;
 use crate::world::build::mover::Mover;
 use crate::world::build::told::{ByHand, Told};
@@ -407,7 +407,9 @@ impl BuildSite {
                 processes.push(places.collect());
             }
             if !targets.is_empty() {
-                self.begin_anew(&built.hand, Deed::End { hosts: targets, processes, kill: false }).await?;
+                // Agents end when they are asked to.
+                let ending = Ending::Asked { patience_ms: Vec::new() };
+                self.begin_anew(&built.hand, Deed::End { hosts: targets, processes, ending }).await?;
             }
             if Some(zone) != last {
                 tokio::time::sleep(ZONES_APART).await;

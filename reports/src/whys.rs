@@ -223,7 +223,7 @@ fn is_done(event: &Event, wanted: Act) -> bool {
 }
 
 /// Whether it is one of the invariants of builds, whose findings say the cause in their text.
-fn is_of_a_build(finding: &Finding) -> bool {
+pub(crate) fn is_of_a_build(finding: &Finding) -> bool {
     catalogue().iter().any(|entry| entry.id == finding.invariant)
 }
 

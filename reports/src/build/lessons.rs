@@ -12,16 +12,30 @@ use fixtures::name::TeamName;
 use fixtures::placement::Instance;
 use fixtures::regional::estate::Estate;
 use scenarios::build::observed::{Building, ObjectState, StepState};
-use scenarios::event::{Detail, Event};
+use scenarios::event::{Detail, Event, WriteOutcome};
 use scenarios::judgement::Measurements;
 use scenarios::plan::Plan;
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
-/// The correction of error of a build in which something was violated, or was found by an earlier one and is still so.
+/// The correction of error of a build in which something was violated.
 pub fn correction(record: &BuildRecord, estate: &Estate, events: &[Event], policy: &Policy) -> Option<String> {
-    let is_violated = record.verdict == Verdict::Violated;
-    is_violated.then(|| crate::coe::render(&as_run(record, estate, events), events, &Beside::of(policy)))
+    if record.verdict != Verdict::Violated {
+        return None;
+    }
+    let since = since_it_began(estate, events);
+    let page = crate::coe::render(&as_run(record, estate, events), &since, &Beside::of(policy));
+    Some(page.replace("`coe.html`", "`build.html`"))
+}
+
+/// What was seen since the build began: before that the region comes up that serves customers. Nobody lives in what is built,
+/// so that its canaries stand for no customer.
+fn since_it_began(estate: &Estate, events: &[Event]) -> Vec<Event> {
+    let is_phase = |event: &&Event| matches!(&event.detail, Detail::Build { seen: Building::Phase { .. } });
+    let began = events.iter().find(is_phase).map_or(0, |event| event.t_ns);
+    let lives = |event: &Event| event.place.zone.as_ref().is_some_and(|zone| estate.bootstrap.zones.contains(zone));
+    let is_told = |event: &&Event| !matches!(event.detail, Detail::Canary { .. }) || lives(event);
+    events.iter().filter(|event| event.t_ns >= began).filter(is_told).cloned().collect()
 }
 
 /// Its kind, as the name of what tests it again.
@@ -96,17 +110,17 @@ fn interventions(events: &[Event]) -> Vec<InterventionRow> {
     events.iter().filter_map(row).collect()
 }
 
-/// What was looked for at the end had been acknowledged.
 fn measurements(events: &[Event]) -> Measurements {
-    let objects = |wanted: &[ObjectState]| {
-        let is = |event: &&Event| matches!(&event.detail, Detail::Build { seen: Building::Object { state, .. } } if wanted.contains(state));
-        events.iter().filter(is).count() as u64
-    };
-    let lost = objects(&[ObjectState::Lost, ObjectState::Differs, ObjectState::NotCopied]);
+    let count = |wanted: &dyn Fn(&Detail) -> bool| events.iter().filter(|event| wanted(&event.detail)).count() as u64;
     let told = told(events);
     Measurements {
-        acknowledged_writes: objects(&[ObjectState::Kept]) + lost,
-        lost_acknowledged_writes: lost,
+        acknowledged_writes: count(&|detail| {
+            matches!(detail, Detail::Write { outcome: WriteOutcome::Acknowledged, .. })
+        }),
+        lost_acknowledged_writes: count(&|detail| {
+            let Detail::Build { seen: Building::Object { state, .. } } = detail else { return false };
+            matches!(state, ObjectState::Lost | ObjectState::Differs | ObjectState::NotCopied)
+        }),
         interventions: interventions(events).len() as u64,
         total_s: told.took_ns() as f64 / 1e9,
         ..Measurements::default()

@@ -11,6 +11,8 @@ use scenarios::build::observed::StepState;
 const BAR: usize = 24;
 /// Columns of a phase's name.
 const NAME: usize = 29;
+/// Lines of what is going on that no sum takes the place of.
+const KEPT: usize = 3;
 /// A smaller terminal shows no more than fits.
 const FEWEST: usize = 6;
 
@@ -26,9 +28,13 @@ pub fn draw(progress: &Progress, screen: Screen) -> Vec<String> {
     let rows_before = if fold_before { before.len().min(1) } else { before.len() };
     let fold_ahead = rows_before + ahead.len() + detail.len() > room;
     let rows_ahead = if fold_ahead { ahead.len().min(1) } else { ahead.len() };
-    lines.extend(folded(&before, fold_before, screen, "done"));
+    // Where even sums have no room, what is going on is told alone.
+    let kept = detail.len().min(KEPT);
+    let rows_before = if kept + rows_before > room { 0 } else { rows_before };
+    let rows_ahead = if kept + rows_before + rows_ahead > room { 0 } else { rows_ahead };
+    lines.extend(folded(&before, fold_before, screen, "done").into_iter().take(rows_before));
     lines.extend(shortened(detail, room.saturating_sub(rows_before + rows_ahead), screen));
-    lines.extend(folded(&ahead, fold_ahead, screen, "ahead"));
+    lines.extend(folded(&ahead, fold_ahead, screen, "ahead").into_iter().take(rows_ahead));
     lines.truncate(lines_max);
     lines
 }

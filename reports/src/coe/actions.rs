@@ -5,6 +5,7 @@ use super::blank;
 use crate::policy::{Date, Policy};
 use crate::record::Record;
 use crate::text::{code, markdown};
+use crate::whys::is_of_a_build;
 use scenarios::judgement::{Finding, InvariantResult};
 use scenarios::verdict::Verdict;
 
@@ -111,10 +112,11 @@ fn action(finding: &Finding) -> String {
         None => format!("Change the design of `{}`", finding.service),
     };
     match &finding.dependency {
-        Some(on) => format!(
+        // Of whom a build finds nobody is away.
+        Some(on) if !is_of_a_build(finding) => format!(
             "{where_to} so that `{}` keeps {invariant} while `{on}` is away and after it returns",
             finding.service
         ),
-        None => format!("{where_to} so that `{}` keeps {invariant}", finding.service),
+        _ => format!("{where_to} so that `{}` keeps {invariant}", finding.service),
     }
 }

@@ -17,7 +17,7 @@ use super::hand_link::Hand;
 use super::{DockerWorld, OnProgress, Options, Parts, Shared, guard, power, provision, start_hosts};
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
-use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, LinkAct, LinkRule, Task};
+use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, LinkAct, LinkRule, Rights, Task};
 use crate::witness::protocol::Tell;
 use crate::world::build::mover::Mover;
 use crate::world::build::told::{ByHand, Told};
@@ -178,6 +178,8 @@ impl BuildSite {
                  whom, and is the border. `--world sim` needs none"
             )
         }
+        // Of a build nobody loses what was not synced: a zone needs no disk of its own, and many would only be in each other's way.
+        let rights = Rights { disks: Err("a build loses nothing that was not synced".to_owned()), ..rights };
         provision::state_volumes(shared, &hand, &rights).await?;
         let built = Arc::new(provision::networks(shared, hand, rights).await?);
         shared.set_built(Arc::clone(&built));

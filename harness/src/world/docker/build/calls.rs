@@ -83,7 +83,7 @@ impl<'a> Seen<'a> {
             let (Some(&from), Some(&there)) = (self.hosts.get(from), self.hosts.get(to)) else { continue };
             let (here, end) = (self.estate.standing[from], self.estate.standing[there]);
             let crosses = crosses(here, end);
-            if !crosses && !(stands_in(here, end) && from != there) {
+            if !(crosses || (stands_in(here, end) && from != there)) {
                 continue;
             }
             let Some(service) = self.service_at(SocketAddr::from((*to, *port))) else { continue };

@@ -318,15 +318,18 @@ fn a_record_is_rendered_again_from_its_folder() {
 }
 
 #[test]
-fn a_build_in_containers_and_wrong_names_are_refused_at_once() {
+fn a_zone_in_containers_and_wrong_names_are_refused_at_once() {
     let arguments = ["build", "No Region", "--from", "9-old", "--graph", "run-instanecs", "--world", "docker"];
     let (status, out, err) = outcome(&mut blackstart(&arguments));
     assert_eq!((status, out.as_str()), (64, ""), "{err}");
-    for word in ["No Region", "9-old", "containers", "--world sim", "run-instanecs", "run-instances"] {
+    for word in ["No Region", "9-old", "run-instanecs", "run-instances"] {
         assert!(err.contains(word), "{word:?} is missing in:\n{err}");
     }
     for (arguments, word) in [
         (&["build", "us-test-1"][..], "is the bootstrap region"),
+        (&["build", "us-test-1", "--zone", "az4", "--world", "docker"][..], "containers yet\nhelp: --world sim"),
+        (&["build", "us-test-7", "--defect", "pinned:quota:no-such"][..], "no service `no-such`"),
+        (&["build", "us-test-7", "--take-up", "no-such-run"][..], "can be taken up"),
         (&["build", "us-test-1", "--zone", "az1"][..], "stands already"),
         (
             &["build", "us-test-1", "--zone", "lz1", "--parent", "az7"][..],

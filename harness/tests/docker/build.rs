@@ -1,7 +1,7 @@
 //! Claims about builds in containers: a region comes up out of another one, is held and leaves nothing; defects are found with
 //! their culprits; a builder that is killed is taken up again and ends in the same state. Refuses to measure anything.
 
-use crate::lab::{left_of, long_machine, machine};
+use crate::lab::{left_of, long_machine};
 use harness::builder::ledger::{Entry, Ledger};
 use reports::build::{BuildRecord, from_json};
 use scenarios::build::observed::Building;
@@ -104,7 +104,7 @@ fn cut_at(events: &[Event]) -> u64 {
 
 #[test]
 fn a_small_region_is_built_in_containers_held_and_leaves_nothing() {
-    let Some(_machine) = machine() else { return };
+    let Some(_machine) = long_machine() else { return };
     let build = build(&["--graph", "named"]);
     build.is_held();
     assert_eq!(build.record().world, "docker");

@@ -329,7 +329,7 @@ fn a_zone_in_containers_and_wrong_names_are_refused_at_once() {
         (&["build", "us-test-1"][..], "is the bootstrap region"),
         (&["build", "us-test-1", "--zone", "az4", "--world", "docker"][..], "containers yet\nhelp: --world sim"),
         (&["build", "us-test-7", "--defect", "pinned:quota:no-such"][..], "no service `no-such`"),
-        (&["build", "us-test-7", "--take-up", "no-such-run"][..], "can be taken up"),
+        (&["build", "us-test-7", "--take-up", "no-such-run"][..], "is no build that could be taken up"),
         (&["build", "us-test-1", "--zone", "az1"][..], "stands already"),
         (
             &["build", "us-test-1", "--zone", "lz1", "--parent", "az7"][..],

@@ -10,6 +10,7 @@ use std::path::Path;
 
 /// The kind of control groups.
 const GROUP: &str = "cgroup";
+const PROCESS: &str = "process";
 /// The group under which an engine puts containers that ask for no other.
 const ENGINES_GROUP: &str = "/docker in ";
 
@@ -42,7 +43,7 @@ pub fn snapshot(machine: &Path, hierarchies: &Hierarchies) -> Snapshot {
         ("mount", read("/proc/1/mountinfo").map(|text| mounts(&text))),
         ("loop", Ok(loops())),
         ("interface", read("/proc/self/net/dev").map(|text| interfaces(&text))),
-        ("process", Ok(processes())),
+        (PROCESS, Ok(processes())),
     ];
     // Without the module nobody ever bound a queue.
     let queues_of = read("/proc/self/net/netfilter/nfnetlink_queue").unwrap_or_default();
@@ -106,6 +107,8 @@ pub fn difference(before: &Snapshot, after: &Snapshot, short: &str) -> Vec<(Stri
                 *count -= 1;
             } else if kind == GROUP && name.starts_with(ENGINES_GROUP) {
                 // The engine's own, which it makes with its first container and keeps.
+            } else if kind == PROCESS && removes_it(name) {
+                // It ends when nothing else is left.
             } else if has_word(name, short) {
                 found.push((kind.clone(), name.clone(), Whose::Residue));
             } else if !is_of_a_run(name) {
@@ -114,6 +117,17 @@ pub fn difference(before: &Snapshot, after: &Snapshot, short: &str) -> Vec<(Stri
         }
     }
     found
+}
+
+/// Whether a process is one of those who remove a run that others began: its guard, or a builder that took it up. Both are
+/// told its id.
+fn removes_it(name: &str) -> bool {
+    let mut words = name.split(' ').skip(1);
+    match words.next() {
+        Some("guard") => true,
+        Some("build") => words.any(|word| word == "--take-up"),
+        _ => false,
+    }
 }
 
 fn is_hex(byte: Option<&u8>) -> bool {
@@ -326,6 +340,14 @@ mod tests {
         let whose = difference(&before, &machine(&rows), "0abc12");
         let stranger = ("mount".to_owned(), "/mnt (ext4 /dev/sdb)".to_owned(), Whose::ChangedBySomebodyElse);
         assert_eq!(whose, [stranger], "another run's are none");
+    }
+
+    #[test]
+    fn whoever_removes_a_run_is_not_left_of_it() {
+        let of = |words: &str| difference(&Snapshot::default(), &machine(&[("process", words)]), "0abc12");
+        assert_eq!(of("/x/blackstart guard 20261124-0abc12 in /user"), []);
+        assert_eq!(of("/x/blackstart build eu-test-7 --out /tmp/x --take-up 20261124-0abc12 in /user"), []);
+        assert_eq!(of("/x/blackstart witness 20261124-0abc12 in /docker/1")[0].2, Whose::Residue);
     }
 
     #[test]

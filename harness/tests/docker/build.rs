@@ -139,14 +139,6 @@ fn a_cache_that_keeps_old_addresses_is_named_in_containers() {
 }
 
 #[test]
-fn a_write_between_copy_and_switch_is_lost_in_containers() {
-    let Some(_machine) = long_machine() else { return };
-    let build = build(&["--graph", "named", "--defect", "no-last-pass"]);
-    let findings = build.found("B3");
-    assert_eq!(findings[0].setting.as_deref(), Some("copy.last"), "{findings:?}");
-}
-
-#[test]
 fn a_start_up_cycle_is_revealed_by_the_cut_in_containers() {
     let Some(_machine) = long_machine() else { return };
     let build = build(&["--graph", "named", "--defect", "needs:certificates:store"]);

@@ -118,7 +118,7 @@ impl Folder {
 }
 
 /// The kernel lets go of it when this process ends, however it does.
-fn lock(ledger: &File, path: &Path) -> Result<()> {
+pub(super) fn lock(ledger: &File, path: &Path) -> Result<()> {
     if rustix::fs::flock(ledger, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
         bail!("another `blackstart build` works on {}: wait until it has ended", path.display());
     }

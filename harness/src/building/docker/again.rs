@@ -2,6 +2,7 @@
 //! made, and the ledger. Refuses to take it up.
 
 use crate::builder::ledger::{Entry, Ledger};
+use crate::building::folder::lock;
 use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::world::docker::standing::Made;
@@ -100,18 +101,22 @@ impl Files {
             let path = journal.folder().join("ledger.jsonl");
             let ledger = OpenOptions::new().create_new(true).append(true).open(&path);
             let ledger = ledger.with_context(|| format!("{} cannot be made", path.display()))?;
+            lock(&ledger, journal.folder())?;
             return Ok(Self { clock, journal, ledger, entries: Vec::new(), known: Ledger::default() });
         }
+        let folder = out.join(run);
+        let path = folder.join("ledger.jsonl");
+        let told = || format!("{} cannot be taken up", path.display());
+        let ledger = OpenOptions::new().append(true).open(&path).with_context(told)?;
+        // Before anything is read: whoever works on it may be writing.
+        lock(&ledger, &folder)?;
         let (journal, began) = Journal::reopen(out, run)?;
         let clock = Arc::new(Clock::going_on(began.as_ref()));
         let journal = journal.by(Arc::clone(&clock));
-        let path = journal.folder().join("ledger.jsonl");
-        let told = || format!("{} cannot be taken up", path.display());
         let text = std::fs::read_to_string(&path).with_context(told)?;
         let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
         let known = Ledger::read(whole).with_context(told)?;
         let entries = whole.lines().map(serde_json::from_str).collect::<Result<Vec<Entry>, _>>().with_context(told)?;
-        let ledger = OpenOptions::new().append(true).open(&path).with_context(told)?;
         ledger.set_len(whole.len() as u64).with_context(told)?;
         Ok(Self { clock, journal, ledger, entries, known })
     }

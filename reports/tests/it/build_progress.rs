@@ -18,7 +18,8 @@ const SECOND: u64 = 1_000_000_000;
 fn estate() -> Estate {
     let graph = load_graph(&fixtures::builtin::graph("run-instances").expect("it is built in")).expect("it is right").0;
     let [bootstrap, build] = ["us-test-1", "eu-test-7"].map(|name| RegionName::new(name).expect("a name"));
-    Estate::new(Wanted { graph: &graph, bootstrap: &bootstrap, build: &build, per_host: 8, apart: false }).expect("names fit")
+    Estate::new(Wanted { graph: &graph, bootstrap: &bootstrap, build: &build, per_host: 8, apart: false })
+        .expect("names fit")
 }
 
 fn event(at_s: u64, seen: Building) -> Event {

@@ -10,11 +10,11 @@ use crate::building::shown::Shown;
 use crate::cli::BuildArgs;
 use crate::commands::{print, write_err};
 use crate::load::BadInput;
-use crate::{clock, exit};
 use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::Options;
 use crate::world::docker::engine::Engine;
+use crate::{clock, exit};
 use anyhow::{Context, Result};
 
 /// Whether what is to be taken up is in containers.
@@ -57,8 +57,9 @@ pub(super) fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
 /// What the builder left whose build is taken up.
 fn found(args: &BuildArgs, run: &str) -> Result<Found> {
     let bad = |text: String| BadInput { text };
-    let found = Found::read(&args.out, run)
-        .map_err(|why| bad(format!("error: nothing of run {run} can be taken up: {why}\nhelp: begin another build\n")))?;
+    let found = Found::read(&args.out, run).map_err(|why| {
+        bad(format!("error: nothing of run {run} can be taken up: {why}\nhelp: begin another build\n"))
+    })?;
     if found.asked.region != args.region {
         let text = format!("error: run {run} builds `{}`, and not `{}`\n", found.asked.region, args.region);
         return Err(bad(text).into());

@@ -56,12 +56,7 @@ impl Queue {
     /// Takes a free queue. Its number follows from the run's short id, so that runs rarely meet.
     pub(super) fn start(short: &str, seed: u64) -> Result<Self, String> {
         let wrong = |what: &'static str| move |error: Errno| format!("{what}: {error}");
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(NETFILTER))
-            .map_err(wrong("the kernel has no netlink for packet filters"))?;
-        bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(wrong("netlink cannot be bound"))?;
-        set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).map_err(wrong("a buffer cannot be had"))?;
-        let bound = Some(Duration::from_secs(1));
-        set_socket_timeout(&socket, Timeout::Recv, bound).map_err(wrong("netlink takes no time-out"))?;
+        let socket = open(RECEIVE_BUFFER)?;
         let number = take(&socket, short)?;
         ask(&socket, 2, &nfnl::limit(number, 2, PACKETS_MAX)).map_err(wrong("the queue's length cannot be set"))?;
         let raw = socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::RAW))
@@ -146,6 +141,18 @@ fn take(socket: &OwnedFd, short: &str) -> Result<u16, String> {
         }
     }
     Err(format!("no free packet queue among {NUMBERS_TRIED} from {hash} on: {LISTING} says who has them"))
+}
+
+/// A connection to the kernel's packet filters, with room for so many bytes that wait; it answers within a second.
+pub(super) fn open(buffer: usize) -> Result<OwnedFd, String> {
+    let wrong = |what: &'static str| move |error: Errno| format!("{what}: {error}");
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(NETFILTER))
+        .map_err(wrong("the kernel has no netlink for packet filters"))?;
+    bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(wrong("netlink cannot be bound"))?;
+    set_socket_recv_buffer_size_force(&socket, buffer).map_err(wrong("a buffer cannot be had"))?;
+    let bound = Some(Duration::from_secs(1));
+    set_socket_timeout(&socket, Timeout::Recv, bound).map_err(wrong("netlink takes no time-out"))?;
+    Ok(socket)
 }
 
 /// Sends a message and waits for its answer.

@@ -6,15 +6,12 @@
 
 use super::super::protocol::{Answered, Called, Tapped};
 use super::nfnl::{self, FLAG_ACK, HEADER, HEADERS};
-use super::queue::ask;
+use super::queue::{ask, open};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
-use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size_force, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+use rustix::net::{RecvFlags, recv};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 /// `NFNL_SUBSYS_ULOG`, in the upper byte of a message's type.
 const SUBSYSTEM: u16 = 4 << 8;
@@ -52,12 +49,7 @@ impl Tap {
     /// Takes a free group of logs. Its number follows from a name, so that runs rarely meet.
     pub(super) fn start(name: &str) -> Result<Self, String> {
         let wrong = |what: &'static str| move |error: Errno| format!("{what}: {error}");
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(NETFILTER))
-            .map_err(wrong("the kernel has no netlink for packet filters"))?;
-        bind(&socket, &SocketAddrNetlink::new(0, 0)).map_err(wrong("netlink cannot be bound"))?;
-        set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).map_err(wrong("a buffer cannot be had"))?;
-        let bound = Some(Duration::from_secs(1));
-        set_socket_timeout(&socket, Timeout::Recv, bound).map_err(wrong("netlink takes no time-out"))?;
+        let socket = open(RECEIVE_BUFFER)?;
         let hash = name.bytes().fold(29_u16, |hash, byte| hash.wrapping_mul(31).wrapping_add(u16::from(byte)));
         for group in (0..GROUPS_TRIED).map(|step| hash.wrapping_add(step).max(1)) {
             match ask(&socket, 1, &config(group, 1, &[(CFG_CMD, &[BIND])])) {

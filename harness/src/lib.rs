@@ -38,6 +38,7 @@ pub mod history;
 pub mod journal;
 pub mod live;
 pub mod load;
+pub mod locked;
 pub mod matrix;
 pub mod measure;
 pub mod metrics;

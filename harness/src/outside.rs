@@ -4,10 +4,12 @@
 //! Conditions are those of schedules: the same words in a file, asked by the same code ([`crate::serve::question`]).
 //!
 //! - [`conditions`]: what is asked while a run goes on, and what that makes of the run
-//! - [`traffic`]: a command that sends traffic, from the baseline to the end of the run; [`escort`]: who ends it
+//! - [`traffic`]: a command that sends traffic, from the baseline to the end of the run; [`surroundings`]: what it is told;
+//!   [`escort`]: who ends it
 
 pub mod conditions;
 pub mod escort;
+pub mod surroundings;
 pub mod traffic;
 
 use crate::clock::Clock;
@@ -21,6 +23,7 @@ use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use surroundings::Surroundings;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -114,6 +117,9 @@ impl Said {
     }
 }
 
+/// Says where a region is reached, once it has addresses.
+pub type Guide = Box<dyn Fn() -> Surroundings + Send + Sync>;
+
 /// What goes on beside one run.
 pub struct Outside {
     phase: watch::Sender<Phase>,
@@ -122,7 +128,7 @@ pub struct Outside {
 
 impl Outside {
     /// Begins to wait for the baseline.
-    pub(crate) fn begin(wanted: &Wanted, run: &str, folder: &Path, teller: &Teller) -> Self {
+    pub(crate) fn begin(wanted: &Wanted, run: &str, folder: &Path, teller: &Teller, guide: Guide) -> Self {
         let (phase, phases) = watch::channel(Phase::Provision);
         let mut tasks = Vec::new();
         for (conditions, stops) in [(&wanted.steady, false), (&wanted.stops, true)] {
@@ -133,8 +139,9 @@ impl Outside {
             }
         }
         if let Some(command) = &wanted.traffic {
-            let sending = traffic::send(command.clone(), run.to_owned(), folder.to_path_buf(), phases, teller.clone());
-            tasks.push(tokio::spawn(sending));
+            let sender =
+                traffic::Sender { command: command.clone(), run: run.to_owned(), folder: folder.to_owned(), guide };
+            tasks.push(tokio::spawn(sender.send(phases, teller.clone())));
         }
         Self { phase, tasks }
     }

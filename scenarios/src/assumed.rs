@@ -212,7 +212,7 @@ fn of_scenario(source: &Source) -> Vec<(&'static str, Knob)> {
         ("steady-state.availability", Knob::Availability, steady.is_none_or(|raw| raw.availability.is_none())),
         ("steady-state.latency-p99", Knob::Latency, steady.is_none_or(|raw| raw.latency_p99.is_none())),
         ("traffic.timeout", Knob::Timeout, traffic.is_none_or(|raw| raw.timeout.is_none())),
-        ("traffic.rate", Knob::Rate, traffic.is_none_or(|raw| raw.rate.is_none())),
+        ("traffic.rate", Knob::Rate, traffic.is_none_or(|raw| raw.rate.is_none() && raw.canaries.is_none())),
         ("traffic.writes", Knob::Writes, traffic.is_none_or(|raw| raw.writes.is_none())),
     ];
     unsaid.into_iter().filter(|(.., unsaid)| *unsaid).map(|(name, knob, _)| (name, knob)).collect()

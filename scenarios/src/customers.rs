@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Open-loop traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests of each zone's canary.
+    /// Requests of each zone's canary; [`Traffic::NOBODY`] where none asks.
     pub rate: Rate,
     /// Writes of the witness to each zone.
     pub writes: Rate,
@@ -87,6 +87,14 @@ impl fmt::Display for Retry {
 }
 
 impl Traffic {
+    /// The rate of customers that there are none of: `canaries = false`.
+    pub const NOBODY: Rate = Rate { milli_per_s: 0 };
+
+    /// Whether nobody of ours asks: customers are whoever others send.
+    pub fn is_silent(&self) -> bool {
+        self.rate == Self::NOBODY
+    }
+
     /// Traffic of one operation, in which nothing is tried again.
     pub fn plain(rate: Rate, writes: Rate, timeout: Duration) -> Self {
         Self { rate, writes, timeout, mix: Vec::new(), retry: Retry::ONCE }

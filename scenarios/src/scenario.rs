@@ -45,8 +45,9 @@ impl Scenario {
     }
 }
 
-/// A fault is proved by two whole rounds of looks: two of two seconds each, and one answer that does not come.
-const SHORT: Duration = Duration::from_secs(5);
+/// A fault is proved by two whole rounds of looks: two of two and a half seconds each, and one answer that does
+/// not come.
+const SHORT: Duration = Duration::from_secs(6);
 
 /// What a world gathers only where somebody judges it, because it costs much. Nothing of it by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -26,7 +26,6 @@ use scenarios::build::judge;
 use scenarios::build::plan::{Act, BuildPhase, BuildPlan};
 use scenarios::event::{By, Detail, Life, Place, WriteOutcome};
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -166,7 +165,7 @@ struct Yard<'a> {
     spec: &'a Spec,
     clock: Arc<Clock>,
     journal: Journal,
-    ledger: File,
+    ledger: crate::locked::Locked,
     entries: Vec<Entry>,
     lives: BTreeMap<InstanceName, Report>,
     harm: Harm,

@@ -3,7 +3,8 @@
 
 use crate::builder::ledger::{Entry, entries, to_line};
 use crate::load::BadInput;
-use anyhow::{Context, Result, bail};
+use crate::locked::Locked;
+use anyhow::{Context, Result};
 use scenarios::build::check::Check;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -42,8 +43,7 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Locked for as long as this process works on it.
-    ledger: File,
+    ledger: Locked,
 }
 
 fn asked_path(path: &Path) -> PathBuf {
@@ -66,7 +66,7 @@ impl Folder {
         let mut file = File::create(asked_path(path)).with_context(told)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(told)?;
         let ledger = OpenOptions::new().create_new(true).append(true).open(ledger_path(path)).with_context(told)?;
-        lock(&ledger, path)?;
+        let ledger = lock(ledger, path)?;
         // The names of both files are on the disk before anything is done.
         File::open(path).and_then(|folder| folder.sync_all()).with_context(told)?;
         Ok(Self { path: path.to_owned(), ledger })
@@ -92,7 +92,7 @@ impl Folder {
             serde_json::from_str(&text).with_context(|| format!("{} is damaged: begin anew", asked.display()))?;
         let file = OpenOptions::new().read(true).append(true).open(&ledger);
         let file = file.with_context(|| format!("{} cannot be opened", ledger.display()))?;
-        lock(&file, path)?;
+        let file = lock(file, path)?;
         let bytes = std::fs::read(&ledger).with_context(|| format!("{} cannot be read", ledger.display()))?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         file.set_len(whole as u64).with_context(|| format!("{} cannot be written", ledger.display()))?;
@@ -118,9 +118,7 @@ impl Folder {
 }
 
 /// The kernel lets go of it when this process ends, however it does.
-pub(super) fn lock(ledger: &File, path: &Path) -> Result<()> {
-    if rustix::fs::flock(ledger, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("another `blackstart build` works on {}: wait until it has ended", path.display());
-    }
-    Ok(())
+pub(super) fn lock(ledger: File, path: &Path) -> Result<Locked> {
+    let told = || format!("another `blackstart build` works on {}: wait until it has ended", path.display());
+    Locked::take(ledger).with_context(told)
 }

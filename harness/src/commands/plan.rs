@@ -39,7 +39,9 @@ fn text(loaded: &Loaded) -> Result<String> {
         placement.hosts.len()
     )?;
     let traffic = &scenario.traffic;
-    writeln!(text, "traffic    each zone's canary {}, writes {} to each zone", traffic.rate, traffic.writes)?;
+    let asks =
+        if traffic.is_silent() { "no canary asks".to_owned() } else { format!("each zone's canary {}", traffic.rate) };
+    writeln!(text, "traffic    {asks}, writes {} to each zone", traffic.writes)?;
     for portion in &traffic.mix {
         writeln!(text, "           asks for {portion}")?;
     }

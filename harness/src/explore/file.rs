@@ -75,7 +75,8 @@ pub fn scenario(scenario: &Scenario, name: &str, topology: &str, graph: &str, co
 
 fn customers(text: &mut String, traffic: &Traffic) -> Result<()> {
     let (rate, writes, timeout) = (traffic.rate, traffic.writes, Span(traffic.timeout));
-    writeln!(text, "\n[traffic]\nrate = \"{rate}\"\nwrites = \"{writes}\"\ntimeout = \"{timeout}\"")?;
+    let asks = if traffic.is_silent() { "canaries = false".to_owned() } else { format!("rate = \"{rate}\"") };
+    writeln!(text, "\n[traffic]\n{asks}\nwrites = \"{writes}\"\ntimeout = \"{timeout}\"")?;
     if traffic.retry != Retry::ONCE {
         let Retry { attempts, timeout, backoff, budget } = traffic.retry;
         let (base, cap) = (Span(backoff.base), Span(backoff.cap));

@@ -9,6 +9,7 @@
 //! | `keeper.lock`, `use.lock`, `day.lock` | locked by its keeper, by whoever works on it, by the game day that wants or has it |
 //! | `keeper.log` | what its keeper said |
 
+use crate::locked::Locked;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,7 +53,7 @@ impl Lock {
 
 /// A lock that is held, until this is dropped.
 #[derive(Debug)]
-pub struct Held(File);
+pub struct Held(Locked);
 
 impl Folder {
     /// The folder of a region below a root.
@@ -97,9 +98,7 @@ impl Folder {
         let told = || format!("{} cannot be locked", path.display());
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(told)?;
-        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Ok(None);
-        }
+        let Some(file) = Locked::take(file) else { return Ok(None) };
         let mut held = Held(file);
         held.say(who).with_context(told)?;
         Ok(Some(held))

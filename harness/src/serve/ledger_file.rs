@@ -2,6 +2,7 @@
 //! what entries mean.
 
 use super::Folders;
+use crate::locked::Locked;
 use crate::schedule::ledger::{Entry, LEDGER_SCHEMA, Ledger};
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
@@ -24,7 +25,7 @@ pub struct LedgerFile {
     /// How much that was when it was made small last.
     small: u64,
     /// Held for as long as the server lives.
-    _lock: File,
+    _lock: Locked,
 }
 
 impl LedgerFile {
@@ -41,12 +42,12 @@ impl LedgerFile {
             .write(true)
             .open(folders.state.join("lock"))
             .with_context(told)?;
-        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        let Some(lock) = Locked::take(lock) else {
             bail!(
                 "another `blackstart serve` keeps {}: stop it, or name another folder with --out",
                 folders.runs.display()
             );
-        }
+        };
         let path = folders.ledger();
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(told)?;

@@ -8,7 +8,7 @@
 //! - [`build`]: a region that is built out of another one
 //! - [`attached`]: a game day on a project that somebody else started
 //! - [`built`]: what stands of it; [`claim`]: whose turn it is
-//! - [`software`]: hosts of real software
+//! - [`software`]: hosts of real software; [`doors`]: where whoever is outside reaches services
 //! - [`link`], [`hand_link`]: talking with the hand and the witness
 
 mod adopt;
@@ -16,6 +16,7 @@ pub mod attached;
 pub mod build;
 mod built;
 pub mod claim;
+pub mod doors;
 pub mod engine;
 mod faults;
 pub mod found;
@@ -45,6 +46,7 @@ use anyhow::{Context, Result, bail};
 use attached::difference::{Difference, Seen as Whole};
 use attached::{Attachment, Touched};
 use built::Built;
+use doors::Doorkeeper;
 use engine::{Engine, EngineInfo, ImageFacts};
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, ZoneName};
@@ -226,6 +228,11 @@ impl DockerWorld {
         let Some(built) = self.shared.built() else { return BTreeMap::new() };
         let hosts = built.layout.placement.hosts.iter();
         hosts.map(|host| (host.name.clone(), built.layout.software_at(host).to_string())).collect()
+    }
+
+    /// Who knows where its services are reached from outside.
+    pub fn doorkeeper(&self) -> Doorkeeper {
+        Doorkeeper(Arc::clone(&self.shared))
     }
 
     /// What is different of an attached project, once it was given back.

@@ -19,10 +19,10 @@ use std::time::Duration;
 
 /// Pause between two probes of an instance that is active, in a small region, and the longest in any.
 const CALM: Duration = Duration::from_millis(1000);
-const CALM_MAX: Duration = Duration::from_millis(2000);
+const CALM_MAX: Duration = Duration::from_millis(2500);
 /// Probes of active instances in a second, beyond which each is looked at more rarely: a probe asks for all that stands
 /// behind an instance, and being watched is most of what an idle region does.
-const CALM_PROBES_PER_S: u32 = 40;
+const CALM_PROBES_PER_S: u32 = 30;
 /// Pause between two probes of an instance that is not active: the resolution of restart-to-active.
 pub const KEEN: Duration = Duration::from_millis(200);
 
@@ -77,6 +77,8 @@ pub fn canary_hosts(graph: &Graph, placement: &Placement) -> BTreeMap<ZoneName, 
     chosen.into_iter().map(|(zone, (_, index))| (zone, index)).collect()
 }
 
+/// Between two requests of canaries that nobody wants to ask: longer than any game day.
+const SILENCE: Duration = Duration::from_secs(30 * 86_400);
 /// Port of a zone's canary, on its host.
 pub const CANARY_PORT: u16 = 7_998;
 
@@ -137,7 +139,7 @@ pub fn customers(corner: Corner<'_>, graph: &Graph, traffic: &Traffic) -> (Insta
         from,
         zone: zone.clone(),
         seed,
-        interval_ns: nanos(traffic.rate.interval()),
+        interval_ns: nanos(if traffic.is_silent() { SILENCE } else { traffic.rate.interval() }),
         timeout: traffic.timeout,
         listen: Some(SocketAddr::new(echo.ip(), CANARY_PORT)),
         window: WINDOW,

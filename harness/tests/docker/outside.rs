@@ -1,7 +1,7 @@
 //! Owns the claims on what others add to a run: a condition judged before and after, one that stops the run, traffic whose exit
 //! status is judged and of which nothing is left. Refuses to look at anything else of the runs.
 
-use crate::lab::{Ended, left_of, long_machine};
+use crate::lab::{Ended, docker, left_of, long_machine};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -84,6 +84,63 @@ fn a_condition_that_is_not_well_stops_the_run_and_nothing_is_left() {
     assert!(record.inconclusive.iter().any(|reason| reason.code == "stopped"), "{:?}", record.inconclusive);
     assert!(record.residue.is_empty() && left_of(&run).is_empty(), "{:?}", left_of(&run));
     assert_eq!(processes("sleep 98765.25"), 0);
+}
+
+/// Asks every instance that it is told of; hosts in the dark are those of az1.
+const ASKS: &str = r#"
+import json, os, urllib.request
+doors = json.load(open(os.environ['BLACKSTART_DOORS']))
+at = os.environ['BLACKSTART_AT_' + doors[0]['service'].upper().replace('-', '_')].split(',')
+assert doors[0]['address'] in at, at
+for door in doors:
+    with urllib.request.urlopen('http://' + door['address'] + '/readyz', timeout=5) as answer:
+        assert answer.status == 200, door
+print('all of', len(doors))
+"#;
+
+#[test]
+fn traffic_comes_in_where_no_canary_asks_and_nothing_gets_out() {
+    let Some(_machine) = long_machine() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (day, asks) = (folder.path().join("day.toml"), folder.path().join("asks.py"));
+    let minimal =
+        scenarios::builtin::scenario("minimal").expect("built in").text.replace("rate = \"10/s\"", "canaries = false");
+    std::fs::write(&day, minimal).expect("it is written");
+    std::fs::write(&asks, ASKS).expect("it is written");
+    let (day, asks) = (day.to_string_lossy(), format!("python3 {}", asks.display()));
+    let mut running = crate::lab::Running::start(&[&day, "--traffic", &asks]);
+    running.await_phase("outage");
+    let run = running.run_id();
+    // Whoever asks from in there is heard by nobody, although who is asked from here answers.
+    let host = docker(&["ps", "-q", "--filter", &format!("name={}", run.rsplit('-').next().expect("an id"))]);
+    let pids = host.split_whitespace().map(|host| docker(&["inspect", "-f", "{{.State.Pid}}", host]));
+    let inside = |pid: &str, script: &str| {
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target", pid.trim(), "sh", "-c", script]);
+        let output = command.output().expect("nsenter is there: Debian's util-linux");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    let mut tried = 0;
+    for pid in pids {
+        // Those on the machine's own network (the hand) and those in the dark have no gateway of a region.
+        let way = inside(&pid, "ip -o route show default");
+        let Some(gateway) = way.split(' ').nth(2).filter(|gateway| gateway.starts_with("198.")) else {
+            continue;
+        };
+        let said = inside(&pid, &format!("timeout 2 bash -c '</dev/tcp/{gateway}/{port}' && echo in"));
+        assert_eq!(said, "", "the machine is reached from {way}");
+        assert!(std::net::TcpStream::connect((gateway, port)).is_ok(), "and from itself it is");
+        tried += 1;
+    }
+    assert!(tried > 0, "{host}");
+    let ended = running.end();
+    ended.expect_status(0);
+    assert_eq!(told(&ended), [("E2".to_owned(), "held")]);
+    assert_eq!(ended.file("traffic.log").as_deref(), Some("all of 9\n"));
+    let of = |id: &str| ended.record().invariants.iter().find(|one| one.id == id).map(|one| one.verdict.word());
+    assert_eq!((of("S5"), of("Z1")), (Some("held"), Some("not-judged")));
 }
 
 #[test]

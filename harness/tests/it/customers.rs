@@ -39,6 +39,33 @@ fn impatient_customers_keep_a_stall_up_and_others_do_not() {
     }
 }
 
+/// Everything that is not about customers is judged as with them, and what is about them is left to others.
+#[test]
+fn without_canaries_nothing_is_said_of_customers() {
+    let mut loaded = load::scenario("each-zone-in-turn", false).expect("it loads");
+    loaded.scenario.invariants = scenarios::judge::catalogue().iter().map(|entry| entry.id.to_owned()).collect();
+    let told = |loaded: &mut load::Loaded| twin::play(loaded, 7).expect("it plays").judgement;
+    let with = told(&mut loaded);
+    loaded.scenario.traffic.rate = scenarios::customers::Traffic::NOBODY;
+    let without = told(&mut loaded);
+    assert_eq!((with.verdict, without.verdict), (Verdict::Held, Verdict::Held), "{:?}", without.inconclusive);
+    let lines = |judgement: &Judgement| -> Vec<(String, Verdict, String)> {
+        let row = |one: &scenarios::judgement::InvariantResult| (one.id.clone(), one.verdict, one.reason.clone());
+        judgement.invariants.iter().map(row).collect()
+    };
+    let left: Vec<_> = lines(&without)
+        .into_iter()
+        .filter(|(.., reason)| reason.contains("for others to say"))
+        .map(|one| one.0)
+        .collect();
+    assert!(left.contains(&"Z1".to_owned()) && left.contains(&"R1".to_owned()), "{left:?}");
+    for (id, verdict, reason) in lines(&without) {
+        assert!(!reason.contains("samples of the"), "{id}: {reason}");
+        let was = lines(&with).into_iter().any(|one| one.0 == id && one.1 == verdict);
+        assert!(was || left.contains(&id), "{id} is {verdict:?} without canaries: {reason}");
+    }
+}
+
 /// Of a call and of customers that both try again, whoever tries more often is blamed.
 #[test]
 fn customers_are_not_blamed_for_what_a_service_tries_more_often() {

@@ -22,12 +22,31 @@ pub(super) fn traffic(located: Option<&Located<RawTraffic>>, problems: &mut Prob
     let raw = located.map_or(&none, Located::get);
     let rate = |value: Option<&Located<Rate>>, default| value.map_or(Rate { milli_per_s: default }, |rate| *rate.get());
     let timeout = problems.positive(raw.timeout.as_ref(), "timeout", Duration::from_secs(2));
+    let silent = raw.canaries.as_ref().is_some_and(|asked| !*asked.get());
+    if silent {
+        said_in_vain(raw, problems);
+    }
     Traffic {
-        rate: rate(raw.rate.as_ref(), 5_000),
+        rate: if silent { Traffic::NOBODY } else { rate(raw.rate.as_ref(), 5_000) },
         writes: rate(raw.writes.as_ref(), 2_000),
         timeout,
         mix: mix(located, problems),
         retry: raw.retry.as_ref().map_or(Retry::ONCE, |retry| self::retry(retry, timeout, problems)),
+    }
+}
+
+/// What is said of customers where there are none.
+fn said_in_vain(raw: &RawTraffic, problems: &mut Problems<'_>) {
+    let help = "leave it out, or let `canaries` be true";
+    let places = [
+        ("rate", raw.rate.as_ref().map(Located::span)),
+        ("mix", raw.mix.as_ref().and_then(|mix| mix.first()).map(Located::span)),
+        ("retry", raw.retry.as_ref().map(Located::span)),
+    ];
+    for (key, span) in places {
+        if let Some(span) = span {
+            problems.error("nobody-asks", span, format!("`{key}` of customers, and `canaries` is false"), help);
+        }
     }
 }
 

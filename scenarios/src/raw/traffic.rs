@@ -11,6 +11,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawTraffic {
+    /// Whether anybody of ours asks: without canaries customers are whoever others send, and nothing else is said of them here.
+    /// Default: `true`.
+    pub canaries: Option<Located<bool>>,
     /// Requests of each zone's canary. Default: `5/s`.
     pub rate: Option<Located<Rate>>,
     /// Writes of the witness to each zone. Default: `2/s`.

@@ -5,6 +5,7 @@ use crate::builder::ledger::{Entry, Ledger};
 use crate::building::folder::lock;
 use crate::clock::Clock;
 use crate::journal::Journal;
+use crate::locked::Locked;
 use crate::world::docker::standing::Made;
 use anyhow::{Context, Result};
 use fixtures::name::ZoneName;
@@ -86,7 +87,7 @@ pub(super) fn forget(folder: &Path) {
 pub(super) struct Files {
     pub(super) clock: Arc<Clock>,
     pub(super) journal: Journal,
-    pub(super) ledger: File,
+    pub(super) ledger: Locked,
     /// Entries that are there already, and what they amount to.
     pub(super) entries: Vec<Entry>,
     pub(super) known: Ledger,
@@ -101,7 +102,7 @@ impl Files {
             let path = journal.folder().join("ledger.jsonl");
             let ledger = OpenOptions::new().create_new(true).append(true).open(&path);
             let ledger = ledger.with_context(|| format!("{} cannot be made", path.display()))?;
-            lock(&ledger, journal.folder())?;
+            let ledger = lock(ledger, journal.folder())?;
             return Ok(Self { clock, journal, ledger, entries: Vec::new(), known: Ledger::default() });
         }
         let folder = out.join(run);
@@ -109,7 +110,7 @@ impl Files {
         let told = || format!("{} cannot be taken up", path.display());
         let ledger = OpenOptions::new().append(true).open(&path).with_context(told)?;
         // Before anything is read: whoever works on it may be writing.
-        lock(&ledger, &folder)?;
+        let ledger = lock(ledger, &folder)?;
         let (journal, began) = Journal::reopen(out, run)?;
         let clock = Arc::new(Clock::going_on(began.as_ref()));
         let journal = journal.by(Arc::clone(&clock));

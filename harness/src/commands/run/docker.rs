@@ -9,11 +9,13 @@ use crate::exit;
 use crate::journal::Journal;
 use crate::live::tui::Signals;
 use crate::load::{BadInput, Loaded};
+use crate::outside::surroundings::{Door as OutsideDoor, Surroundings};
 use crate::outside::{Outside, Teller};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
 use crate::world::docker::attached::Attachment;
 use crate::world::docker::claim::{self, Claimed};
+use crate::world::docker::doors::Doors;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::software::known_images;
 use crate::world::docker::{DockerWorld, Options, Parts};
@@ -84,8 +86,6 @@ impl Day<'_> {
         let mut watch = self.watchers.begin(about, &self.case(), journal.folder(), Signals::Run)?;
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let teller = Teller::new(sender.clone(), Arc::clone(&clock));
-        let outside = Outside::begin(self.wanted, &run, journal.folder(), &teller);
-        drop(teller);
         let parts = Parts { images, ..self.parts(&run, seed, &clock, &terminal, (engine, info)) };
         let parts = match lent {
             Some(lent) => lent.parts(parts)?,
@@ -97,6 +97,10 @@ impl Day<'_> {
             journal.write(clock.now(), By::Controller, Place::default(), detail, false)?;
         }
         let mut world = DockerWorld::new(parts, sender);
+        let keeper = world.doorkeeper();
+        let guide = Box::new(move || keeper.doors().map(surroundings).unwrap_or_default());
+        let outside = Outside::begin(self.wanted, &run, journal.folder(), &teller, guide);
+        drop(teller);
         let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
         let course = Course {
             controller,
@@ -162,4 +166,16 @@ impl Day<'_> {
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),
         }
     }
+}
+
+/// What whoever sends traffic is told of a region.
+fn surroundings(Doors { doors, root }: Doors) -> Surroundings {
+    let told = |door: crate::world::docker::doors::Door| OutsideDoor {
+        service: door.service.to_string(),
+        instance: door.instance.to_string(),
+        zone: door.zone.to_string(),
+        name: door.name,
+        address: door.address,
+    };
+    Surroundings { doors: doors.into_iter().map(told).collect(), root }
 }

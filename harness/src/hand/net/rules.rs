@@ -88,6 +88,8 @@ impl Chains {
         }
         for bridge in bridges {
             let _ = write!(text, "-A {forward} -i {bridge} -j DROP\n-A {forward} -o {bridge} -j DROP\n");
+            // Nobody in there reaches the machine, but who is asked from there may answer: traffic from outside comes by it.
+            let _ = writeln!(text, "-A {input} -i {bridge} -m conntrack --ctstate ESTABLISHED -j ACCEPT");
             let _ = writeln!(text, "-A {input} -i {bridge} -j DROP");
         }
         for (from, chain) in [(engines, forward), ("INPUT", input)] {

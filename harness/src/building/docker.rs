@@ -38,8 +38,9 @@ const SETTLE: Duration = Duration::from_secs(180);
 const LIMIT: Duration = Duration::from_secs(150);
 /// How often calls are looked at.
 const TAPPED_EVERY: Duration = Duration::from_secs(1);
-/// Writes of the witness to each zone: every one is read back in the end, one after the other.
-const WRITES: Rate = Rate { milli_per_s: 1_000 };
+/// Writes of the witness to each zone: every one is read back in the end, one after the other, and some have to come in the
+/// moment between the first copy and the turn, which takes some tenths of a second.
+const WRITES: Rate = Rate { milli_per_s: 4_000 };
 /// Pause between two looks of the witness at somebody who is active, for each instance that there is: a look asks for all that
 /// stands behind an instance, and is the same work for real.
 const CALM_EACH: Duration = Duration::from_millis(25);

@@ -5,11 +5,12 @@ use crate::lab::{left_of, long_machine};
 use harness::builder::ledger::{Entry, Ledger};
 use reports::build::{BuildRecord, from_json};
 use scenarios::build::observed::Building;
-use scenarios::build::plan::Border;
+use scenarios::build::plan::{Border, BuildPhase};
 use scenarios::event::{Detail, Event};
 use scenarios::judgement::Finding;
 use scenarios::verdict::Verdict;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -139,6 +140,14 @@ fn a_cache_that_keeps_old_addresses_is_named_in_containers() {
 }
 
 #[test]
+fn a_write_between_copy_and_turn_is_lost_without_a_last_pass_in_containers() {
+    let Some(_machine) = long_machine() else { return };
+    let build = build(&["--graph", "named", "--defect", "no-last-pass"]);
+    let findings = build.found("B3");
+    assert!(!findings.is_empty() && findings.iter().all(|one| one.service.as_str() == "store"), "{findings:?}");
+}
+
+#[test]
 fn a_start_up_cycle_is_revealed_by_the_cut_in_containers() {
     let Some(_machine) = long_machine() else { return };
     let build = build(&["--graph", "named", "--defect", "needs:certificates:store"]);
@@ -148,28 +157,56 @@ fn a_start_up_cycle_is_revealed_by_the_cut_in_containers() {
     assert_eq!(pairs, [("certificates", Some("store"))], "{findings:?}");
 }
 
-/// Kills the builder when its ledger has the beginning of each of these steps in turn, and has it taken up each time.
+/// A step of each phase: when the ledger has its beginning the builder is killed.
+const KILLED_AT: [(BuildPhase, &str); 16] = [
+    (BuildPhase::Network, "network.franken"),
+    (BuildPhase::Identity, "identity.hosts"),
+    (BuildPhase::ControlPlane, "control.core0"),
+    (BuildPhase::Launch, "launch.identity"),
+    (BuildPhase::Stores, "stores.hosts"),
+    (BuildPhase::Copy, "copy.turn"),
+    (BuildPhase::Migrate, "migrate.names"),
+    (BuildPhase::Proxies, "proxies.off"),
+    (BuildPhase::Empty, "empty.stores"),
+    (BuildPhase::Shutdown, "shutdown.hosts"),
+    (BuildPhase::AccessList, "border.refused"),
+    (BuildPhase::Bake, "border.bake"),
+    (BuildPhase::Cut, "border.cut"),
+    (BuildPhase::Remaining, "rest.hosts"),
+    (BuildPhase::GameDay, "game.region.off"),
+    (BuildPhase::Open, "open.audit"),
+];
+
+fn ledger_of(folder: &Path) -> Vec<Entry> {
+    let text = std::fs::read_to_string(folder.join("ledger.jsonl")).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Waits until the ledger has the beginning of a step; returns the run's folder.
+fn begun(out: &TempDir, child: &mut Child, step: &str) -> PathBuf {
+    loop {
+        let found = std::fs::read_dir(out.path()).expect("it is there").flatten().map(|entry| entry.path());
+        let found = found.into_iter().find(|path| path.is_dir());
+        let is_begun = |entry: &Entry| matches!(entry, Entry::Intent { step: begun, .. } if begun == step);
+        if let Some(folder) = found.filter(|folder| ledger_of(folder).iter().any(is_begun)) {
+            return folder;
+        }
+        assert!(child.try_wait().expect("it can be asked").is_none(), "the build ended before {step}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The builder is killed in every phase and taken up each time: the same steps were done in the end, once each, as by one that
+/// nobody disturbed.
 #[test]
-fn a_builder_that_is_killed_is_taken_up_and_ends_in_the_same_state() {
+fn a_builder_that_is_killed_in_every_phase_is_taken_up_and_ends_in_the_same_state() {
     let Some(_machine) = long_machine() else { return };
     let out = tempfile::tempdir().expect("a folder can be made");
     let asked = ["--world", "docker", "--seed", "7", "--graph", "named"];
     let mut child = command(&out, &asked).spawn().expect("it can be started");
     let mut run = String::new();
-    for step in ["control.core0", "launch.identity", "copy.turn", "migrate.names", "border.bake", "game.region.off"] {
-        let folder = loop {
-            let found = std::fs::read_dir(out.path()).expect("it is there").flatten().map(|entry| entry.path());
-            let found = found.into_iter().find(|path| path.is_dir());
-            let text = found.as_ref().and_then(|path| std::fs::read_to_string(path.join("ledger.jsonl")).ok());
-            let begun = |entry: &Entry| matches!(entry, Entry::Intent { step: begun, .. } if begun == step);
-            let entries = text.unwrap_or_default();
-            let mut entries = entries.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-            if let (true, Some(folder)) = (entries.any(|entry| begun(&entry)), found) {
-                break folder;
-            }
-            assert!(child.try_wait().expect("it can be asked").is_none(), "the build ended before {step}");
-            std::thread::sleep(Duration::from_millis(50));
-        };
+    for (_, step) in KILLED_AT {
+        let folder = begun(&out, &mut child, step);
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
         run = folder.file_name().expect("a name").to_string_lossy().into_owned();
@@ -180,4 +217,19 @@ fn a_builder_that_is_killed_is_taken_up_and_ends_in_the_same_state() {
     build.is_held();
     let ledger = Ledger::read(&build.file("ledger.jsonl")).expect("a ledger");
     assert_eq!(ledger.ended, Some(harness::builder::Ending::Completed), "{}", build.said);
+    let undisturbed = tempfile::tempdir().expect("a folder can be made");
+    let child = command(&undisturbed, &["--world", "sim", "--seed", "7", "--graph", "named"]).spawn();
+    let undisturbed = ended(undisturbed, child.expect("it can be started"));
+    let done = |build: &Build| -> Vec<String> {
+        let step = |entry: Entry| match entry {
+            Entry::Done { step, .. } => Some(step),
+            _ => None,
+        };
+        ledger_of(&build.folder()).into_iter().filter_map(step).collect()
+    };
+    assert_eq!(done(&build), done(&undisturbed));
+    let told = |build: &Build| -> BTreeSet<BuildPhase> {
+        reports::build::told(&build.events()).phases.iter().map(|phase| phase.phase).collect()
+    };
+    assert_eq!(told(&build), KILLED_AT.iter().map(|(phase, _)| *phase).collect(), "it was killed in every phase");
 }

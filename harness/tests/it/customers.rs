@@ -61,8 +61,9 @@ fn without_canaries_nothing_is_said_of_customers() {
     assert!(left.contains(&"Z1".to_owned()) && left.contains(&"R1".to_owned()), "{left:?}");
     for (id, verdict, reason) in lines(&without) {
         assert!(!reason.contains("samples of the"), "{id}: {reason}");
+        // What is counted at services is too little where nobody asks them.
         let was = lines(&with).into_iter().any(|one| one.0 == id && one.1 == verdict);
-        assert!(was || left.contains(&id), "{id} is {verdict:?} without canaries: {reason}");
+        assert!(was || verdict == Verdict::NotJudged, "{id} is {verdict:?} without canaries: {reason}");
     }
 }
 

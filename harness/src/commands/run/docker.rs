@@ -10,12 +10,12 @@ use crate::journal::Journal;
 use crate::live::tui::Signals;
 use crate::load::{BadInput, Loaded};
 use crate::outside::surroundings::{Door as OutsideDoor, Surroundings};
-use crate::outside::{Outside, Teller};
+use crate::outside::{Guide, Outside, Teller};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
 use crate::world::docker::attached::Attachment;
 use crate::world::docker::claim::{self, Claimed};
-use crate::world::docker::doors::Doors;
+use crate::world::docker::doors::{Doorkeeper, Doors};
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::software::known_images;
 use crate::world::docker::{DockerWorld, Options, Parts};
@@ -97,8 +97,7 @@ impl Day<'_> {
             journal.write(clock.now(), By::Controller, Place::default(), detail, false)?;
         }
         let mut world = DockerWorld::new(parts, sender);
-        let keeper = world.doorkeeper();
-        let guide = Box::new(move || keeper.doors().map(surroundings).unwrap_or_default());
+        let guide = guide(world.doorkeeper());
         let outside = Outside::begin(self.wanted, &run, journal.folder(), &teller, guide);
         drop(teller);
         let controller = Controller::new(scenario.clone(), plan.clone(), placement.clone(), self.args.keep.is_some());
@@ -166,6 +165,11 @@ impl Day<'_> {
             on_progress: Box::new(move |what, of| terminal.progress(what, of)),
         }
     }
+}
+
+/// Says where the region is reached, as soon as it has addresses.
+fn guide(keeper: Doorkeeper) -> Guide {
+    Box::new(move || keeper.doors().map(surroundings).unwrap_or_default())
 }
 
 /// What whoever sends traffic is told of a region.

@@ -31,6 +31,8 @@ lasts = "10s"
 /// After the first power-on, so that what starts together has ended.
 const CALM: Duration = Duration::from_secs(10);
 const SECONDS: u64 = 40;
+/// Parts of the names of hosts whose agents are [`Kind::Busy`].
+const BUSY: [&str; 2] = ["-telemetry-", "-table-store-"];
 
 #[expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
 fn say(text: &str) {
@@ -90,7 +92,7 @@ fn main() -> Result<()> {
     ));
     // All processes of all hosts share the pages of one executable.
     say("memory, MB, the median and the largest (an agent: at most 6): resident | shared pages in parts | own");
-    for wanted in [Kind::Supervisor, Kind::Agent, Kind::NameServer] {
+    for wanted in [Kind::Supervisor, Kind::Agent, Kind::Busy, Kind::NameServer] {
         let of_kind: Vec<[u64; 3]> =
             sizes.iter().filter(|(kind, _)| *kind == wanted).map(|(_, sizes)| *sizes).collect();
         let column = |at: usize| {
@@ -119,7 +121,10 @@ enum Kind {
     Supervisor,
     /// An agent with TLS, idle.
     Agent,
-    /// An agent that is a name server, which is not idle: every other one asks it.
+    /// An agent that is not idle where nothing happens: telemetry, to whom every other one keeps a connection, and the members
+    /// of the table store, who keep their leader.
+    Busy,
+    /// An agent that is a name server, which is not idle either: every other one asks it.
     NameServer,
 }
 
@@ -130,6 +135,7 @@ fn kind(pid: u32) -> Option<Kind> {
     match (words.next()?, words.next()?) {
         ("host", _) => Some(Kind::Supervisor),
         ("agent", host) if host.contains("-names-") => Some(Kind::NameServer),
+        ("agent", host) if BUSY.iter().any(|service| host.contains(service)) => Some(Kind::Busy),
         ("agent", _) => Some(Kind::Agent),
         _ => None,
     }

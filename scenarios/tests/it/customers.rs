@@ -88,8 +88,8 @@ fn a_game_day_may_have_no_customers_of_ours_and_then_says_nothing_of_them() {
     assert!(right("[traffic]\ncanaries = false\nwrites = \"1/s\"\n").traffic.is_silent());
     assert!(!right("[traffic]\ncanaries = true\n").traffic.is_silent());
     let text = "[traffic]\ncanaries = false\nrate = \"5/s\"\nretry = { attempts = 2 }\n";
-    wrong(text, &[("nobody-asks", 11), ("nobody-asks", 12)]);
-    wrong("[traffic]\nrate = \"0/s\"\n", &[("bad-quantity", 10)]);
+    wrong(text, &[("nobody-asks", 12), ("nobody-asks", 13)]);
+    wrong("[traffic]\nrate = \"0/s\"\n", &[("bad-quantity", 11)]);
 }
 
 #[test]

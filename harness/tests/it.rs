@@ -15,6 +15,8 @@ mod building;
 mod building_sample;
 #[path = "it/building_taken_up.rs"]
 mod building_taken_up;
+#[path = "it/building_undone.rs"]
+mod building_undone;
 #[path = "it/building_zone.rs"]
 mod building_zone;
 #[path = "it/changes.rs"]

@@ -306,7 +306,7 @@ impl Told {
             }
             StepState::Done => step.to_ns = at,
             StepState::Failed => (step.to_ns, step.failed) = (at, text.to_owned()),
-            StepState::Undone => {}
+            StepState::Undoing | StepState::Undone => {}
         }
     }
 

@@ -342,7 +342,10 @@ impl Builder {
         let Some(step) = self.plan.steps.get(self.position).cloned() else { return };
         self.stage = Stage::Undoing;
         match step.undo {
-            Some(act) => out.push(Command::Do(act)),
+            Some(act) => {
+                self.tell(StepState::Undoing, String::new(), out);
+                out.push(Command::Do(act));
+            }
             None => {
                 self.write(Entry::Undone { step: step.id, at: now }, out);
                 self.undo_last(now, out);

@@ -133,6 +133,8 @@ pub enum StepState {
     Done,
     /// It did not come about in time.
     Failed,
+    /// It is being undone.
+    Undoing,
     /// It was undone.
     Undone,
 }

@@ -97,11 +97,17 @@ fn judge(build: &Build<'_>) -> Outcome {
     Outcome { verdict, reason, threshold, evidence, findings }
 }
 
-/// What name servers are being told by a step that was begun.
+/// What name servers are being told by a step that was begun, or that is being undone.
 fn coming<'a>(build: &Build<'a>, id: &str, state: StepState) -> Option<&'a Records> {
     let plan = build.case.plan;
-    match (&plan.steps[plan.place(id)?].act, state) {
-        (Act::Names(records), StepState::Begun | StepState::Retried) => Some(records),
+    let step = &plan.steps[plan.place(id)?];
+    let act = match state {
+        StepState::Begun | StepState::Retried => Some(&step.act),
+        StepState::Undoing => step.undo.as_ref(),
+        _ => None,
+    };
+    match act? {
+        Act::Names(records) => Some(records),
         _ => None,
     }
 }

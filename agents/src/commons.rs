@@ -40,6 +40,9 @@ pub struct Commons {
     /// Whether it is the authority, which signs its own certificate.
     #[serde(default)]
     pub is_authority: bool,
+    /// The folder of the artefacts that it gives out, where it is a repository of software.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artefacts: Option<String>,
     /// The names that its own certificate says, where it is asked over TLS; the first is what it is known by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proves: Vec<String>,

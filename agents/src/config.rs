@@ -3,6 +3,7 @@
 
 mod customer;
 mod image;
+mod software;
 mod store;
 
 use crate::commons::{Callee, Commons, Keys};
@@ -20,6 +21,7 @@ use fixtures::placement::Placement;
 use fixtures::topology::Topology;
 pub use image::{AdapterConfig, ProgramConfig};
 use serde::{Deserialize, Serialize};
+pub use software::{GenericConfig, Software};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -57,6 +59,8 @@ pub struct HostConfig {
 pub enum Process {
     /// A mock service.
     Instance(InstanceConfig),
+    /// What becomes one by what it fetches.
+    Generic(Box<GenericConfig>),
     /// A customer.
     Canary(CanaryConfig),
     /// Real software, run by the supervisor itself.

@@ -4,6 +4,7 @@
 //! - [`clock`]: the one door to time
 //! - [`client`]: sends an attempt and reads its answer
 //! - [`server`]: reads requests, writes answers, `/metrics`
+//! - [`fetch`]: software, from a repository or the own disk
 //! - [`dns`]: the bytes of lookups; [`resolve`] asks, [`name_server`] answers
 //! - [`tls`]: keys, certificates and handshakes
 //! - [`front`]: the listening side of what speaks for real software
@@ -19,6 +20,7 @@ pub mod clock;
 pub mod disk;
 mod dns;
 pub mod drive;
+mod fetch;
 pub mod front;
 pub mod handshake;
 mod name_server;

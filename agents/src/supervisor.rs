@@ -108,6 +108,7 @@ fn await_boot(gate: &Path) -> std::io::Result<()> {
 fn name(process: &Process) -> String {
     match process {
         Process::Instance(config) => config.name.to_string(),
+        Process::Generic(config) => config.own.name.to_string(),
         Process::Canary(config) => format!("canary-{}", config.zone),
         Process::Program(config) => config.name.to_string(),
         Process::Adapter(config) => format!("adapter-{}", config.name),

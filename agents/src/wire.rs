@@ -4,6 +4,7 @@
 //! `GET /metrics`, and between members of a replicated store `POST /member` with a [`Letter`]. Counts are pushed with
 //! `POST /push`. An operator asks `POST /switch/WORD/MILLISECONDS`. A scaler asks telemetry `GET /load/ZONE/SERVICE`, and
 //! instances `POST /duty/takes`, `/duty/stands-by` or `/duty/tell`.
+//! A generic host asks `GET /artefacts/SERVICE@EDITION` where others ask for the need of software.
 //! A lookup of a name travels as DNS.
 //! Answers are a [`Reply`] as JSON, with the status of [`Reply::status`]. Notes are one JSON [`Line`] each over one TCP
 //! connection to the witness; they are best effort, numbered, and never hold anything up.
@@ -13,6 +14,7 @@ use crate::consensus::message::{Answer, Letter};
 use crate::few::Few;
 pub use fixtures::asked::Asked;
 use fixtures::asked::is_zero;
+pub use fixtures::delivery::Delivery;
 pub use fixtures::graph::scaler::ScaleCause;
 pub use fixtures::graph::telemetry::AlarmCause;
 use fixtures::name::{HostName, InstanceName, ServiceName, ZoneName};
@@ -32,6 +34,8 @@ pub const HEADER_NAMES: &str = "x-blackstart-names";
 pub const HEADER_AGAIN: &str = "x-blackstart-again";
 /// Request header of whoever asks for a need: its name.
 pub const HEADER_HOLDER: &str = "x-blackstart-holder";
+/// Answer header of whoever gives out an artefact: its name.
+pub const HEADER_BY: &str = "x-blackstart-by";
 /// Request header: a customer's write, `KEY=VALUE`.
 pub const HEADER_WRITE: &str = "x-blackstart-write";
 
@@ -373,6 +377,19 @@ pub enum Note {
         outcome: NeedOutcome,
         /// Asks so far.
         attempts: u32,
+    },
+    /// Something became of the software that it is to run.
+    Software {
+        /// What.
+        delivery: Delivery,
+        /// Its version; 0 where that is not known.
+        version: u64,
+        /// SHA-256 of its payload, in hexadecimal digits; empty where that is not known.
+        sha256: String,
+        /// Who gave it out; empty where it was on the host's own disk.
+        from: String,
+        /// Why it is not run; empty where it is.
+        why: String,
     },
     /// Calls to one dependency since the last such note.
     Call {

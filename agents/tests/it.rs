@@ -2,6 +2,8 @@
 
 #[path = "it/arrivals.rs"]
 mod arrivals;
+#[path = "it/artefact.rs"]
+mod artefact;
 #[path = "it/behaviour.rs"]
 mod behaviour;
 #[path = "it/conformance.rs"]
@@ -10,6 +12,8 @@ mod conformance;
 mod consensus;
 #[path = "it/customer.rs"]
 mod customer;
+#[path = "it/fetching.rs"]
+mod fetching;
 #[path = "it/identity.rs"]
 mod identity;
 #[path = "it/names.rs"]

@@ -51,6 +51,11 @@ pub enum Input {
         /// What they did not get, in one sentence.
         text: String,
     },
+    /// A host refuses the software that it was given: nothing that waiting mends, and no accident for certain.
+    Refused {
+        /// Who refuses it, and why.
+        why: String,
+    },
     /// The time of [`Builder::next_wake`] has come.
     Wake,
     /// Somebody wants it to stop at the end of this phase.
@@ -228,6 +233,7 @@ impl Builder {
                     self.roll_back(now, format!("customers in {zone} are harmed: {text}"), out);
                 }
             }
+            Input::Refused { why } => self.refused(now, why, out),
             Input::Wake => {}
             Input::Pause => self.pausing = true,
             Input::Looked(looked) => self.looked(now, looked, out),

@@ -8,6 +8,8 @@ mod agent_alone;
 mod attach;
 #[path = "docker/build.rs"]
 mod build;
+#[path = "docker/build_artefacts.rs"]
+mod build_artefacts;
 #[path = "docker/engine.rs"]
 mod engine;
 #[path = "docker/faults.rs"]

@@ -11,6 +11,8 @@ mod bring_up;
 mod builder;
 #[path = "it/building.rs"]
 mod building;
+#[path = "it/building_artefacts.rs"]
+mod building_artefacts;
 #[path = "it/building_sample.rs"]
 mod building_sample;
 #[path = "it/building_taken_up.rs"]

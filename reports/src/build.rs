@@ -11,7 +11,7 @@ pub mod trend;
 use checks::CheckRow;
 use fixtures::name::{InstanceName, ServiceName};
 use fixtures::regional::Regional;
-use scenarios::build::observed::{Building, FlowEnd, StepState};
+use scenarios::build::observed::{Building, Delivery, FlowEnd, StepState};
 use scenarios::build::plan::BuildPhase;
 use scenarios::event::{Detail, Event, EventId, Life, Place};
 use scenarios::judgement::{Finding, InvariantResult};
@@ -192,10 +192,21 @@ pub struct Told {
     pub flows: Vec<FlowRow>,
     /// Values by what became of them, in words.
     pub objects: BTreeMap<&'static str, usize>,
+    /// What came of software, by who gave it out; without a name what was on hosts' own disks.
+    pub software: BTreeMap<Option<InstanceName>, SoftwareRow>,
     /// When each zone's racks landed.
     pub landed: Vec<(String, u64)>,
     /// Acts of anybody who is not the builder.
     pub hands: Vec<HandSeen>,
+}
+
+/// What came of the software that somebody gave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SoftwareRow {
+    /// Times that a host fetched and verified it, or verified its own copy.
+    pub verified: usize,
+    /// Times that a host told of refusing it, or of its own copy being damaged.
+    pub refused: usize,
 }
 
 /// An act of somebody who is not the builder, as it was seen.
@@ -238,6 +249,13 @@ pub fn told(events: &[Event]) -> Told {
             }
             Detail::Build { seen: Building::Object { state, .. } } => {
                 *told.objects.entry(page::object_word(*state)).or_default() += 1;
+            }
+            Detail::Build { seen: Building::Software { delivery, from, .. } } => {
+                let row = told.software.entry(from.clone()).or_default();
+                match delivery {
+                    Delivery::Fetched | Delivery::Kept => row.verified += 1,
+                    Delivery::Damaged | Delivery::Refused => row.refused += 1,
+                }
             }
             Detail::Probe { outcome: Life::Active, .. } => told.active(event),
             Detail::Build { seen: Building::Hand { step, text } } => told.hand(event, step, text),

@@ -1,15 +1,18 @@
 //! Owns connections to other instances: opens them, keeps them under a number, sends one attempt and reads its
 //! answer. Refuses to decide when to reuse, retry or give up.
 
+use super::fetch::Order;
 use super::tls::{self, Tls};
+use crate::artefact::ARTEFACT_BYTES_MAX;
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{ConnId, Nanos, Outcome};
 use crate::wire::{
-    Ask, Failure, HEADER_AGAIN, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES,
+    Ask, Failure, HEADER_AGAIN, HEADER_BY, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES,
     HEADER_REMAINING_MS, HEADER_WRITE, Reply, Switch, Text, Write,
 };
+use fixtures::regional::cast::PACKAGE;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -32,6 +35,8 @@ pub struct Client {
     tls: Option<Rc<Tls>>,
     /// The names that its own certificate is to say.
     names: Vec<String>,
+    /// What it fetches where others ask for their software.
+    order: Option<Rc<Order>>,
     kept: RefCell<BTreeMap<ConnId, Sender>>,
     next: Cell<u64>,
 }
@@ -40,6 +45,16 @@ impl Client {
     /// A client that believes and shows certificates.
     pub fn with_tls(tls: Option<Rc<Tls>>, names: Vec<String>) -> Self {
         Self { tls, names, ..Self::default() }
+    }
+
+    /// The same, fetching an artefact where others ask for their software.
+    pub(super) fn fetching(self, order: Option<Rc<Order>>) -> Self {
+        Self { order, ..self }
+    }
+
+    /// What it fetches with a question, where it fetches anything.
+    fn order(&self, ask: &Ask) -> Option<&Order> {
+        self.order.as_deref().filter(|_| matches!(ask, Ask::Need { kind, .. } if **kind == *PACKAGE))
     }
 
     /// Sends one attempt, on a kept connection or a new one. The second part of the answer is the connection, where it
@@ -64,7 +79,11 @@ impl Client {
             },
         };
         let request = self.request(to, ask, remaining);
-        match exchange(&mut sender, request).await.map(|reply| self.installed(reply)) {
+        let answered = match self.order(ask) {
+            Some(order) => fetch(&mut sender, request, order).await,
+            None => exchange(&mut sender, request).await.map(|reply| self.installed(reply)),
+        };
+        match answered {
             Some(reply) if sender.ready().await.is_ok() => {
                 self.kept.borrow_mut().insert(id, sender);
                 (Outcome::Reply(reply), Some(id))
@@ -123,7 +142,10 @@ impl Client {
     fn request(&self, to: SocketAddr, ask: &Ask, remaining: Nanos) -> Option<Request<Empty<Bytes>>> {
         let (method, path) = match ask {
             Ask::Work { operation, .. } => (Method::POST, format!("/work/{operation}")),
-            Ask::Need { kind, .. } => (Method::GET, format!("/need/{kind}")),
+            Ask::Need { kind, .. } => {
+                let path = self.order(ask).map_or_else(|| format!("/need/{kind}"), Order::path);
+                (Method::GET, path)
+            }
             Ask::Read { key } => (Method::GET, format!("/state/{key}")),
             Ask::Ready => (Method::GET, "/readyz".to_owned()),
             Ask::Live => (Method::GET, "/livez".to_owned()),
@@ -198,6 +220,25 @@ async fn exchange(sender: &mut Sender, request: Option<Request<Empty<Bytes>>>) -
     let response = sender.send_request(request?).await.ok()?;
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?;
     serde_json::from_slice(&body.to_bytes()).ok()
+}
+
+/// Asks for an artefact. One that is refused is to whoever asked as one that was not granted.
+async fn fetch(sender: &mut Sender, request: Option<Request<Empty<Bytes>>>, order: &Order) -> Option<Reply> {
+    let response = sender.send_request(request?).await.ok()?;
+    if !response.status().is_success() {
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.ok()?;
+        let reply: Reply = serde_json::from_slice(&body.to_bytes()).ok()?;
+        return Some(Reply { error: reply.error.or(Some(Failure::Unknown)), ..reply });
+    }
+    let by = response.headers().get(HEADER_BY).and_then(|by| by.to_str().ok()).unwrap_or_default().to_owned();
+    let is_too_large = response.body().size_hint().lower() > ARTEFACT_BYTES_MAX as u64;
+    let taken = if is_too_large {
+        order.take(&by, None)
+    } else {
+        let body = Limited::new(response.into_body(), ARTEFACT_BYTES_MAX).collect().await.ok()?;
+        order.take(&by, Some(&body.to_bytes()))
+    };
+    Some(Reply { by: by.as_str().into(), error: (!taken).then_some(Failure::Denied), ..Reply::default() })
 }
 
 /// A client shared by the tasks of one thread.

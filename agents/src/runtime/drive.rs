@@ -4,16 +4,17 @@
 use super::client::{Client, SharedClient};
 use super::clock::{self, mono_ns};
 use super::disk::{self, Append};
+use super::fetch::{self, Order};
 use super::reporter::Reporter;
 use super::tls::{self, Tls};
 use super::trouble::Troubles;
 use super::{name_server, resolve, server, trim};
 use crate::canary::Canary;
 use crate::commons::Commons;
-use crate::config::{HostConfig, InstanceConfig, Process};
+use crate::config::{GenericConfig, HostConfig, InstanceConfig, Process};
 use crate::machine::validity::Felt;
 use crate::machine::{Actor, AttemptId, ConnId, Counters, Input, Machine, Nanos, Output, RequestId};
-use crate::wire::{Ask, Failure, Reply, Text};
+use crate::wire::{Ask, Failure, Note, Reply, Text};
 use fixtures::name::ServiceName;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -48,31 +49,33 @@ pub(super) struct Driver<A> {
 
 /// What surrounds a process of a region with names or identities.
 #[derive(Debug, Default)]
-struct Around {
+pub(super) struct Around {
     troubles: RefCell<Troubles>,
     service: Option<ServiceName>,
     commons: Commons,
     /// Until when an authority shows the certificate that it signed itself last.
     signed_until: Cell<Nanos>,
+    /// What it fetches, where it is to become something else.
+    pub(super) order: Option<Rc<Order>>,
 }
 
 impl Around {
-    fn new(trouble_dir: &str, service: Option<ServiceName>, commons: &Commons) -> Self {
+    pub(super) fn new(trouble_dir: &str, service: Option<ServiceName>, commons: &Commons) -> Self {
         let folder = (!trouble_dir.is_empty()).then(|| Path::new(trouble_dir));
         let troubles = RefCell::new(Troubles::new(folder));
-        Self { troubles, service, commons: commons.clone(), signed_until: Cell::default() }
+        Self { troubles, service, commons: commons.clone(), signed_until: Cell::default(), order: None }
     }
 }
 
 impl<A: Actor + 'static> Driver<A> {
-    fn new(
+    pub(super) fn new(
         actor: A,
         around: Around,
         reporter: Option<Reporter>,
         disk: Option<Sender<Append>>,
     ) -> std::io::Result<Rc<Self>> {
         let tls = Tls::of(&around.commons).map_err(std::io::Error::other)?.map(Rc::new);
-        let client = Client::with_tls(tls.clone(), around.commons.proves.clone());
+        let client = Client::with_tls(tls.clone(), around.commons.proves.clone()).fetching(around.order.clone());
         Ok(Rc::new(Self {
             actor: RefCell::new(actor),
             waiting: RefCell::default(),
@@ -88,7 +91,7 @@ impl<A: Actor + 'static> Driver<A> {
         }))
     }
 
-    fn feed(self: &Rc<Self>, input: Input) {
+    pub(super) fn feed(self: &Rc<Self>, input: Input) {
         let mut outputs = Vec::new();
         let (before, after) = {
             let mut actor = self.actor.borrow_mut();
@@ -129,6 +132,8 @@ impl<A: Actor + 'static> Driver<A> {
                 }
             }
             Output::Append { id, key, value, sync } => self.append(Append { id, key, value, sync }),
+            // What has its software serves nobody yet.
+            Output::Note(Note::Serving) if self.around.order.is_some() => {}
             Output::Note(note) => {
                 if let Some(reporter) = &self.reporter {
                     reporter.note(note);
@@ -183,7 +188,12 @@ impl<A: Actor + 'static> Driver<A> {
         }
     }
 
-    async fn wake(self: Rc<Self>) {
+    /// Until it has everything that it needs.
+    pub(super) async fn complete(&self) {
+        self.listen.notified().await;
+    }
+
+    pub(super) async fn wake(self: Rc<Self>) {
         loop {
             let next = self.actor.borrow().next_wake();
             let now = mono_ns();
@@ -241,6 +251,13 @@ impl<A: Actor + 'static> server::Serves for Driver<A> {
         reply
     }
 
+    fn artefact(&self, name: &str) -> Option<Vec<u8>> {
+        let folder = self.around.commons.artefacts.as_ref()?;
+        // Nothing but a file of that folder itself.
+        let is_name = name.bytes().all(|one| one.is_ascii_alphanumeric() || matches!(one, b'-' | b'@'));
+        is_name.then(|| std::fs::read(Path::new(folder).join(name)).ok())?
+    }
+
     fn counters(&self) -> Counters {
         self.actor.borrow().counters()
     }
@@ -272,6 +289,11 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
             let reporter = Reporter::start(host.witness, config.from.clone())?;
             local.block_on(&runtime, instance(config, Some(reporter), Path::new(&host.state_dir), &host.trouble_dir))
         }
+        Process::Generic(generic) => {
+            let reporter = Some(Reporter::start(host.witness, generic.own.from.clone())?);
+            let (state_dir, trouble_dir) = (Path::new(&host.state_dir), &host.trouble_dir);
+            local.block_on(&runtime, generic_instance(generic, reporter, state_dir, trouble_dir))
+        }
         Process::Program(_) => Err(std::io::Error::other("real software is run by its host's supervisor itself")),
         Process::Adapter(_) => Err(std::io::Error::other("what speaks for real software is no agent")),
         Process::Canary(config) => {
@@ -294,6 +316,20 @@ pub fn run(host: &HostConfig, process: &Process) -> std::io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Fetches the software of an instance, or finds it on the host's disk, and runs the instance for ever.
+///
+/// # Errors
+/// As [`run`]; where the disk does not take the software.
+pub async fn generic_instance(
+    generic: &GenericConfig,
+    reporter: Option<Reporter>,
+    state_dir: &Path,
+    trouble_dir: &str,
+) -> std::io::Result<()> {
+    let config = fetch::installed(generic, reporter.clone(), state_dir, trouble_dir).await?;
+    instance(&config, reporter, state_dir, trouble_dir).await
 }
 
 /// Runs one instance for ever; `state_dir` holds its state file, `trouble_dir` what is the matter on its host.

@@ -1,16 +1,18 @@
-//! Owns the listening side: reads requests into [`Ask`]s, writes [`Reply`]s, and shows `/metrics`. Refuses to decide
+//! Owns the listening side: reads requests into [`Ask`]s, writes [`Reply`]s, gives out artefacts, and shows `/metrics`. Refuses to decide
 //! any answer.
 
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{Counters, Nanos};
 use crate::wire::{
-    Ask, HEADER_AGAIN, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES, HEADER_REMAINING_MS,
-    HEADER_WRITE, LoadOf, Reply, Switch, Write,
+    Ask, Failure, HEADER_AGAIN, HEADER_BY, HEADER_HOLDER, HEADER_KEY, HEADER_LETTER, HEADER_METRICS, HEADER_NAMES,
+    HEADER_REMAINING_MS, HEADER_WRITE, LoadOf, Reply, Switch, Write,
 };
 use fixtures::graph::identity::CERTIFICATE;
 use fixtures::name::{ServiceName, ZoneName};
+use fixtures::regional::cast::PACKAGE;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -28,6 +30,10 @@ pub(super) trait Serves: 'static {
     async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply>;
     /// What was granted, with the certificate where it is one and somebody's key came with the question.
     fn signed(&self, reply: Reply, key: &[u8], names: &[String]) -> Reply;
+    /// The artefact of this name; `None` where it gives out none of it.
+    fn artefact(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
     /// Requests so far.
     fn counters(&self) -> Counters;
 }
@@ -77,6 +83,9 @@ async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>) -> Option<
     if request.uri().path() == "/metrics" {
         return Some(respond(200, "text/plain; version=0.0.4", metrics(&*driver)));
     }
+    if let Some(name) = request.uri().path().strip_prefix("/artefacts/") {
+        return give_out(&request, name, &driver).await;
+    }
     let Some(ask) = ask_of(&request) else {
         return Some(respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec()));
     };
@@ -87,6 +96,27 @@ async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>) -> Option<
         reply = driver.signed(reply, &key, &names);
     }
     // A reply is a plain tree of strings: it always serialises.
+    Some(respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default()))
+}
+
+/// Gives out an artefact, where whoever decides on needs grants it.
+async fn give_out<V: Serves>(request: &Request<Incoming>, name: &str, driver: &Rc<V>) -> Option<Response<Full<Bytes>>> {
+    let holder = header(request, HEADER_HOLDER).unwrap_or_default().into();
+    let remaining = header(request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
+    let ask = Ask::Need { kind: PACKAGE.into(), holder };
+    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await?;
+    if reply.error.is_none() {
+        match driver.artefact(name) {
+            Some(bytes) => {
+                let mut response = respond(200, "application/octet-stream", bytes);
+                if let Ok(by) = HeaderValue::from_str(&reply.by) {
+                    response.headers_mut().insert(HEADER_BY, by);
+                }
+                return Some(response);
+            }
+            None => reply.error = Some(Failure::NotFound),
+        }
+    }
     Some(respond(reply.status(), "application/json", serde_json::to_vec::<Reply>(&reply).unwrap_or_default()))
 }
 

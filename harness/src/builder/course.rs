@@ -294,6 +294,15 @@ impl Builder {
         self.give_up(now, why, out);
     }
 
+    /// Somebody refuses its software: the present step will not come about, however often it is begun.
+    pub(super) fn refused(&mut self, now: Nanos, why: String, out: &mut Vec<Command>) {
+        match (&self.rolling_back, &self.stage) {
+            (Some(_), _) => {}
+            (None, Stage::Settling) => self.give_up(now, why, out),
+            (None, _) => self.roll_back(now, why, out),
+        }
+    }
+
     /// The present step will not come about.
     fn give_up(&mut self, now: Nanos, why: String, out: &mut Vec<Command>) {
         self.tell(StepState::Failed, why.clone(), out);

@@ -2,14 +2,14 @@
 //! leaves out. Refuses to know what finds them.
 
 use super::Spec;
-use crate::world::build::told::ByHand;
+use crate::world::build::told::{ByHand, Tampering};
 use fixtures::name::ServiceName;
 use std::fmt;
 use std::str::FromStr;
 
 /// What they look like, for whoever wrote another word.
 const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, backup:SERVICE:TO, capacity:SERVICE:NUMBER, \
-                     no-last-pass, unasked";
+                     altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, unasked";
 
 /// A defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ impl FromStr for Defect {
                 let per_second = number.parse().map_err(|_| format!("`{number}` is no number of requests a second"))?;
                 ByHand::Capacity { service: name(service)?, per_second }
             }
+            ["altered-artefact", service] => ByHand::Tampered { service: name(service)?, how: Tampering::Altered },
+            ["foreign-signer", service] => ByHand::Tampered { service: name(service)?, how: Tampering::ForeignSigner },
             ["no-last-pass"] => return Ok(Self::NoLastPass),
             ["unasked"] => return Ok(Self::Unasked),
             _ => return Err(format!("there is no such defect; there are {WORDS}")),
@@ -54,6 +56,10 @@ impl fmt::Display for Defect {
             Self::ByHand(ByHand::Needs { service, from }) => write!(f, "needs:{service}:{from}"),
             Self::ByHand(ByHand::Capacity { service, per_second }) => write!(f, "capacity:{service}:{per_second}"),
             Self::ByHand(ByHand::Backup { service, to }) => write!(f, "backup:{service}:{to}"),
+            Self::ByHand(ByHand::Tampered { service, how: Tampering::Altered }) => {
+                write!(f, "altered-artefact:{service}")
+            }
+            Self::ByHand(ByHand::Tampered { service, .. }) => write!(f, "foreign-signer:{service}"),
             Self::NoLastPass => f.write_str("no-last-pass"),
             Self::Unasked => f.write_str("unasked"),
         }

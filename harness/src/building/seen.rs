@@ -1,4 +1,4 @@
-//! Owns what the loops of a build make of what they see, in whichever world: who is harmed, where an instance is, when racks
+//! Owns what the loops of a build make of what they see, in whichever world: who is harmed, who refuses its software, where an instance is, when racks
 //! land. Refuses to know how any of it came about.
 
 use super::Spec;
@@ -8,6 +8,7 @@ use agents::config::nanos;
 use fixtures::name::{InstanceName, ZoneName};
 use fixtures::regional::estate::Estate;
 use scenarios::build::judge;
+use scenarios::build::observed::{Building, Delivery};
 use scenarios::event::{Detail, Place};
 use scenarios::seed::Seeds;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,7 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// Customers are harmed where so many windows in a row fall short.
 const HARMED_WINDOWS: u32 = 3;
 
-/// Whether customers of the bootstrap region get too little, again and again.
+/// Whether customers of the bootstrap region get too little, again and again; and whether anybody was given what is no software
+/// of this region.
 #[derive(Debug, Default)]
 pub(super) struct Harm {
     pub(super) harmed: BTreeMap<ZoneName, u32>,
@@ -25,6 +27,10 @@ pub(super) struct Harm {
 
 impl Harm {
     pub(super) fn look(&mut self, estate: &Estate, place: &Place, detail: &Detail) -> Option<Input> {
+        if let Detail::Build { seen: Building::Software { delivery: Delivery::Refused, text, .. } } = detail {
+            let who = place.instance.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Some(Input::Refused { why: format!("{who} refuses the software that it was given: {text}") });
+        }
         let Detail::Canary { control: false, sent, ok, degraded, .. } = detail else { return None };
         let zone = place.zone.clone().filter(|zone| self.guards && estate.bootstrap.zones.contains(zone))?;
         let answered = ok + degraded;

@@ -1,10 +1,12 @@
 //! Owns what worlds have in common when a region is built in them: what instances are told that no graph says, how data comes
 //! over, and how often the witness looks. Refuses to know in which world.
 //!
+//! - `repository`: artefacts of software, and what generic hosts know
 //! - [`told`]: what instances are told that the graph does not say
 //! - `mover`: how data comes over
 
 pub(crate) mod mover;
+pub(crate) mod repository;
 pub mod told;
 
 use agents::config::{InstanceConfig, Region};

@@ -6,6 +6,7 @@ use crate::controller::{Effect, Input, Report};
 use crate::witness::protocol::{Outcome, Seen};
 use agents::wire::{Line, NeedOutcome as AgentNeed, Note};
 use fixtures::name::{InstanceName, ServiceName};
+use scenarios::build::observed::Building;
 use scenarios::event::{By, Detail, HostChange, Life, NeedOutcome, OperationOutcome, Place, STANDBY, WriteOutcome};
 use std::collections::BTreeMap;
 
@@ -154,6 +155,10 @@ fn told(note: Note) -> Detail {
                 AgentNeed::GaveUp => NeedOutcome::GaveUp,
             };
             Detail::Need { need, from, outcome, attempts }
+        }
+        Note::Software { delivery, version, sha256, from, why } => {
+            let from = (!from.is_empty()).then_some(InstanceName(from));
+            Detail::Build { seen: Building::Software { delivery, version, sha256, from, text: why } }
         }
         Note::Call { to, sent, failed, hard } => Detail::Call { to, sent, failed, hard },
         Note::Arrived { over_ns, received, again, refused, late, needs, denied, postponed } => {

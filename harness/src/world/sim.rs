@@ -2,7 +2,7 @@
 //! witness are the same machines that run in containers.
 //!
 //! - [`region`](self): hosts, processes and addresses; `engine`: what happens, one thing after the other
-//! - [`build`]: a region built out of another one; `taps`: who looks at calls meanwhile
+//! - [`build`]: a region built out of another one; `taps`: who looks at calls meanwhile; `software`: what generic hosts fetch
 //! - `commons`: names, grants and clocks in trouble
 //! - `queue`, `calls`, `network`, `disk`, `process`, `power`: what it is made of
 //! - [`costs`]: what things cost, calibrated from one recorded run
@@ -23,6 +23,7 @@ mod power;
 mod process;
 mod queue;
 mod region;
+mod software;
 mod taps;
 mod version;
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const REGION: &str = "eu-test-7";
 
 /// A build of the executable, with its folder.
-struct Build {
+pub(crate) struct Build {
     out: TempDir,
     said: String,
     status: Option<i32>,
@@ -37,7 +37,7 @@ fn ended(out: TempDir, child: Child) -> Build {
     Build { out, said, status: output.status.code() }
 }
 
-fn build(arguments: &[&str]) -> Build {
+pub(crate) fn build(arguments: &[&str]) -> Build {
     let out = tempfile::tempdir().expect("a folder can be made");
     let child = command(&out, &[&["--world", "docker", "--seed", "7"], arguments].concat()).spawn();
     ended(out, child.expect("it can be started"))
@@ -59,21 +59,21 @@ impl Build {
             .unwrap_or_else(|error| panic!("{name}: {error}\n{}", self.said))
     }
 
-    fn record(&self) -> BuildRecord {
+    pub(crate) fn record(&self) -> BuildRecord {
         from_json(&self.file("build.json")).expect("a record")
     }
 
-    fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         reports::journal::read(&self.file("events.jsonl")).expect("events").events
     }
 
     /// It is open, everything that is judged is held, and nothing is left.
     #[track_caller]
-    fn is_held(&self) {
+    pub(crate) fn is_held(&self) {
         assert_eq!(self.status, Some(0), "{}", self.said);
         let record = self.record();
         assert!(record.opened && record.verdict == Verdict::Held, "{}", self.said);
-        for id in ["B1", "B2", "B3", "B4", "B5", "B6", "B9"] {
+        for id in ["B1", "B2", "B3", "B4", "B5", "B6", "B9", "B10"] {
             let result = record.invariants.iter().find(|result| result.id == id).expect("it is judged");
             assert_eq!(result.verdict, Verdict::Held, "{id}: {}", result.reason);
         }
@@ -88,7 +88,7 @@ impl Build {
 
     /// The findings of one invariant, which must be violated.
     #[track_caller]
-    fn found(&self, id: &str) -> Vec<Finding> {
+    pub(crate) fn found(&self, id: &str) -> Vec<Finding> {
         let record = self.record();
         let result = record.invariants.iter().find(|result| result.id == id).expect("it is judged");
         assert_eq!(result.verdict, Verdict::Violated, "{id}: {}\n{}", result.reason, self.said);

@@ -259,6 +259,20 @@ fn harm_to_customers_stops_a_guarded_build_and_undoes_it() {
 }
 
 #[test]
+fn who_refuses_its_software_stops_the_build_at_once_whoever_guards_it() {
+    let refused = || Input::Refused { why: "quota-1 refuses the software that it was given".to_owned() };
+    let mut table = Table::new();
+    let mut builder = Builder::new(ruled(true), Ledger::default());
+    let second = |entries: &[Entry]| matches!(entries.last(), Some(Entry::Done { step, .. }) if step == "peering.az2");
+    table.play(&mut builder, beginning(), second);
+    let ended = table.play(&mut builder, vec![refused(), refused()], never);
+    assert!(matches!(&ended, Some(Ending::RolledBack { why }) if why.contains("quota-1 refuses")), "{ended:?}");
+    assert_eq!(table.state(), (BTreeSet::new(), Records::default()), "nothing is left of it");
+    let rolled = table.entries.iter().filter(|entry| matches!(entry, Entry::RollingBack { .. })).count();
+    assert_eq!(rolled, 1, "it is said once");
+}
+
+#[test]
 fn a_roll_back_that_is_killed_is_taken_up() {
     let mut table = Table::new();
     let mut builder = Builder::new(ruled(true), Ledger::default());

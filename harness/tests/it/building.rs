@@ -82,7 +82,7 @@ fn held(built: &Built, ids: &[&str]) {
 fn a_region_is_built_out_of_another_one_whose_customers_do_not_notice() {
     let built = &*HEALTHY;
     assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
-    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9"]);
+    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9", "B10"]);
     assert!(built.judged.findings.is_empty(), "{:?}", built.judged.findings);
     let phases: Vec<BuildPhase> = seen(built)
         .filter_map(|seen| match seen {
@@ -193,10 +193,10 @@ fn a_write_between_copy_and_switch_is_lost_without_the_last_pass() {
 
 #[test]
 fn who_asks_franken_after_it_is_gone_is_found() {
-    let by_hand = vec![ByHand::PinnedNeed { service: service("metering") }];
+    let by_hand = vec![ByHand::PinnedNeed { service: service("audit-log") }];
     let built = built(&Spec { by_hand, ..spec() });
     let findings = found(&built, "B5");
-    assert_eq!((findings.len(), findings[0].service.as_str()), (1, "metering"), "{findings:?}");
+    assert_eq!((findings.len(), findings[0].service.as_str()), (1, "audit-log"), "{findings:?}");
     assert_eq!(findings[0].dependency.as_ref(), Some(&built.estate.cast.packages));
 }
 

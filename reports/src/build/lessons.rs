@@ -11,7 +11,7 @@ use crate::text::clean_to;
 use fixtures::name::TeamName;
 use fixtures::placement::Instance;
 use fixtures::regional::estate::Estate;
-use scenarios::build::observed::{Building, ObjectState, StepState};
+use scenarios::build::observed::{Building, Delivery, ObjectState, StepState};
 use scenarios::event::{Detail, Event, WriteOutcome};
 use scenarios::judgement::Measurements;
 use scenarios::plan::Plan;
@@ -158,6 +158,12 @@ pub(crate) fn words(seen: &Building, event: &Event) -> Option<String> {
             ObjectState::NotCopied => format!("{} is not copied", clean(key)),
             _ => return None,
         },
+        Building::Software { delivery: Delivery::Refused, text, .. } => {
+            format!("{} refuses the software that it was given: {}", clean(&who()), clean(text))
+        }
+        Building::Software { delivery: Delivery::Damaged, text, .. } => {
+            format!("the copy of its software on the disk of {} is no good: {}", clean(&who()), clean(text))
+        }
         Building::Left { key, to, .. } => format!("{} is sent from {} to {to}", clean(key), clean(&who())),
         _ => return None,
     };

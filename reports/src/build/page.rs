@@ -2,10 +2,11 @@
 //! same bytes. Refuses to say what no event shows.
 
 use super::checks::CheckRow;
-use super::{BuildRecord, FlowRow, HandRow, PhaseRow, StepRow, Told, told};
+use super::{BuildRecord, FlowRow, HandRow, PhaseRow, SoftwareRow, StepRow, Told, told};
 use crate::page::{Page, Text};
 use crate::text::{count, html, length};
 use fixtures::graph::Graph;
+use fixtures::name::InstanceName;
 use fixtures::regional::Regional;
 use scenarios::build::check::Outcome;
 use scenarios::build::judge::catalogue;
@@ -69,6 +70,7 @@ pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     hands(&mut page, record, &told);
     open(&mut page, record);
     border(&mut page, &told);
+    software(&mut page, &told);
     data(&mut page, &told);
     page.heading("Again");
     page.say(Text::new().code(record.replay.clone()));
@@ -351,6 +353,22 @@ fn border(page: &mut Page, told: &Told) {
     if flows.len() > FLOWS_MAX {
         page.say(format!("{} more are in events.jsonl.", count(flows.len() - FLOWS_MAX, "edge")));
     }
+}
+
+/// From whom hosts that began generic have what they run.
+fn software(page: &mut Page, told: &Told) {
+    page.heading("Software");
+    page.say(
+        "Hosts that began generic, and what they verified before they ran it: signature, service and zone, version, hash. A copy \
+         on a host's own disk is verified at every start, and needs no repository.",
+    );
+    let row = |(from, row): (&Option<InstanceName>, &SoftwareRow)| {
+        let who = from.as_ref().map_or_else(|| "the host's own disk".into(), |name| Text::new().code(name.to_string()));
+        let refused = if row.refused > 0 { Text::new().mark("violated", row.refused.to_string()) } else { "0".into() };
+        vec![who, row.verified.to_string().into(), refused]
+    };
+    let rows = told.software.iter().map(row).collect();
+    page.table(&["from", "verified", "refused, or damaged"], rows, "No host was seen to fetch any.");
 }
 
 fn data(page: &mut Page, told: &Told) {

@@ -2,6 +2,7 @@
 //! have. Refuses to know how anything was seen.
 
 use super::plan::{Border, BuildPhase};
+pub use fixtures::delivery::Delivery;
 use fixtures::name::{InstanceName, ServiceName};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +104,23 @@ pub enum Building {
         to: ServiceName,
         /// Whether it did not get through, because there was no link.
         refused: bool,
+    },
+    /// Something became of the software of an instance (the event's place), as its host says.
+    Software {
+        /// What.
+        delivery: Delivery,
+        /// Its version; 0 where that is not known.
+        #[serde(default)]
+        version: u64,
+        /// SHA-256 of its payload, in hexadecimal digits; empty where that is not known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        sha256: String,
+        /// Who gave it out; absent where it was on the host's own disk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<InstanceName>,
+        /// Why it is not run; empty where it is.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
     },
     /// A value that was copied, or looked for afterwards.
     Object {

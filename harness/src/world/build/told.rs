@@ -56,6 +56,13 @@ pub enum ByHand {
         /// Who keeps it too.
         to: ServiceName,
     },
+    /// In every repository, the artefact of a service is another one than was signed.
+    Tampered {
+        /// Whose.
+        service: ServiceName,
+        /// How.
+        how: Tampering,
+    },
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -63,6 +70,15 @@ pub enum ByHand {
         /// Requests a second.
         per_second: u32,
     },
+}
+
+/// How an artefact is another one than was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tampering {
+    /// Its payload was changed.
+    Altered,
+    /// Somebody else signed it.
+    ForeignSigner,
 }
 
 /// What instances of an estate are told.
@@ -132,9 +148,10 @@ impl ByHand {
         match self {
             Self::Pinned { service, to } | Self::Backup { service, to } => vec![service, to],
             Self::Needs { service, from } => vec![service, from],
-            Self::PinnedNeed { service } | Self::OldAddresses { service } | Self::Capacity { service, .. } => {
-                vec![service]
-            }
+            Self::PinnedNeed { service }
+            | Self::OldAddresses { service }
+            | Self::Tampered { service, .. }
+            | Self::Capacity { service, .. } => vec![service],
         }
     }
 
@@ -151,6 +168,8 @@ impl ByHand {
             | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
+            // It is about the repository, and not about what anybody is told.
+            Self::Tampered { .. } => return false,
         };
         service == wanted && site == place
     }
@@ -301,6 +320,7 @@ impl Told<'_> {
                 renew: Renew::BeforeExpiry,
                 when_expired: WhenExpired::Keep,
             }),
+            ByHand::Tampered { .. } => {}
             ByHand::Capacity { per_second, .. } => {
                 config.interval_ns = 1_000_000_000 / u64::from((*per_second).max(1));
             }

@@ -7,10 +7,12 @@
 //! - `again`: a build whose builder died is taken up
 //! - `calls`: who called whom, where packets pass
 //! - `data`: values that come over, asked for by the witness
+//! - `software`: which hosts begin generic, and what they fetch
 
 mod again;
 mod calls;
 mod data;
+mod software;
 
 use super::built::Built;
 use super::hand_link::Hand;
@@ -20,6 +22,7 @@ use crate::controller::{Done, Input};
 use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, LinkAct, LinkRule, Rights, Task};
 use crate::witness::protocol::Tell;
 use crate::world::build::mover::Mover;
+use crate::world::build::repository::Repository;
 use crate::world::build::told::{ByHand, Told};
 use crate::world::build::{self, Alter, servers};
 use crate::world::docker::engine::{Engine, EngineInfo};
@@ -39,6 +42,7 @@ use scenarios::customers::Traffic;
 use scenarios::event::{By, Detail, Place};
 use scenarios::plan::Unsynced;
 use scenarios::scenario::Gathered;
+use software::Hosts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +59,9 @@ const KEEN: Duration = Duration::from_secs(1);
 const LEFT_FOR: Duration = Duration::from_secs(600);
 /// How keys begin that the witness of a build writes that was taken up.
 const AGAIN: &str = "again";
+/// The version of the software that is there from the beginning, and how many versions each builder has for itself.
+const FIRST_VERSION: u64 = 1;
+const VERSIONS_EACH: u64 = 1_000_000;
 /// The border as the hand knows it.
 const REFUSED: &str = "border-refused";
 const CUT: &str = "border-cut";
@@ -184,9 +191,9 @@ impl BuildSite {
         let built = Arc::new(provision::networks(shared, hand, rights).await?);
         shared.set_built(Arc::clone(&built));
         built.hand.ask(Task::Tap).await?;
-        let configs = self.configs(&built);
-        let files = configs.iter().map(file_of).collect::<Result<Vec<_>>>()?;
-        let gates = configs.iter().map(|config| config.host.to_string()).collect();
+        let told = self.told(&built, FIRST_VERSION)?;
+        let files = told.all()?;
+        let gates = told.configs.iter().map(|config| config.host.to_string()).collect();
         built.hand.ask(Task::Prepare { files, gates }).await?;
         provision::raise_witness(shared, &built).await?;
         shared.follow_engine();
@@ -243,16 +250,20 @@ impl BuildSite {
         hosts.filter(|(host, standing)| wanted(standing.site, &host.zone)).map(|(host, _)| host.clone()).collect()
     }
 
-    /// What each host is told now.
-    fn configs(&self, built: &Built) -> Vec<HostConfig> {
+    /// What each host is told now, and what it fetches: software of this version.
+    fn told(&self, built: &Built, version: u64) -> Result<Hosts> {
         let (records, inward) = {
             let in_force = self.in_force();
             (in_force.records.clone(), in_force.inward)
         };
         let told = Told { estate: &self.estate, by_hand: &self.by_hand, inward, records: &records };
-        built.layout.host_configs_with(&|index, config, region| {
+        let configs = built.layout.host_configs_with(&|index, config, region| {
             if told.concerns(index) { told.alter(index, config, region) } else { config }
-        })
+        });
+        // Whoever takes the build up signs with the same key. Where nobody has any key, nothing is a secret.
+        let root = built.layout.keys.as_ref().and_then(|keys| keys.root_key.as_ref());
+        let secret = root.unwrap_or(&self.shared.names.run);
+        Hosts::new(&self.estate, &Repository::new(secret.as_bytes(), &self.by_hand), version, configs)
     }
 
     fn in_force(&self) -> MutexGuard<'_, InForce> {
@@ -387,7 +398,10 @@ impl BuildSite {
     /// starts again. Who is in the dark reads the file when power comes.
     async fn tell_anew(&self, wanted: &BTreeSet<usize>) -> Result<()> {
         let built = self.shared.need_built()?;
-        let configs = self.configs(&built);
+        // Later than everything that earlier builders told.
+        let version = u64::from(self.again) * VERSIONS_EACH + FIRST_VERSION + self.number();
+        let told = self.told(&built, version)?;
+        let configs = &told.configs;
         let mut zones: BTreeMap<usize, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
         for &index in wanted {
             let host = self.estate.placement.instances[index].host;
@@ -395,7 +409,7 @@ impl BuildSite {
         }
         let last = zones.keys().next_back().copied();
         for (zone, hosts) in zones {
-            let files = hosts.keys().map(|&host| file_of(&configs[host])).collect::<Result<Vec<_>>>()?;
+            let files = told.files(&hosts.keys().copied().collect::<Vec<_>>())?;
             built.hand.ask(Task::Prepare { files, gates: Vec::new() }).await?;
             let (mut targets, mut processes) = (Vec::new(), Vec::new());
             for (host, instances) in hosts {
@@ -423,7 +437,11 @@ impl BuildSite {
     /// The place of an instance in its host's configuration.
     fn process_of(&self, config: &HostConfig, index: usize) -> Option<usize> {
         let name = &self.estate.placement.instances[index].name;
-        let is_it = |process: &Process| matches!(process, Process::Instance(instance) if instance.name == *name);
+        let is_it = |process: &Process| match process {
+            Process::Instance(instance) => instance.name == *name,
+            Process::Generic(generic) => generic.own.name == *name,
+            _ => false,
+        };
         config.processes.iter().position(is_it)
     }
 

@@ -314,6 +314,7 @@ impl Region<'_> {
         let processes = config.map(|config| config.processes).unwrap_or_default();
         let is_meant = |process: &Process| match process {
             Process::Instance(instance) => instance.from.service.as_ref().is_some_and(|name| services.contains(name)),
+            Process::Generic(generic) => generic.own.from.service.as_ref().is_some_and(|name| services.contains(name)),
             Process::Program(program) => services.contains(&program.service),
             Process::Canary(_) | Process::Adapter(_) => false,
         };

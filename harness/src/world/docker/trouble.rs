@@ -28,7 +28,8 @@ pub(super) fn trouble_probes(
     for config in configs.iter().filter(|config| hosts.contains(&config.host)) {
         let on_host = config.processes.iter().filter_map(|process| match process {
             Process::Instance(instance) => Some(instance),
-            Process::Canary(_) | Process::Program(_) | Process::Adapter(_) => None,
+            // Trouble is of game days, whose hosts are made with what they run.
+            Process::Generic(_) | Process::Canary(_) | Process::Program(_) | Process::Adapter(_) => None,
         });
         instances.extend(on_host.filter(|one| in_force.is_about(one.from.service.as_ref())));
     }

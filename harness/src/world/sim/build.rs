@@ -9,10 +9,12 @@ use super::costs::Costs;
 use super::engine::{Engine, Happening};
 use super::network::Rule;
 use super::process::Program;
-use super::region::{self, Parts};
+use super::region::{self, Built, Parts};
+use super::software::Packaged;
 use super::taps::Taps;
 use crate::controller::{Input as Seen, Nanos, Report};
 use crate::world::build::mover::{Mover, Question};
+use crate::world::build::repository::Repository;
 use crate::world::build::{self, Alter, servers};
 use crate::world::draw;
 use agents::config::{Region, nanos};
@@ -35,6 +37,8 @@ use told::{ByHand, Told};
 const NAMES_APART_NS: Nanos = 300_000_000;
 /// How often what was seen of calls is told.
 const TAPPED_EVERY_NS: Nanos = 1_000_000_000;
+/// The version of the software that is there from the beginning.
+const FIRST_VERSION: u64 = 1;
 /// How long the mover waits for an answer.
 const MOVER_TIMEOUT_NS: Nanos = 2_000_000_000;
 /// Of one region to the other, one way, and of a local zone to its parent.
@@ -105,6 +109,9 @@ pub struct BuildWorld<'a> {
     inward: bool,
     border: Border,
     mover: Mover,
+    repository: Repository,
+    /// The version of the software that was told last.
+    version: u64,
     /// The number of the mover's question under way.
     asked: u64,
     moving: bool,
@@ -135,6 +142,8 @@ impl<'a> BuildWorld<'a> {
                 built.hosts[host as usize].zone = place;
             }
         }
+        let repository = Repository::new(&parts.seed.to_be_bytes(), parts.by_hand);
+        package(&mut built, &processes, estate, &repository);
         let mut engine = Engine::of(&whole, built);
         let named: BTreeSet<u32> = servers(estate).map(|index| processes[index]).collect();
         let told = Arc::new(records.clone());
@@ -150,6 +159,8 @@ impl<'a> BuildWorld<'a> {
             inward: false,
             border: Border::Open,
             mover: build::mover(estate),
+            repository,
+            version: FIRST_VERSION,
             asked: 0,
             moving: false,
             tapped_at: 0,
@@ -333,12 +344,14 @@ impl<'a> BuildWorld<'a> {
         let told = Told { estate, by_hand: self.parts.by_hand, inward: self.inward, records: &self.records };
         let region = Region::new(&estate.topology, &estate.graph, &estate.placement, &self.addresses);
         let mut last = 0;
+        self.version += 1;
         for index in (0..estate.placement.instances.len()).filter(|&index| wanted(index)) {
             let zone = estate.standing[estate.placement.instances[index].host].zone as Nanos;
             let role = Arc::new(Role::new(told.alter(index, region.instance(index, 0), &region)));
             last = last.max(zone * NAMES_APART_NS);
             let at = self.engine.now + zone * NAMES_APART_NS;
-            self.engine.queue.push(at, Happening::Replace { process: self.processes[index], role });
+            let software = Packaged::of(&self.repository, (estate, index), self.version, &role).map(Box::new);
+            self.engine.queue.push(at, Happening::Replace { process: self.processes[index], role, software });
         }
         self.end_act(last + 1);
     }
@@ -399,8 +412,9 @@ impl<'a> BuildWorld<'a> {
 
 impl Engine {
     /// A process ends in order and begins at once with another configuration; one that does not run begins with it later.
-    pub(super) fn replace(&mut self, index: u32, role: Arc<Role>) {
+    pub(super) fn replace(&mut self, index: u32, role: Arc<Role>, software: Option<Box<Packaged>>) {
         let process = &mut self.processes[index as usize];
+        process.software = software;
         if let Program::Instance { role: known, .. } = &mut process.program {
             *known = role;
         }
@@ -420,6 +434,22 @@ impl Engine {
             self.hang_up(key, 0);
         }
         self.queue.push(self.now, Happening::Launch { process: index, life });
+    }
+}
+
+/// Gives processes on generic hosts something to fetch; who has a role in common has its software in common.
+fn package(built: &mut Built, processes: &[u32], estate: &Estate, repository: &Repository) {
+    let mut known: BTreeMap<*const Role, Packaged> = BTreeMap::new();
+    for (index, &process) in processes.iter().enumerate().filter(|(index, _)| estate.is_generic(*index)) {
+        let process = &mut built.processes[process as usize];
+        let Program::Instance { role, .. } = &process.program else { continue };
+        let packaged = match known.get(&Arc::as_ptr(role)) {
+            Some(packaged) => Some(packaged.clone()),
+            None => Packaged::of(repository, (estate, index), FIRST_VERSION, role),
+        };
+        let Some(packaged) = packaged else { continue };
+        known.insert(Arc::as_ptr(role), packaged.clone());
+        process.software = Some(Box::new(packaged));
     }
 }
 

@@ -8,6 +8,7 @@ use super::faults::{Faults, WHOLE_MILLI};
 use super::network::{End, Network, Way};
 use super::process::{Host, Process};
 use super::region::{self, Built, Parts};
+use super::software::Packaged;
 use super::taps::Taps;
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
@@ -15,6 +16,7 @@ use crate::witness::protocol::Seen;
 use crate::witness::watcher::{Errand, Out, Watcher};
 use crate::world::observe::Observer;
 use crate::world::sim::queue::Queue;
+use agents::machine::role::Role;
 use agents::machine::{AttemptId, ConnId, Input as Given, Nanos, Outcome, Output, RequestId};
 use agents::wire::{Ask, Line, Note, Reply};
 use fixtures::name::{HostName, ZoneName};
@@ -22,6 +24,7 @@ use scenarios::plan::Unsynced;
 use scenarios::seed::Seeds;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Something that happens at its time.
 #[derive(Debug)]
@@ -48,8 +51,8 @@ pub(super) enum Happening {
     Darken { host: u32, unsynced: Unsynced },
     /// Somebody looks whether a fault is in force.
     Look(Box<str>),
-    /// A process is told another configuration, and begins anew with it.
-    Replace { process: u32, role: std::sync::Arc<agents::machine::role::Role> },
+    /// A process is told another configuration, and begins anew with it, and with other software where it fetches that.
+    Replace { process: u32, role: Arc<Role>, software: Option<Box<Packaged>> },
     /// A host has booted.
     Booted { host: u32, power: u32 },
     /// A supervisor starts a process.
@@ -169,7 +172,7 @@ impl Engine {
             Happening::Light { host } => self.light(host),
             Happening::Darken { host, unsynced } => self.darken(host, unsynced),
             Happening::Look(fault) => self.look_again(fault),
-            Happening::Replace { process, role } => self.replace(process, role),
+            Happening::Replace { process, role, software } => self.replace(process, role, software),
             Happening::Booted { host, power } => self.booted(host, power),
             Happening::Launch { process, life } => self.launch(process, life),
             Happening::Begin { process, life } => self.begin(process, life),
@@ -403,6 +406,8 @@ impl Engine {
                 }
                 let known = &mut self.processes[process as usize];
                 known.outgoing.remove(&attempt);
+                let outcome = self.delivered(process, key, outcome);
+                let known = &self.processes[process as usize];
                 let conn = conn.filter(|_| matches!(outcome, Outcome::Reply(_)));
                 let host = known.host;
                 let delay = self.work(host, self.costs.message_ns);
@@ -495,7 +500,7 @@ impl Engine {
     }
 
     /// A process tells the witness something of itself. Notes travel beside the region and are never lost here.
-    fn note(&mut self, index: u32, note: Note) {
+    pub(super) fn note(&mut self, index: u32, note: Note) {
         let process = &mut self.processes[index as usize];
         let from = process.from(&self.names[process.host as usize]);
         let line = Line { mono_ns: self.now, seq: process.notes, dropped: 0, from, note };

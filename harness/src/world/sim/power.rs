@@ -95,6 +95,7 @@ impl Engine {
         }
         process.begin(self.now);
         let entries = process.disk.as_ref().map(|disk| disk.entries()).unwrap_or_default();
+        self.tell_of_kept(index);
         if self.is_troubled(host) {
             self.feel_trouble(index, host);
         }

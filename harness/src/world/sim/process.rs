@@ -3,6 +3,7 @@
 
 use super::calls::Key;
 use super::disk::Disk;
+use super::software::Packaged;
 use agents::canary::Canary;
 use agents::config::CanaryConfig;
 use agents::machine::ordered::Ordered;
@@ -66,6 +67,8 @@ pub(super) struct Process {
     pub(super) wake_at: Nanos,
     pub(super) outgoing: Ordered<AttemptId, Key>,
     pub(super) disk: Option<Box<Disk>>,
+    /// What it fetches, where its host begins generic.
+    pub(super) software: Option<Box<Packaged>>,
     pub(super) notes: u64,
     began: Nanos,
     pause_ns: Nanos,
@@ -82,6 +85,7 @@ impl Process {
             wake_at: Nanos::MAX,
             outgoing: Ordered::default(),
             disk: keeps.then(Box::default),
+            software: None,
             notes: 0,
             began: 0,
             pause_ns: pause_ns(),
@@ -130,6 +134,7 @@ impl Process {
         self.notes = 0;
         self.mind = Some(Box::new(match &self.program {
             Program::Instance { role, name, seed } => {
+                let role = self.software.as_ref().and_then(|packaged| packaged.role()).unwrap_or(role);
                 Mind::Instance(Machine::of(Arc::clone(role), name.clone(), *seed))
             }
             Program::Customer(config) => Mind::Customer(Box::new(Canary::new((**config).clone()))),

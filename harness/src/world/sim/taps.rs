@@ -9,6 +9,7 @@ use crate::world::build::{crosses, end_of, stands_in};
 use agents::machine::{Nanos, Outcome};
 use agents::wire::{Ask, Text};
 use fixtures::name::{InstanceName, ServiceName};
+use fixtures::regional::cast::PACKAGE;
 use fixtures::regional::estate::{Part, Site, Standing};
 use scenarios::build::observed::{Building, FlowEnd, MARKED};
 use scenarios::event::{By, Detail, Place};
@@ -38,6 +39,8 @@ pub(super) struct Taps {
     answers: BTreeMap<Text, BTreeMap<u32, (Vec<InstanceName>, Nanos)>>,
     /// Writes on their way from proxies: whose, and which key.
     writing: BTreeMap<Key, (ServiceName, String)>,
+    /// Questions under way for software.
+    pub(super) fetching: BTreeSet<Key>,
     /// Writes that were acknowledged to proxies.
     pub(super) handed: Vec<Handed>,
     /// What is to be told.
@@ -53,6 +56,7 @@ impl Taps {
             questions: BTreeMap::new(),
             answers: BTreeMap::new(),
             writing: BTreeMap::new(),
+            fetching: BTreeSet::new(),
             handed: Vec::new(),
             told: Vec::new(),
         }
@@ -76,6 +80,9 @@ impl Engine {
         match &call.ask {
             Some(Ask::Lookup { name }) if taps.servers.contains(&call.to) => {
                 taps.questions.insert(key, name.clone());
+            }
+            Some(Ask::Need { kind, .. }) if **kind == *PACKAGE => {
+                taps.fetching.insert(key);
             }
             Some(Ask::Work { write: Some(write), .. })
                 if (here.site, there.site == Site::Build) == (Site::Build, false) && write.key.starts_with(MARKED) =>

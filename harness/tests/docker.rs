@@ -8,6 +8,10 @@ mod agent_alone;
 mod attach;
 #[path = "docker/build.rs"]
 mod build;
+#[path = "docker/build_paused.rs"]
+mod build_paused;
+#[path = "docker/build_zone.rs"]
+mod build_zone;
 #[path = "docker/engine.rs"]
 mod engine;
 #[path = "docker/faults.rs"]

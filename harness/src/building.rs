@@ -223,6 +223,14 @@ pub fn watched(spec: &Spec, watch: &mut dyn Watch) -> Result<Built> {
     })
 }
 
+/// The graph that is really built: with what follows from the services that were asked for.
+///
+/// # Errors
+/// Names that do not fit.
+pub fn whole_graph(spec: &Spec) -> Result<Graph> {
+    planned(spec).map(|(estate, ..)| estate.graph)
+}
+
 /// Where everything stands, what is done, and who is behind each name at first.
 fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     let Spec { graph, bootstrap, build, .. } = spec;
@@ -232,7 +240,7 @@ fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
         return Ok((estate, plan, Records::default()));
     };
     let (zone, parent, per_host) = (name.as_str(), parent.as_deref(), spec.per_host);
-    let estate = Estate::with_zone(Added { graph, region: bootstrap, zone, parent, per_host })?;
+    let estate = Estate::with_zone(Added { graph, region: bootstrap, zone, parent, per_host, apart: spec.apart })?;
     let new = NewZone::of(&estate, &course.forgotten).context("an estate with a new zone has one")?;
     let plan = zone::plan(&new, course);
     Ok((estate, plan, new.records.before))
@@ -247,6 +255,13 @@ fn has_border(plan: &BuildPlan, wanted: Option<BuildPhase>) -> Result<(), NoBord
             Err(NoBorder { wanted, phases })
         }
     }
+}
+
+/// Whether a step that is about to be begun is the last one before the phase before which somebody wants a pause.
+fn is_last_before(plan: &BuildPlan, step: &str, wanted: Option<BuildPhase>) -> bool {
+    let phase = |place: usize| plan.steps.get(place).map(|step| step.phase);
+    let Some(place) = plan.place(step) else { return false };
+    phase(place + 1) != phase(place) && wanted.is_some_and(|wanted| phase(place + 1) == Some(wanted))
 }
 
 /// Whether what earlier builds found stands against a phase: what is to be logged of that, and what the builder is told.

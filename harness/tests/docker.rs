@@ -10,6 +10,10 @@ mod attach;
 mod build;
 #[path = "docker/build_artefacts.rs"]
 mod build_artefacts;
+#[path = "docker/build_paused.rs"]
+mod build_paused;
+#[path = "docker/build_zone.rs"]
+mod build_zone;
 #[path = "docker/engine.rs"]
 mod engine;
 #[path = "docker/faults.rs"]

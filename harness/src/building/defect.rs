@@ -4,12 +4,15 @@
 use super::Spec;
 use crate::world::build::told::{ByHand, Tampering};
 use fixtures::name::ServiceName;
+use scenarios::build::plan::Ruled;
+use scenarios::build::zone::Pieces;
 use std::fmt;
 use std::str::FromStr;
 
 /// What they look like, for whoever wrote another word.
 const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, backup:SERVICE:TO, capacity:SERVICE:NUMBER, \
-                     altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, unasked";
+                     altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, unasked; of a zone alone: forgotten:SERVICE, two-zones-a-day, \
+                     halves-across-zones";
 
 /// A defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,12 @@ pub enum Defect {
     NoLastPass,
     /// Identities of customers come over who did not opt in.
     Unasked,
+    /// Names of a service lead to the new zone alone from peering on.
+    Forgotten(ServiceName),
+    /// Live zones are changed one right after the other.
+    TwoZonesADay,
+    /// Each live zone is told half before any is told all.
+    HalvesAcrossZones,
 }
 
 impl FromStr for Defect {
@@ -42,6 +51,9 @@ impl FromStr for Defect {
             ["foreign-signer", service] => ByHand::Tampered { service: name(service)?, how: Tampering::ForeignSigner },
             ["no-last-pass"] => return Ok(Self::NoLastPass),
             ["unasked"] => return Ok(Self::Unasked),
+            ["forgotten", service] => return Ok(Self::Forgotten(name(service)?)),
+            ["two-zones-a-day"] => return Ok(Self::TwoZonesADay),
+            ["halves-across-zones"] => return Ok(Self::HalvesAcrossZones),
             _ => return Err(format!("there is no such defect; there are {WORDS}")),
         }))
     }
@@ -62,17 +74,39 @@ impl fmt::Display for Defect {
             Self::ByHand(ByHand::Tampered { service, .. }) => write!(f, "foreign-signer:{service}"),
             Self::NoLastPass => f.write_str("no-last-pass"),
             Self::Unasked => f.write_str("unasked"),
+            Self::Forgotten(service) => write!(f, "forgotten:{service}"),
+            Self::TwoZonesADay => f.write_str("two-zones-a-day"),
+            Self::HalvesAcrossZones => f.write_str("halves-across-zones"),
         }
     }
 }
 
 impl Defect {
-    /// Has a build play it.
+    /// Has a build play it. One of a zone changes nothing in the build of a region, and the other way round.
     pub fn play(self, spec: &mut Spec) {
+        match (self, &mut spec.zone) {
+            (Self::ByHand(by_hand), _) => spec.by_hand.push(by_hand),
+            (Self::NoLastPass, _) => spec.course.last_pass = false,
+            (Self::Unasked, _) => spec.course.unasked = true,
+            (Self::Forgotten(service), Some(zone)) => zone.course.forgotten.push(service),
+            (Self::TwoZonesADay, Some(zone)) => zone.course.ruled = Ruled::Not,
+            (Self::HalvesAcrossZones, Some(zone)) => {
+                zone.course.pieces = Pieces::HalvesAcrossZones;
+                // One that keeps to the share refuses the plan; and who keeps to nothing at all does not keep to days either.
+                if zone.course.ruled == Ruled::Wholly {
+                    zone.course.ruled = Ruled::ButForShares;
+                }
+            }
+            (Self::Forgotten(_) | Self::TwoZonesADay | Self::HalvesAcrossZones, None) => {}
+        }
+    }
+
+    /// Whether it can be played: in the build of a zone, or of a region.
+    pub fn is_of(&self, is_zone: bool) -> bool {
         match self {
-            Self::ByHand(by_hand) => spec.by_hand.push(by_hand),
-            Self::NoLastPass => spec.course.last_pass = false,
-            Self::Unasked => spec.course.unasked = true,
+            Self::ByHand(_) => true,
+            Self::NoLastPass | Self::Unasked => !is_zone,
+            Self::Forgotten(_) | Self::TwoZonesADay | Self::HalvesAcrossZones => is_zone,
         }
     }
 
@@ -80,7 +114,8 @@ impl Defect {
     pub fn services(&self) -> Vec<&ServiceName> {
         match self {
             Self::ByHand(by_hand) => by_hand.services(),
-            Self::NoLastPass | Self::Unasked => Vec::new(),
+            Self::Forgotten(service) => vec![service],
+            Self::NoLastPass | Self::Unasked | Self::TwoZonesADay | Self::HalvesAcrossZones => Vec::new(),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Owns one build of a region in containers, from nothing to its judgement, with everything removed: events and ledger are on
-//! the disk as they come, an entry before what follows from it. Refuses to decide what is done next, and how.
+//! Owns one build of a region or a zone in containers, from nothing to its judgement, with everything removed unless it is
+//! paused: events and ledger are on the disk as they come, an entry before what follows from it. Refuses to decide what is done
+//! next, and how.
 //!
-//! - [`again`]: what is on the disk for whoever takes a build up whose builder died
+//! - [`again`]: what is on the disk for whoever takes a build up whose builder died, or that is paused
 
 pub mod again;
 
 use super::shown::Shown;
-use super::{Built, Harm, Spec, look, place_of, planned, racks, traffic};
+use super::{Built, Harm, Spec, ZoneSpec, has_border, is_last_before, look, place_of, planned, racks, traffic};
 use crate::builder::ledger::{Entry, to_line};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
@@ -15,7 +16,7 @@ use crate::journal::Journal;
 use crate::run::Stop;
 use crate::terminal::Terminal;
 use crate::world::docker::Options;
-use crate::world::docker::build::{BuildParts, BuildSite};
+use crate::world::docker::build::{BuildParts, BuildSite, LEFT_FOR};
 use crate::world::docker::engine::{Engine, EngineInfo};
 use again::{Asked, Files, Found};
 use anyhow::{Context, Result, bail};
@@ -23,7 +24,8 @@ use fixtures::name::{HostName, InstanceName, ZoneName};
 use fixtures::regional::estate::{Estate, Site};
 use fixtures::unit::Rate;
 use scenarios::build::judge;
-use scenarios::build::plan::{Act, BuildPhase, BuildPlan};
+use scenarios::build::plan::{Act, BuildPhase, BuildPlan, Safety};
+use scenarios::build::zone;
 use scenarios::event::{By, Detail, Life, Place, WriteOutcome};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
@@ -36,6 +38,11 @@ use tokio::sync::mpsc;
 const SETTLE: Duration = Duration::from_secs(180);
 /// How long a step may take before it is begun again: real hosts of a whole region take most of a minute.
 const LIMIT: Duration = Duration::from_secs(150);
+/// A virtual day of a live region. Harm that a change does is seen once name servers have begun anew (two seconds), clients ask
+/// again (the names' `ttl`, five seconds at most here) and three windows of customers have fallen short (three seconds): that long
+/// a change bakes, and it may be undone on its own day.
+const DAY: Duration = Duration::from_secs(20);
+const BAKE: Duration = Duration::from_secs(10);
 /// How often calls are looked at.
 const TAPPED_EVERY: Duration = Duration::from_secs(1);
 /// Writes of the witness to each zone: every one is read back in the end, one after the other, and some have to come in the
@@ -79,21 +86,28 @@ pub struct Left {
 #[error("interrupted: everything was removed")]
 pub struct Interrupted;
 
-/// The same times in containers as in virtual time, but for how long a step may take.
+/// The same times in containers as in virtual time, but for how long a step may take and how long a day is.
 #[must_use]
 pub fn real(spec: Spec) -> Spec {
     let course = scenarios::build::region::Course { limit: LIMIT, ..spec.course };
-    Spec { course, apart: true, ..spec }
+    let zone = spec.zone.map(|ZoneSpec { name, parent, course }| {
+        let safety = Safety { day: DAY, bake: BAKE, ..course.safety };
+        ZoneSpec { name, parent, course: zone::Course { safety, limit: LIMIT, ..course } }
+    });
+    Spec { course, zone, apart: true, ..spec }
 }
 
-/// Builds a region.
+/// Builds a region or a zone.
 ///
 /// # Errors
-/// Names that do not fit, an engine that does not do what it should, [`Interrupted`]; everything is removed all the same.
+/// Names that do not fit, a phase that there is none of, an engine that does not do what it should, [`Interrupted`]; everything
+/// is removed all the same.
 pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
-    let (estate, plan, _) = planned(spec)?;
+    let (estate, plan, records) = planned(spec)?;
+    has_border(&plan, spec.pause_before)?;
     let Files { clock, journal, ledger, entries, known } = Files::open(how.out, &how.run, how.found.is_some())?;
-    let builder = Builder::new(plan.clone(), known);
+    let before = spec.checks.iter().map(|check| check.before).collect();
+    let builder = Builder::new(plan.clone(), known).looking_before(before);
     if !builder.fits() {
         bail!("the ledger of run {} is of another plan: the graph, or this program, has changed since", how.run)
     }
@@ -108,6 +122,7 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
         run: how.run,
         options: how.options,
         estate: estate.clone(),
+        records,
         traffic: traffic.clone(),
         by_hand: spec.by_hand.clone(),
         calm: CALM_EACH * u32::try_from(estate.placement.instances.len()).unwrap_or(u32::MAX),
@@ -135,14 +150,12 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
         landed: Vec::new(),
         waiting: VecDeque::new(),
         darkening: Vec::new(),
+        against: String::new(),
     };
     let ended = yard.build((&plan, builder), how.found, stop).await;
     yard.shown.over();
-    yard.site.cancel();
     let state = yard.site.state();
-    let residue = yard.site.tear_down().await;
-    again::forget(yard.journal.folder());
-    let (ending, residue) = (ended?, residue?);
+    let (ending, residue) = yard.leave(ended).await?;
     let events = yard.journal.events().to_vec();
     let entries = std::mem::take(&mut yard.entries);
     drop(yard);
@@ -180,6 +193,8 @@ struct Yard<'a> {
     waiting: VecDeque<Input>,
     /// Hosts that lose power by the act under way.
     darkening: Vec<HostName>,
+    /// What stands against the phase that was asked about last.
+    against: String,
 }
 
 impl Yard<'_> {
@@ -213,6 +228,19 @@ impl Yard<'_> {
             self.take(seen)?;
         }
         ending
+    }
+
+    /// A paused build stands for whoever takes it up: its hand sees that nobody is there any more, and waits. Everything of any
+    /// other is removed; returns what could not be.
+    async fn leave(&mut self, ended: Result<Ending>) -> Result<(Ending, Vec<(String, String)>)> {
+        if let Ok(ending @ Ending::Paused { .. }) = ended {
+            self.shown.say(&format!("paused: everything stands for {} s, and is removed then", LEFT_FOR.as_secs()));
+            return Ok((ending, Vec::new()));
+        }
+        self.site.cancel();
+        let residue = self.site.tear_down().await;
+        again::forget(self.journal.folder());
+        Ok((ended?, residue?))
     }
 
     async fn provision(&self, stop: &mut Stop) -> Result<()> {
@@ -271,7 +299,7 @@ impl Yard<'_> {
 
     /// Gives the bootstrap region power, and waits until it serves.
     async fn settle(&mut self, stop: &mut Stop) -> Result<()> {
-        self.shown.say("the bootstrap region comes up");
+        self.shown.say(if self.spec.zone.is_some() { "the region comes up" } else { "the bootstrap region comes up" });
         let hosts = self.estate.hosts(|standing| standing.site == Site::Bootstrap);
         self.site.perform(&Act::PowerOn(hosts)).await?;
         let own = self.estate.instances(|standing| standing.site == Site::Bootstrap);
@@ -335,6 +363,10 @@ impl Yard<'_> {
         loop {
             let input = match self.waiting.pop_front() {
                 Some(input) => input,
+                None if builder.is_paused() => match self.at_a_pause(&builder) {
+                    Some(ending) => return Ok(ending),
+                    None => Input::Resume,
+                },
                 None => match self.wait(&builder, stop).await? {
                     Some(input) => input,
                     None => continue,
@@ -343,7 +375,7 @@ impl Yard<'_> {
             builder.handle(self.clock.now(), input, &mut commands);
             for command in commands.drain(..) {
                 match command {
-                    Command::Write(entry) => self.write(entry)?,
+                    Command::Write(entry) => self.write(plan, entry)?,
                     Command::Log { place, detail } => self.log(self.clock.now(), By::Controller, place, detail)?,
                     Command::Do(act) => self.perform(act),
                     Command::Look(phase) => {
@@ -363,12 +395,25 @@ impl Yard<'_> {
         for (place, detail) in seen {
             self.log(self.clock.now(), By::Controller, place, detail)?;
         }
+        self.against = looked.as_ref().err().cloned().unwrap_or_default();
         Ok(Input::Looked(looked))
     }
 
-    fn write(&mut self, entry: Entry) -> Result<()> {
+    /// Whoever has just taken a paused build up goes on with it; everybody else ends there.
+    fn at_a_pause(&mut self, builder: &Builder) -> Option<Ending> {
+        if matches!(self.entries.last(), Some(Entry::TakenUp { .. })) {
+            return None;
+        }
+        let before = builder.present().map_or(BuildPhase::Open, |step| step.phase);
+        Some(Ending::Paused { before, why: std::mem::take(&mut self.against) })
+    }
+
+    fn write(&mut self, plan: &BuildPlan, entry: Entry) -> Result<()> {
         let written = self.ledger.write_all(to_line(&entry).as_bytes()).and_then(|()| self.ledger.sync_data());
         written.context("the build's ledger cannot be written")?;
+        if matches!(&entry, Entry::Intent { step, .. } if is_last_before(plan, step, self.spec.pause_before)) {
+            self.waiting.push_back(Input::Pause);
+        }
         self.entries.push(entry);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Owns the loop that carries a build out in virtual time: what the builder is told, what becomes of its commands, and a
 //! builder that is killed and taken up from what was on the disk. Refuses to decide anything: the builder does.
 
-use super::{Harm, Spec, Watch, look, place_of, racks};
+use super::{Harm, Spec, Watch, is_last_before, look, place_of, racks};
 use crate::builder::ledger::{Entry, Ledger};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
@@ -232,10 +232,7 @@ impl<'a> Yard<'a> {
             let over = rest.iter().position(|entry| matches!(entry, Entry::Done { .. } | Entry::TakenUp { .. }));
             return over.is_some_and(|over| matches!(rest.get(over + 1), Some(Entry::Paused { .. })));
         }
-        let phase = |place: usize| self.plan.steps.get(place).map(|step| step.phase);
-        let Some(place) = self.plan.place(step) else { return false };
-        phase(place + 1) != phase(place)
-            && self.spec.pause_before.is_some_and(|wanted| phase(place + 1) == Some(wanted))
+        is_last_before(self.plan, step, self.spec.pause_before)
     }
 
     fn look(&mut self, phase: BuildPhase) {

@@ -33,7 +33,7 @@ pub struct BuildArgs {
     /// given several times; `docs/build.md` lists them.
     #[arg(long, value_name = "DEFECT")]
     pub defect: Vec<Defect>,
-    /// Pauses at the border before this phase (such as access-list), in virtual time; --take-up goes on.
+    /// Pauses at the border before this phase (such as access-list); --take-up goes on: in containers within ten minutes.
     #[arg(long, value_name = "PHASE")]
     pub pause_before: Option<BuildPhase>,
     /// Takes up the build of this run below --out: one that is paused, or whose process ended before it was over. Everything
@@ -53,6 +53,6 @@ pub struct BuildArgs {
 pub enum BuildWorldName {
     /// Virtual time.
     Sim,
-    /// Real containers: a region; a zone not yet.
+    /// Real containers.
     Docker,
 }

@@ -1,6 +1,5 @@
-//! Owns `blackstart build`: builds a region or a zone in virtual time, or a region in containers, or takes a build up, and
-//! leaves its record, its events, its ledger, its report, its lessons, and what was generated for it. Refuses to build a zone
-//! in containers, and to pause there: neither is there yet, and it says so.
+//! Owns `blackstart build`: builds a region or a zone, in virtual time or in containers, or takes a build up, and leaves its
+//! record, its events, its ledger, its report, its lessons, and what was generated for it. Refuses to know how a world does it.
 
 mod docker;
 
@@ -11,7 +10,7 @@ use crate::building::defect::Defect;
 use crate::building::docker::real;
 use crate::building::folder::{Asked, Folder};
 use crate::building::shown::Shown;
-use crate::building::{Built, NoBorder, Spec, Watch, record, watched};
+use crate::building::{Built, NoBorder, Spec, Watch, record, watched, whole_graph};
 use crate::cli::{BuildArgs, BuildWorldName};
 use crate::load::{self, BadInput};
 use crate::{clock, dashboards, exit};
@@ -109,15 +108,21 @@ fn asked_by(args: &BuildArgs) -> Asked {
 
 /// A new build.
 fn begun(args: &BuildArgs, color: bool, shown: Shown) -> Result<(Asked, Spec, Work, String)> {
+    let (asked, spec, warnings) = wanted(args, color)?;
+    let run = clock::run_id();
+    let path = args.out.join(&run);
+    Ok((asked.clone(), spec, Work { run, path, asked, folder: None, shown }, warnings))
+}
+
+/// What a new build is asked for, with what stands open of earlier ones.
+fn wanted(args: &BuildArgs, color: bool) -> Result<(Asked, Spec, String)> {
     let asked = asked_by(args);
     let (spec, warnings) = spec(&asked, color)?;
     let (records, _) = earlier(&args.out);
     let kind = Kind::of(spec.zone.is_some(), asked.parent.is_some());
     let asked = Asked { checks: open(&records, kind, spec.graph.name.as_str()), ..asked };
     let spec = Spec { pause_before: args.pause_before, checks: asked.checks.clone(), ..spec };
-    let run = clock::run_id();
-    let path = args.out.join(&run);
-    Ok((asked.clone(), spec, Work { run, path, asked, folder: None, shown }, warnings))
+    Ok((asked, spec, warnings))
 }
 
 /// A build that an earlier process began: what it had done is played again, and goes on.
@@ -176,19 +181,21 @@ fn spec(asked: &Asked, color: bool) -> Result<(Spec, String)> {
     };
     let (region, from) = (name(&asked.region, "the region to be built"), name(&asked.from, "--from"));
     let is_docker = asked.world == "docker";
-    if is_docker && asked.zone.is_some() {
-        problems += "error: a zone cannot be built in containers yet\nhelp: --world sim builds it in virtual time\n";
-    }
     let mut defects = Vec::new();
     for text in &asked.defects {
         match text.parse::<Defect>() {
-            Ok(defect) => defects.push(defect),
+            Ok(defect) if defect.is_of(asked.zone.is_some()) => defects.push(defect),
+            Ok(_) => {
+                let (what, other) = if asked.zone.is_some() { ("zone", "region") } else { ("region", "zone") };
+                problems +=
+                    &format!("error: --defect {text}: the build of a {what} cannot play it: it is one of a {other}\n");
+            }
             Err(why) => problems += &format!("error: --defect {text}: {why}\n"),
         }
     }
     let graph = load::graph(&asked.graph, color);
-    if let Ok((graph, _)) = &graph {
-        problems += &unknown(&defects, is_docker, graph);
+    if is_docker && graph.as_ref().is_ok_and(|(graph, _)| graph.has_images()) {
+        problems += "error: a region with real images cannot be built in containers: its hosts are no mock services\n";
     }
     match (region, from, graph) {
         (Some(region), Some(from), Ok((graph, warnings))) if problems.is_empty() => {
@@ -196,6 +203,11 @@ fn spec(asked: &Asked, color: bool) -> Result<(Spec, String)> {
                 Some(zone) => Spec::of_zone(graph, region, zone, asked.parent.as_deref(), asked.seed),
                 None => Spec::new(graph, from, region, asked.seed),
             };
+            // A build has services that the graph does not name; names that do not fit are told when it begins.
+            let problems = whole_graph(&spec).map_or_else(|_| String::new(), |graph| unknown(&defects, &graph));
+            if !problems.is_empty() {
+                return Err(BadInput { text: problems }.into());
+            }
             defects.into_iter().for_each(|defect| defect.play(&mut spec));
             Ok((if is_docker { real(spec) } else { spec }, warnings))
         }
@@ -204,15 +216,10 @@ fn spec(asked: &Asked, color: bool) -> Result<(Spec, String)> {
     }
 }
 
-/// What defects speak of that the graph does not have, and images, which no build in containers has.
-fn unknown(defects: &[Defect], is_docker: bool, graph: &Graph) -> String {
+/// What defects speak of that the build does not have.
+fn unknown(defects: &[Defect], graph: &Graph) -> String {
     let services = defects.iter().flat_map(Defect::services).filter(|name| graph.service(name).is_none());
-    let mut problems: String =
-        services.map(|name| format!("error: --defect: graph `{}` has no service `{name}`\n", graph.name)).collect();
-    if is_docker && graph.has_images() {
-        problems += "error: a region with real images cannot be built in containers: its hosts are no mock services\n";
-    }
-    problems
+    services.map(|name| format!("error: --defect: graph `{}` has no service `{name}`\n", graph.name)).collect()
 }
 
 /// Names that do not fit together, and borders that there are none of, are the caller's to change.

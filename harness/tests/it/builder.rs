@@ -1,7 +1,7 @@
 //! Claims about the builder as a machine: what is on the disk before what, pauses, retries, rolling back, and the rules of a
 //! live region. Its world is a table: hosts that have power, and their instances.
 
-use fixtures::name::{HostName, InstanceName, RegionName, ZoneName};
+use fixtures::name::{HostName, InstanceName, RegionName, ServiceName, ZoneName};
 use harness::builder::ledger::{Entry, Ledger, to_line};
 use harness::builder::{ATTEMPTS_MAX, Builder, Command, Ending, Input};
 use harness::controller::Report;
@@ -37,6 +37,7 @@ fn new_zone() -> NewZone {
         stand_in: group("boot"),
         control: group("control"),
         data: group("data"),
+        later: vec![ServiceName::new("later").expect("a name")],
         local: None,
         records: Stages { peered: records.clone(), after: records, ..Stages::default() },
         drain: Duration::from_secs(15),

@@ -10,6 +10,7 @@ use fixtures::regional::RegionalError;
 use fixtures::regional::estate::{Part, Site};
 use harness::builder::Ending;
 use harness::builder::ledger::Entry;
+use harness::building::defect::Defect;
 use harness::building::{Built, Spec, ZoneSpec, build};
 use harness::world::sim::build::told::ByHand;
 use scenarios::build::judge::Judged;
@@ -206,6 +207,40 @@ fn a_zone_build_that_is_killed_ends_in_the_same_state() {
     assert_eq!(killed.ending, Ending::Completed, "{:?}", killed.entries.last());
     assert_eq!(killed.state, HEALTHY.state);
     held(&killed, &["B1", "B4", "B6", "B7"]);
+}
+
+/// Its API asks a zonal service that is no part of the control plane, and does not wait for it.
+#[test]
+fn a_zone_of_a_small_region_comes_up_without_what_comes_later_and_then_has_it() {
+    let graph = load_graph(&fixtures::builtin::graph("named").expect("it is built in")).expect("it is right").0;
+    let small = built(&Spec { graph, ..spec() });
+    assert_eq!(small.ending, Ending::Completed, "{:?}", small.entries.last());
+    held(&small, &["B1", "B3", "B4", "B5", "B6", "B7"]);
+    let new = NewZone::of(&small.estate, &[]).expect("a zone is built");
+    assert_eq!(new.later, [ServiceName::new("telemetry").expect("a name")]);
+}
+
+#[test]
+fn each_word_for_a_defect_of_a_zone_plays_it() {
+    let course = |words: &[&str]| {
+        let mut spec = spec();
+        for word in words {
+            let defect: Defect = word.parse().expect("there is one");
+            assert_eq!((defect.to_string().as_str(), defect.is_of(true), defect.is_of(false)), (*word, true, false));
+            defect.play(&mut spec);
+        }
+        spec.zone.map(|zone| zone.course).expect("a zone is built")
+    };
+    let usual = Course::default();
+    let quota = ServiceName::new("quota").expect("a name");
+    assert_eq!(course(&["forgotten:quota"]), Course { forgotten: vec![quota], ..usual.clone() });
+    assert_eq!(course(&["two-zones-a-day"]), Course { ruled: Ruled::Not, ..usual.clone() });
+    let (pieces, ruled) = (Pieces::HalvesAcrossZones, Ruled::ButForShares);
+    assert_eq!(course(&["halves-across-zones"]), Course { pieces, ruled, ..usual.clone() });
+    // Whoever keeps to no rule keeps to none, whichever word comes first.
+    let neither = Course { pieces, ruled: Ruled::Not, ..usual };
+    assert_eq!(course(&["halves-across-zones", "two-zones-a-day"]), neither);
+    assert_eq!(course(&["two-zones-a-day", "halves-across-zones"]), neither);
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn a_record_is_rendered_again_from_its_folder() {
 }
 
 #[test]
-fn a_zone_in_containers_and_wrong_names_are_refused_at_once() {
+fn defects_of_another_kind_of_build_and_wrong_names_are_refused_at_once() {
     let arguments = ["build", "No Region", "--from", "9-old", "--graph", "run-instanecs", "--world", "docker"];
     let (status, out, err) = outcome(&mut blackstart(&arguments));
     assert_eq!((status, out.as_str()), (64, ""), "{err}");
@@ -327,7 +327,9 @@ fn a_zone_in_containers_and_wrong_names_are_refused_at_once() {
     }
     for (arguments, word) in [
         (&["build", "us-test-1"][..], "is the bootstrap region"),
-        (&["build", "us-test-1", "--zone", "az4", "--world", "docker"][..], "containers yet\nhelp: --world sim"),
+        (&["build", "us-test-7", "--defect", "two-zones-a-day"][..], "it is one of a zone"),
+        (&["build", "us-test-1", "--zone", "az4", "--defect", "unasked"][..], "it is one of a region"),
+        (&["build", "us-test-1", "--zone", "az4", "--defect", "backup:resident-data:store"][..], "`resident-data`"),
         (&["build", "us-test-7", "--defect", "pinned:quota:no-such"][..], "no service `no-such`"),
         (&["build", "us-test-7", "--take-up", "no-such-run"][..], "is no build that could be taken up"),
         (&["build", "us-test-1", "--zone", "az1"][..], "stands already"),

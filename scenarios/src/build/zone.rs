@@ -60,6 +60,8 @@ pub struct NewZone {
     pub control: Group,
     /// In the new zone: everything else; for a local zone its data plane, which is all that it has.
     pub data: Group,
+    /// Zonal services of `data`: until they are there, whoever asks them answers without them.
+    pub later: Vec<ServiceName>,
     /// For a local zone, who keeps data there that must not leave it, and what it has to do without when the link is cut.
     pub local: Option<(Vec<InstanceName>, Vec<ServiceName>)>,
     /// Who is behind each name.
@@ -131,12 +133,23 @@ impl NewZone {
             zone,
             stand_in: group(Site::Network, Part::Control),
             control: group(Site::Build, Part::Control),
+            later: later(estate),
             data: group(Site::Build, Part::Data),
             local: matches!(estate.what, What::LocalZone { .. }).then(|| local(estate)),
             records: Stages { standing_in: with(stand_in), peered, after, before },
             drain: ttl * 3,
         })
     }
+}
+
+/// Zonal services that come with everything else. A host of the control plane may ask one, and not wait for it.
+fn later(estate: &Estate) -> Vec<ServiceName> {
+    let of_data = |name: &ServiceName| {
+        let mut placed = estate.placement.instances.iter().filter(|one| one.service == *name);
+        placed.any(|one| (estate.standing[one.host].site, estate.standing[one.host].part) == (Site::Build, Part::Data))
+    };
+    let zonal = estate.graph.services.iter().filter(|service| service.scope == Scope::Zonal);
+    zonal.map(|service| service.name.clone()).filter(of_data).collect()
 }
 
 /// Who keeps data in a local zone, and which services it has none of.
@@ -171,8 +184,8 @@ pub fn plan(new: &NewZone, course: &Course) -> BuildPlan {
     writer.stand_in();
     let stages = &new.records;
     writer.tell(BuildPhase::Peering, "peering", &stages.standing_in, &stages.peered);
-    writer.power_on(BuildPhase::Launch, "launch.control", &new.control);
-    writer.power_on(BuildPhase::Launch, "launch.data", &new.data);
+    writer.power_on(BuildPhase::Launch, "launch.control", (&new.control, &new.later));
+    writer.power_on(BuildPhase::Launch, "launch.data", (&new.data, &[]));
     writer.migrate();
     writer.link();
     writer.game_day();
@@ -195,11 +208,16 @@ impl Writer<'_> {
         self.steps.push(Step { id: id.to_owned(), phase, racks, act, until, limit, undo, touches: None });
     }
 
-    fn power_on(&mut self, phase: BuildPhase, id: &str, Group { hosts, instances }: &Group) {
+    fn power_on(
+        &mut self,
+        phase: BuildPhase,
+        id: &str,
+        (Group { hosts, instances }, without): (&Group, &[ServiceName]),
+    ) {
         if hosts.is_empty() {
             return;
         }
-        let until = Until::Active { instances: instances.clone(), without: Vec::new() };
+        let until = Until::Active { instances: instances.clone(), without: without.to_vec() };
         self.step(phase, id, Act::PowerOn(hosts.clone()), until, Some(Act::PowerOff(hosts.clone())));
     }
 
@@ -212,7 +230,7 @@ impl Writer<'_> {
         let apart = Records { left_out: self.new.live.clone(), ..stages.standing_in.clone() };
         let undo = Some(Act::Names(stages.before.clone()));
         self.step(BuildPhase::ControlPlane, "control.names", Act::Names(apart), Until::Done, undo);
-        self.power_on(BuildPhase::ControlPlane, "control.stand-in", &self.new.stand_in);
+        self.power_on(BuildPhase::ControlPlane, "control.stand-in", (&self.new.stand_in, &self.new.later));
     }
 
     /// One live zone after the other is told; the others go on as before.

@@ -1,8 +1,8 @@
-//! Owns what of a build in containers is on the disk for whoever takes it up when its builder died: what was asked for, what was
+//! Owns what of a build in containers is on the disk for whoever takes it up when its builder died or was paused: what was asked for, what was
 //! made, and the ledger. Refuses to take it up.
 
 use crate::builder::ledger::{Entry, Ledger};
-use crate::building::folder::lock;
+use crate::building::folder::{self, lock};
 use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::locked::Locked;
@@ -17,20 +17,12 @@ use std::sync::Arc;
 /// The file beside the ledger. It has the run's root key, and is removed with the run.
 const FILE: &str = "site.json";
 
-/// What was asked for, in the words of the command line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What was asked for, and how often the build has been taken up since.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The region that is built.
-    pub region: String,
-    /// The region that it is built out of.
-    pub from: String,
-    /// What both run.
-    pub graph: String,
-    /// Decides everything.
-    pub seed: u64,
-    /// Defects that are played.
-    pub defects: Vec<String>,
-    /// How often the build has been taken up.
+    /// In the words of the command line.
+    pub what: folder::Asked,
+    /// How often.
     pub again: u32,
 }
 

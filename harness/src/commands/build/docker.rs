@@ -1,7 +1,7 @@
 //! Owns the surroundings of a build in containers: what was asked for, now or then, the engine, signals, the terminal. Refuses
 //! to know how it is built.
 
-use super::{asked_by, bad_names, recorded, spec, status, told, write, write_trend};
+use super::{bad_names, recorded, spec, status, told, wanted, write, write_trend};
 use crate::building::Spec;
 use crate::building::docker::again::{Asked, Found};
 use crate::building::docker::{How, Interrupted, Left, build as build_there};
@@ -27,16 +27,14 @@ pub(super) fn is_there(args: &BuildArgs) -> bool {
 /// # Errors
 /// Bad input, no engine, a folder that cannot be written.
 pub(super) fn run(args: &BuildArgs, quiet: bool, color: bool) -> Result<u8> {
-    if args.pause_before.is_some() {
-        let text = "error: a build in containers cannot be paused yet\nhelp: leave --pause-before out\n".to_owned();
-        return Err(BadInput { text }.into());
-    }
     let found = args.take_up.as_ref().map(|run| found(args, run)).transpose()?;
-    let asked = found.as_ref().map_or_else(|| asked_by(args), asked_then);
-    let (spec, warnings) = spec(&asked, color)?;
+    let (asked, spec, warnings) = match &found {
+        Some(found) => then(args, found, color)?,
+        None => wanted(args, color)?,
+    };
     write_err(&warnings);
     let run = args.take_up.clone().unwrap_or_else(clock::run_id);
-    let Left { built, residue } = match build(&spec, (&asked, args), (&run, found), (quiet, color)) {
+    let Left { built, residue } = match build(&spec, (asked.clone(), args), (&run, found), (quiet, color)) {
         Ok(left) => left,
         Err(error) if error.is::<Interrupted>() => return Ok(exit::INTERRUPTED),
         Err(error) => return Err(bad_names(error)),
@@ -60,27 +58,28 @@ fn found(args: &BuildArgs, run: &str) -> Result<Found> {
     let found = Found::read(&args.out, run).map_err(|why| {
         bad(format!("error: nothing of run {run} can be taken up: {why}\nhelp: begin another build\n"))
     })?;
-    if found.asked.region != args.region {
-        let text = format!("error: run {run} builds `{}`, and not `{}`\n", found.asked.region, args.region);
+    if found.asked.what.region != args.region {
+        let text = format!("error: run {run} builds `{}`, and not `{}`\n", found.asked.what.region, args.region);
         return Err(bad(text).into());
     }
     Ok(found)
 }
 
 /// What was asked for then.
-fn asked_then(found: &Found) -> folder::Asked {
-    let Asked { region, from, graph, seed, defects, .. } = found.asked.clone();
-    let world = "docker".to_owned();
-    folder::Asked { region, from, zone: None, parent: None, graph, world, seed, defects, checks: Vec::new() }
+fn then(args: &BuildArgs, found: &Found, color: bool) -> Result<(folder::Asked, Spec, String)> {
+    let asked = found.asked.what.clone();
+    let (spec, warnings) = spec(&asked, color)?;
+    let spec = Spec { pause_before: args.pause_before, checks: asked.checks.clone(), ..spec };
+    Ok((asked, spec, warnings))
 }
 
-/// Builds it, and removes everything.
+/// Builds it, and removes everything unless it is paused.
 ///
 /// # Errors
 /// No engine; what the build itself says.
 fn build(
     spec: &Spec,
-    (wanted, args): (&folder::Asked, &BuildArgs),
+    (what, args): (folder::Asked, &BuildArgs),
     (run, found): (&str, Option<Found>),
     (quiet, color): (bool, bool),
 ) -> Result<Left> {
@@ -90,21 +89,15 @@ fn build(
         let mut stop = Stop::listen(false).context("signals cannot be listened to")?;
         let terminal = Terminal::new(quiet);
         let (services, version) = (spec.graph.services.len(), &engine.1.version);
-        terminal.say(&format!(
-            "{} out of {}, graph {} ({services} services)\nrun {run}, seed {}, world docker (engine {version})\n",
-            spec.build, spec.bootstrap, spec.graph.name, spec.seed
-        ));
-        let asked = match &found {
-            Some(found) => Asked { again: found.asked.again + 1, ..found.asked.clone() },
-            None => Asked {
-                region: wanted.region.clone(),
-                from: wanted.from.clone(),
-                graph: wanted.graph.clone(),
-                seed: spec.seed,
-                defects: wanted.defects.clone(),
-                again: 0,
-            },
+        let built = match &spec.zone {
+            Some(zone) => format!("{} into {}", zone.name, spec.build),
+            None => format!("{} out of {}", spec.build, spec.bootstrap),
         };
+        terminal.say(&format!(
+            "{built}, graph {} ({services} services)\nrun {run}, seed {}, world docker (engine {version})\n",
+            spec.graph.name, spec.seed
+        ));
+        let asked = Asked { what, again: found.as_ref().map_or(0, |found| found.asked.again + 1) };
         let options = Options { agent: args.agent.clone(), ..Options::default() };
         let shown = Shown::new(quiet, color);
         let how = How { engine, run: run.to_owned(), out: &args.out, options, terminal, shown, asked, found };

@@ -110,7 +110,16 @@ impl Mover {
 
     /// Something that an earlier one did of this build.
     pub(crate) fn recall(&mut self, seen: &Building, service: impl Fn(&InstanceName) -> Option<ServiceName>) {
-        let Building::Object { key, at: Some(at), hash, state: ObjectState::Copied } = seen else { return };
+        let (key, at, hash) = match seen {
+            Building::Object { key, at: Some(at), hash, state: ObjectState::Copied } => (key, at, hash),
+            Building::Object { key, at: Some(at), state: ObjectState::Marked, .. } => {
+                let number = key.strip_prefix(MARKED).and_then(|number| number.parse::<usize>().ok());
+                self.marked = self.marked.max(number.map_or(0, |number| number + 1));
+                self.acknowledged.insert(key.clone(), vec![at.clone()]);
+                return;
+            }
+            _ => return,
+        };
         let item = self.items.entry(key.clone()).or_default();
         item.service = item.service.take().or_else(|| service(at));
         item.moved = Some((at.clone(), hash.clone()));
@@ -141,6 +150,12 @@ impl Mover {
         let keep =
             |(at, number): (&InstanceName, usize)| Job::Keep { key: format!("{MARKED}{number}"), at: at.clone() };
         self.jobs = keepers.iter().cycle().zip(from..self.marked).map(keep).collect();
+    }
+
+    /// Keys that are marked for a country, and who keeps each.
+    pub(crate) fn kept(&self) -> Vec<(String, InstanceName)> {
+        let marked = self.acknowledged.iter().filter(|(key, _)| key.starts_with(MARKED));
+        marked.filter_map(|(key, at)| Some((key.clone(), at.first()?.clone()))).collect()
     }
 
     /// Begins to look for everything that was acknowledged.
@@ -306,8 +321,10 @@ impl Mover {
                 self.seen.push(Building::Identity { customer: customer.clone(), opted_in, known });
                 Some(Next::Over)
             }
-            Job::Keep { key, .. } => {
-                let at = reply.stored_at.first()?.clone();
+            Job::Keep { key, at: wanted } => {
+                // It may be kept elsewhere as well: what is looked for in the end is what is kept here.
+                let here = reply.stored_at.iter().find(|at| *at == wanted);
+                let at = here.or_else(|| reply.stored_at.first())?.clone();
                 self.seen.push(object(key, Some(&at), &hash(key), ObjectState::Marked));
                 self.acknowledged.insert(key.clone(), vec![at]);
                 Some(Next::Over)

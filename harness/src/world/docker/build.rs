@@ -1,17 +1,22 @@
 //! Owns two regions on an engine in one run: the one that serves customers, and the one that is built out of it, with the
-//! bootstrap network between them; and the acts by which it is built. Refuses to decide what is done next: the builder does.
+//! bootstrap network between them; or a region and the zone that is built into it, with what stands in for that; and the acts by
+//! which it is built. Refuses to decide what is done next: the builder does.
 //!
 //! Everything is a run's: one hand, one witness, one guard. Hosts of the bootstrap network are on the bridges of the bootstrap
-//! region's zones and believe to be elsewhere; those of the new region are made when the racks of their zone land.
+//! region's zones and believe to be elsewhere; those of what is built are made when the racks of their zone land.
 //!
-//! - `again`: a build whose builder died is taken up
+//! - `again`: a build whose builder died, or that was paused, is taken up
+//! - `border`: how far apart what stands and what is built are, and what passes
 //! - `calls`: who called whom, where packets pass
 //! - `data`: values that come over, asked for by the witness
+//! - `residency`: whether data that is marked for a country left its zone
 //! - `software`: which hosts begin generic, and what they fetch
 
 mod again;
+mod border;
 mod calls;
 mod data;
+mod residency;
 mod software;
 
 use super::built::Built;
@@ -19,7 +24,7 @@ use super::hand_link::Hand;
 use super::{DockerWorld, OnProgress, Options, Parts, Shared, guard, power, provision, start_hosts};
 use crate::clock::Clock;
 use crate::controller::{Done, Input};
-use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, LinkAct, LinkRule, Rights, Task};
+use crate::hand::protocol::{Answer, Deed, Ending, LeaseEnd, Rights, Task};
 use crate::witness::protocol::Tell;
 use crate::world::build::mover::Mover;
 use crate::world::build::repository::Repository;
@@ -30,11 +35,12 @@ use crate::world::docker::standing::Made;
 use crate::world::draw;
 use agents::config::{HostConfig, Process, nanos};
 use anyhow::{Context, Result, bail};
+use border::apart;
 use calls::Answers;
 use fixtures::name::{HostName, ZoneName};
 use fixtures::placement::Host;
 use fixtures::regional::estate::{Estate, Part, Site};
-use fixtures::topology::Topology;
+use residency::Callers;
 use scenarios::build::observed::Building;
 use scenarios::build::plan::{Act, Border};
 use scenarios::build::records::Records;
@@ -49,22 +55,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Round trip from one region to the other.
-const DISTANCE: Duration = Duration::from_millis(20);
 /// From the name servers of one zone that begin anew with other records to the next zone's.
 const ZONES_APART: Duration = Duration::from_millis(300);
 /// Pause between two probes of an instance that is not active: many of a build are dark for long.
 const KEEN: Duration = Duration::from_secs(1);
-/// How long everything stands when the builder is dead.
-const LEFT_FOR: Duration = Duration::from_secs(600);
+/// How long everything stands when the builder is dead, or has paused.
+pub const LEFT_FOR: Duration = Duration::from_secs(600);
 /// How keys begin that the witness of a build writes that was taken up.
 const AGAIN: &str = "again";
 /// The version of the software that is there from the beginning, and how many versions each builder has for itself.
 const FIRST_VERSION: u64 = 1;
 const VERSIONS_EACH: u64 = 1_000_000;
-/// The border as the hand knows it.
-const REFUSED: &str = "border-refused";
-const CUT: &str = "border-cut";
 
 /// What a build in containers is made of.
 pub struct BuildParts {
@@ -74,8 +75,10 @@ pub struct BuildParts {
     pub run: String,
     /// Choices.
     pub options: Options,
-    /// Both regions.
+    /// Both regions, or the region and its new zone.
     pub estate: Estate,
+    /// Who is behind each name at the beginning, where names of a region that stands are told.
+    pub records: Records,
     /// What customers send.
     pub traffic: Traffic,
     /// What somebody wrote by hand.
@@ -93,7 +96,7 @@ pub struct BuildParts {
 }
 
 /// What is in force, as far as it was ordered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InForce {
     records: Records,
     /// What each name server was told last, by its place in the placement; who is not here was told nothing yet.
@@ -105,7 +108,31 @@ struct InForce {
     dead: BTreeSet<HostName>,
 }
 
-/// Two regions on an engine.
+impl InForce {
+    /// Everything is in the dark, and each name server has this in its file.
+    fn at_first(estate: &Estate, records: Records) -> Self {
+        let told = servers(estate).map(|index| (index, records.clone())).collect();
+        let (lit, dead) = (BTreeSet::new(), BTreeSet::new());
+        Self { records, told, inward: false, border: Border::Open, lit, dead }
+    }
+
+    /// From here on names are as these records say; returns the name servers that have to be told. Whoever was told the same
+    /// already goes on, and so do those of zones that are left out: but what stands in for a zone is not in it.
+    fn name(&mut self, estate: &Estate, records: &Records) -> BTreeSet<usize> {
+        self.records = records.clone();
+        let told = Records { left_out: Vec::new(), ..records.clone() };
+        let is_left_out = |index: usize| {
+            let instance = &estate.placement.instances[index];
+            estate.standing[instance.host].site != Site::Network && records.left_out.contains(&instance.zone)
+        };
+        let others = |index: &usize| !is_left_out(*index) && self.told.get(index) != Some(&told);
+        let wanted: BTreeSet<usize> = servers(estate).filter(others).collect();
+        self.told.extend(wanted.iter().map(|index| (*index, told.clone())));
+        wanted
+    }
+}
+
+/// What is built on an engine, and out of what.
 pub struct BuildSite {
     shared: Arc<Shared>,
     world: DockerWorld,
@@ -115,6 +142,7 @@ pub struct BuildSite {
     in_force: Mutex<InForce>,
     mover: Mutex<Mover>,
     answers: tokio::sync::Mutex<Answers>,
+    callers: Mutex<Callers>,
     numbers: AtomicU64,
     /// How often the build has been taken up.
     again: u32,
@@ -123,8 +151,8 @@ pub struct BuildSite {
 impl BuildSite {
     /// A site on which nothing was made yet; what is seen goes to `inputs`.
     pub fn new(parts: BuildParts, inputs: mpsc::Sender<Input>) -> Self {
-        let BuildParts { engine, run, options, estate, traffic, by_hand, calm, seed, clock, again, on_progress } =
-            parts;
+        let BuildParts { engine, run, options, estate, records, .. } = parts;
+        let BuildParts { traffic, by_hand, calm, seed, clock, again, on_progress, .. } = parts;
         let (engine, info) = engine;
         let world = DockerWorld::new(
             Parts {
@@ -142,19 +170,12 @@ impl BuildSite {
                 clock,
                 stands: None,
                 attached: None,
-                elsewhere: estate.real_zones(),
+                elsewhere: whereabouts(&estate),
                 on_progress,
             },
             inputs,
         );
-        let in_force = InForce {
-            records: Records::default(),
-            told: BTreeMap::new(),
-            inward: false,
-            border: Border::Open,
-            lit: BTreeSet::new(),
-            dead: BTreeSet::new(),
-        };
+        let in_force = InForce::at_first(&estate, records);
         Self {
             shared: Arc::clone(&world.shared),
             world,
@@ -164,6 +185,7 @@ impl BuildSite {
             calm,
             in_force: Mutex::new(in_force),
             answers: tokio::sync::Mutex::default(),
+            callers: Mutex::default(),
             numbers: AtomicU64::new(1),
             again,
         }
@@ -181,7 +203,7 @@ impl BuildSite {
         let (hand, rights) = provision::raise_hand(shared, LeaseEnd::HealAndRemove).await?;
         if !rights.host_view || rights.links.is_err() {
             bail!(
-                "a region is built in containers only with a hand that has rights on the engine's machine: it sees who calls \
+                "a region or a zone is built in containers only with a hand that has rights on the engine's machine: it sees who calls \
                  whom, and is the border. `--world sim` needs none"
             )
         }
@@ -270,6 +292,10 @@ impl BuildSite {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn callers(&self) -> MutexGuard<'_, Callers> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Who has power, what names say, where proxies store, what passes the border: two builds that ended alike agree in it.
     pub fn state(&self) -> (Vec<HostName>, Records, bool, Border) {
         let in_force = self.in_force();
@@ -296,7 +322,10 @@ impl BuildSite {
             Act::Border(border) => self.close(*border).await,
             Act::Copy => self.move_data(Mover::copy).await,
             Act::Empty => self.move_data(Mover::empty).await,
-            Act::Audit => self.move_data(Mover::audit).await,
+            Act::Audit => {
+                self.move_data(Mover::audit).await?;
+                self.look_abroad().await
+            }
             Act::Enrol(customers) => self.move_data(|mover| mover.enrol(customers)).await,
             Act::Admit(customers) => self.move_data(|mover| mover.admit(customers)).await,
             Act::Mark(keepers) => self.move_data(|mover| mover.mark(keepers)).await,
@@ -363,20 +392,7 @@ impl BuildSite {
 
     /// Name servers begin anew with other records, one zone after the other. Whoever was told the same already goes on.
     async fn answer_from(&self, records: &Records) -> Result<()> {
-        let estate = &self.estate;
-        let wanted: BTreeSet<usize> = {
-            let mut in_force = self.in_force();
-            in_force.records = records.clone();
-            let told = Records { left_out: Vec::new(), ..records.clone() };
-            let is_left_out = |index: usize| {
-                let instance = &estate.placement.instances[index];
-                estate.standing[instance.host].site != Site::Network && records.left_out.contains(&instance.zone)
-            };
-            let others = |index: &usize| !is_left_out(*index) && in_force.told.get(index) != Some(&told);
-            let wanted: BTreeSet<usize> = servers(estate).filter(others).collect();
-            in_force.told.extend(wanted.iter().map(|index| (*index, told.clone())));
-            wanted
-        };
+        let wanted = self.in_force().name(&self.estate, records);
         self.tell_anew(&wanted).await
     }
 
@@ -455,39 +471,6 @@ impl BuildSite {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Changes what passes the border. What was seen of calls before is told as it was before.
-    async fn close(&self, border: Border) -> Result<()> {
-        let built = self.shared.need_built()?;
-        let mut answers = self.answers.lock().await;
-        self.tell_calls(&built, &mut answers).await?;
-        let (begun, ended): (Option<(&str, LinkAct)>, &[&str]) = match border {
-            Border::Open => (None, &[REFUSED, CUT]),
-            Border::Refused => (Some((REFUSED, LinkAct::Refuse)), &[CUT]),
-            Border::Cut => (Some((CUT, LinkAct::Drop)), &[REFUSED]),
-        };
-        if let Some((name, act)) = begun {
-            let deed = Deed::Network { rules: self.across(&built, act), probes: Vec::new() };
-            built.hand.ask(Task::Inject { fault: name.to_owned(), deed }).await?;
-        }
-        for name in ended {
-            built.hand.ask(Task::Heal { fault: (*name).to_owned() }).await?;
-        }
-        self.in_force().border = border;
-        drop(answers);
-        self.tell(Building::Border { border }).await;
-        Ok(())
-    }
-
-    /// Everything between the zones of one region and those of the other, both ways.
-    fn across(&self, built: &Built, act: LinkAct) -> Vec<LinkRule> {
-        let layout = &built.layout;
-        let subnets = |zones: &[ZoneName]| -> Vec<String> {
-            zones.iter().map(|zone| layout.block.subnet(layout.zone_number(zone) + 1)).collect()
-        };
-        let (here, there) = (subnets(&self.estate.build.zones), subnets(&self.estate.bootstrap.zones));
-        vec![LinkRule { from: here.clone(), to: there.clone(), act }, LinkRule { from: there, to: here, act }]
-    }
-
     /// Tells what was seen of calls since the last time.
     ///
     /// # Errors
@@ -508,6 +491,7 @@ impl BuildSite {
             self.shared.caveat("calls-lost", "more calls were made than the hand could count".to_owned()).await;
         }
         for (place, seen) in told {
+            self.callers().look(&self.estate, &place, &seen);
             self.tell_at(place, seen).await;
         }
         Ok(())
@@ -529,18 +513,13 @@ impl BuildSite {
     }
 }
 
-fn file_of(config: &HostConfig) -> Result<(String, String)> {
-    Ok((format!("hosts/{}.json", config.host), serde_json::to_string(config)?))
+/// The zone in which each host really is: all are named, so that all reach even their neighbours over their gateways, where
+/// packets are seen.
+fn whereabouts(estate: &Estate) -> BTreeMap<HostName, ZoneName> {
+    let hosts = estate.placement.hosts.iter().map(|host| (host.name.clone(), host.zone.clone()));
+    hosts.chain(estate.real_zones()).collect()
 }
 
-/// Both regions' zones, with the distance between the regions.
-fn apart(estate: &Estate) -> Topology {
-    let mut topology = estate.topology.clone();
-    for here in &estate.build.zones {
-        for there in &estate.bootstrap.zones {
-            let pair = if here < there { (here.clone(), there.clone()) } else { (there.clone(), here.clone()) };
-            topology.latencies.pairs.insert(pair, DISTANCE);
-        }
-    }
-    topology
+fn file_of(config: &HostConfig) -> Result<(String, String)> {
+    Ok((format!("hosts/{}.json", config.host), serde_json::to_string(config)?))
 }

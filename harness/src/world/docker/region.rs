@@ -55,7 +55,7 @@ pub struct Layout {
     pub images: Images,
     /// Where the software is that others run.
     pub attached: Option<Theirs>,
-    /// Hosts that are in another zone than they believe to be: those of a bootstrap network.
+    /// Where hosts really are that may be in another zone than they believe to be: those of a build.
     pub elsewhere: BTreeMap<HostName, ZoneName>,
     /// Traffic.
     pub traffic: Traffic,

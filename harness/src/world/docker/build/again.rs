@@ -1,4 +1,4 @@
-//! Owns taking up a build whose builder died: a hand and a witness over the hosts that stand, and what is in force as the ledger
+//! Owns taking up a build whose builder died, or that was paused: a hand and a witness over the hosts that stand, and what is in force as the ledger
 //! says it. Refuses to decide which step is next.
 //!
 //! A gate is a lock of the hand that closed it, and opens with that hand's end. So hosts that are to be in the dark are ended
@@ -19,7 +19,7 @@ use scenarios::build::observed::Building;
 use scenarios::build::plan::{Act, Border, BuildPlan};
 use scenarios::build::records::Records;
 use scenarios::event::{Detail, Event, WriteOutcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How the name of a hand ends whose builder died, while another one comes.
@@ -71,7 +71,8 @@ impl BuildSite {
 
     /// What was in force; returns what passed the border.
     fn recall(&self, plan: &BuildPlan, ledger: &Ledger) -> Border {
-        let in_force = recalled(&self.estate, plan, ledger);
+        let before = self.in_force().records.clone();
+        let in_force = recalled(&self.estate, plan, ledger, before);
         let border = in_force.border;
         *self.in_force() = in_force;
         border
@@ -92,6 +93,9 @@ impl BuildSite {
                     let placement = &self.estate.placement;
                     let service = |name: &_| placement.instance_by_name(name).map(|one| one.service.clone());
                     self.mover().recall(seen, service);
+                }
+                Detail::Build { seen: seen @ Building::Flow { .. } } => {
+                    self.callers().look(&self.estate, &event.place, seen);
                 }
                 _ => {}
             }
@@ -130,24 +134,24 @@ impl BuildSite {
 }
 
 /// What steps that are done amount to. One that was begun and is not done is begun anew, whatever came of it.
-fn recalled(estate: &Estate, plan: &BuildPlan, ledger: &Ledger) -> InForce {
-    let mut in_force = InForce {
-        records: Records::default(),
-        told: BTreeMap::new(),
-        inward: false,
-        border: Border::Open,
-        lit: estate.hosts(|standing| standing.site == Site::Bootstrap).into_iter().collect(),
-        dead: BTreeSet::new(),
-    };
+fn recalled(estate: &Estate, plan: &BuildPlan, ledger: &Ledger, before: Records) -> InForce {
+    let mut in_force = InForce::at_first(estate, before);
+    in_force.lit = estate.hosts(|standing| standing.site == Site::Bootstrap).into_iter().collect();
     for step in plan.steps.iter().filter(|step| ledger.done.contains_key(&step.id)) {
         match &step.act {
             Act::PowerOn(hosts) => in_force.lit.extend(hosts.iter().cloned()),
             Act::PowerOff(hosts) => in_force.lit.retain(|host| !hosts.contains(host)),
-            Act::Names(records) => in_force.records = records.clone(),
+            Act::Names(records) => drop(in_force.name(estate, records)),
             Act::Turn { inward } => in_force.inward = *inward,
             Act::Border(border) => in_force.border = *border,
             _ => {}
         }
+    }
+    // What was begun and is not done may have been told to some already, and is told to all anew.
+    let open = ledger.open.as_ref().and_then(|(id, _)| plan.steps.iter().find(|step| step.id == *id));
+    if let Some(Act::Names(records)) = open.map(|step| &step.act) {
+        let unsure = in_force.clone().name(estate, records);
+        in_force.told.retain(|index, _| !unsure.contains(index));
     }
     in_force
 }

@@ -7,7 +7,7 @@ use crate::world::build::mover::{Handed, Mover, Question};
 use agents::wire::{Ask, Reply};
 use anyhow::Result;
 use fixtures::name::{InstanceName, ZoneName};
-use fixtures::regional::estate::Site;
+use fixtures::regional::estate::{Site, What};
 use std::sync::{MutexGuard, PoisonError};
 
 /// How long the mover waits for an answer.
@@ -23,6 +23,9 @@ impl BuildSite {
     pub fn was_acknowledged(&self, key: &str, stored_at: &[InstanceName]) {
         let mut mover = self.mover();
         mover.was_acknowledged(key.to_owned(), stored_at.to_vec());
+        if self.estate.what != What::Region {
+            return;
+        }
         let of_zone = key.strip_prefix(AGAIN).and_then(|rest| rest.split_once('-')).map_or(key, |(_, rest)| rest);
         let is_ours =
             |zone: &ZoneName| of_zone.strip_prefix(zone.as_str()).is_some_and(|number| number.starts_with('-'));
@@ -57,7 +60,8 @@ impl BuildSite {
         }
     }
 
-    async fn ask(&self, Question { to, ask }: Question) -> Result<Option<Reply>> {
+    /// Asks an instance once; nothing where it does not answer.
+    pub(super) async fn ask(&self, Question { to, ask }: Question) -> Result<Option<Reply>> {
         let Some(probe) = self.estate.placement.instances.iter().position(|instance| instance.name == to) else {
             return Ok(None);
         };

@@ -11,6 +11,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, date_time_ymd,
 };
+use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_rustls::rustls::CipherSuite;
@@ -49,6 +50,9 @@ pub enum TlsError {
     /// This machine connects to itself in vain.
     #[error("connection: {0}")]
     Connection(#[from] std::io::Error),
+    /// There is no secret without it.
+    #[error("this machine gives no randomness")]
+    NoRandomness,
     /// The authority's key is missing.
     #[error("this process is no authority")]
     NoAuthority,
@@ -62,6 +66,16 @@ fn root_params() -> CertificateParams {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
+}
+
+/// A new secret, from which a key follows, in hexadecimal digits.
+///
+/// # Errors
+/// Where the machine gives no randomness.
+pub fn new_secret() -> Result<String, TlsError> {
+    let mut bytes = [0_u8; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| TlsError::NoRandomness)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Makes a new root.

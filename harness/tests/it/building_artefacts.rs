@@ -15,11 +15,11 @@ use scenarios::judgement::InvariantResult;
 use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 
-/// What became of it, whose repository it was, and which version.
-type Delivered<'a> = (Delivery, Option<&'a InstanceName>, u64);
+/// What became of software, who gave it out, and which version.
+type Told<'a> = (Delivery, Option<&'a InstanceName>, u64);
 
 /// What became of software of each instance, in order.
-fn deliveries(events: &[Event]) -> BTreeMap<&InstanceName, Vec<Delivered<'_>>> {
+fn deliveries(events: &[Event]) -> BTreeMap<&InstanceName, Vec<Told<'_>>> {
     let mut all: BTreeMap<&InstanceName, Vec<_>> = BTreeMap::new();
     for event in events {
         if let (Some(name), Detail::Build { seen: Building::Software { delivery, from, version, .. } }) =

@@ -87,6 +87,7 @@ fn made(hosts: &[&str]) -> Made {
         routed: true,
         hosts: hosts.iter().map(|host| (HostName((*host).to_owned()), format!("id-{host}"))).collect(),
         addresses: BTreeMap::new(),
+        signs: None,
     }
 }
 

@@ -6,7 +6,7 @@ use fixtures::name::{InstanceName, ServiceName, ZoneName};
 use reports::build::checks::{CheckRow, Kind, open};
 use reports::build::{BUILD_SCHEMA, BuildRecord, HandRow, from_json, page, to_json, told, trend};
 use scenarios::build::check::{Check, Outcome};
-use scenarios::build::observed::{Building, FlowEnd, ObjectState, StepState};
+use scenarios::build::observed::{Building, Delivery, FlowEnd, ObjectState, StepState};
 use scenarios::build::plan::BuildPhase;
 use scenarios::event::{Detail, Event, EventId, Life, Place};
 use scenarios::verdict::Verdict;
@@ -73,6 +73,10 @@ fn events(text: &str) -> Vec<Event> {
     };
     let (network, launch) = (BuildPhase::Network, BuildPhase::Launch);
     let object = Building::Object { key: text.to_owned(), at: None, hash: String::new(), state: ObjectState::Lost };
+    let software = |delivery| {
+        let (from, text, sha256) = (Some(InstanceName(text.to_owned())), text.to_owned(), String::new());
+        Detail::Build { seen: Building::Software { delivery, version: 1, sha256, from, text } }
+    };
     let rows = [
         (1, Place::default(), phase(network)),
         (1, Place::default(), step("franken", network, StepState::Begun, 1)),
@@ -85,6 +89,8 @@ fn events(text: &str) -> Vec<Event> {
         (25, Place::default(), step("names", launch, StepState::Begun, 1)),
         (30, place("quota"), flow(4)),
         (31, Place::default(), Detail::Build { seen: object }),
+        (32, place("quota"), software(Delivery::Refused)),
+        (33, place("quota"), software(Delivery::Fetched)),
         (40, Place::default(), step("names", launch, StepState::Failed, 3)),
     ];
     let event = |(id, (at, place, detail)): (u64, (u64, Place, Detail))| Event {
@@ -105,6 +111,8 @@ fn phases_steps_waits_and_callers_are_told() {
     assert_eq!((names.ready_ns / SECOND, names.begun_ns / SECOND), (5, 25), "it waited twenty seconds");
     assert_eq!(told.flows.len(), 1);
     assert_eq!((told.flows[0].calls, told.flows[0].crossed, told.flows[0].refused), (9, 9, 4));
+    let given = told.software.values().map(|row| (row.verified, row.refused)).collect::<Vec<_>>();
+    assert_eq!(given, [(1, 1)]);
     let text = page::report(&record("new"), &events("racks of az1")).markdown();
     for word in ["waited 20", "`franken`", "`quota`", "1 value: lost", "░", "Steps that needed a hand: **none**"] {
         assert!(text.contains(word), "{word:?} is missing in:\n{text}");

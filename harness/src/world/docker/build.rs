@@ -51,7 +51,7 @@ use scenarios::scenario::Gathered;
 use software::Hosts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -144,6 +144,8 @@ pub struct BuildSite {
     answers: tokio::sync::Mutex<Answers>,
     callers: Mutex<Callers>,
     numbers: AtomicU64,
+    /// From what the key of whoever signs software follows; no host of the build ever has it.
+    signs: OnceLock<String>,
     /// How often the build has been taken up.
     again: u32,
 }
@@ -187,6 +189,7 @@ impl BuildSite {
             answers: tokio::sync::Mutex::default(),
             callers: Mutex::default(),
             numbers: AtomicU64::new(1),
+            signs: OnceLock::new(),
             again,
         }
     }
@@ -196,7 +199,7 @@ impl BuildSite {
     /// # Errors
     /// Where the engine does not make it, or grants the hand no rights: then nobody sees who calls whom.
     pub async fn provision(&self) -> Result<()> {
-        let shared = &self.shared;
+        let (shared, secret) = (&self.shared, agents::runtime::tls::new_secret()?);
         shared.guard_with(guard::Guard::set_up(&shared.names.run, shared.options.no_rights)?);
         provision::import(shared).await?;
         provision::shared_volume(shared).await?;
@@ -213,6 +216,7 @@ impl BuildSite {
         let built = Arc::new(provision::networks(shared, hand, rights).await?);
         shared.set_built(Arc::clone(&built));
         built.hand.ask(Task::Tap).await?;
+        self.signs.get_or_init(|| secret);
         let told = self.told(&built, FIRST_VERSION)?;
         let files = told.all()?;
         let gates = told.configs.iter().map(|config| config.host.to_string()).collect();
@@ -254,7 +258,7 @@ impl BuildSite {
 
     /// What was made, for whoever takes the build up.
     pub fn made(&self) -> Option<Made> {
-        self.shared.built().map(|built| built.made())
+        self.shared.built().map(|built| Made { signs: self.signs.get().cloned(), ..built.made() })
     }
 
     /// The racks of a zone land: its hosts are made, and wait in the dark.
@@ -282,9 +286,7 @@ impl BuildSite {
         let configs = built.layout.host_configs_with(&|index, config, region| {
             if told.concerns(index) { told.alter(index, config, region) } else { config }
         });
-        // Whoever takes the build up signs with the same key. Where nobody has any key, nothing is a secret.
-        let root = built.layout.keys.as_ref().and_then(|keys| keys.root_key.as_ref());
-        let secret = root.unwrap_or(&self.shared.names.run);
+        let secret = self.signs.get().context("nobody signs software yet")?;
         Hosts::new(&self.estate, &Repository::new(secret.as_bytes(), &self.by_hand), version, configs)
     }
 

@@ -57,6 +57,9 @@ pub struct Made {
     pub hosts: BTreeMap<HostName, String>,
     /// Address of each host.
     pub addresses: BTreeMap<HostName, String>,
+    /// From what the key of whoever signs software follows, where hosts fetch theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<String>,
 }
 
 impl Built {
@@ -70,6 +73,7 @@ impl Built {
             routed: self.routed,
             hosts: all.iter().filter_map(|host| id(&host.name)).collect(),
             addresses: all.iter().map(|host| (host.name.clone(), layout.address(host).to_string())).collect(),
+            signs: None,
         }
     }
 }

@@ -32,6 +32,10 @@ impl BuildSite {
     /// Where the engine or the hand does not do it, or nothing stands any more.
     pub async fn take_up(&self, made: &Made, (plan, ledger): (&BuildPlan, &Ledger), events: &[Event]) -> Result<()> {
         let (shared, border) = (&self.shared, self.recall(plan, ledger));
+        if let Some(secret) = &made.signs {
+            // Software that hosts have stays what the same signer signed.
+            self.signs.get_or_init(|| secret.clone());
+        }
         self.recall_data(plan, ledger, events);
         shared.guard_with(guard::Guard::set_up(&shared.names.run, shared.options.no_rights)?);
         let running = self.end_the_dark(made).await?;

@@ -387,8 +387,9 @@ pub struct RunArgs {
     /// Conditions that must be well all the time: when one is not, the run is stopped, healed and removed, and inconclusive.
     #[arg(long, value_name = "FILE")]
     pub stop_conditions: Option<PathBuf>,
-    /// A command that sends traffic beside the canaries, from the baseline to the end of the run; its exit status is an invariant
-    /// of the record (E2), its output a file of the run (`traffic.log`).
+    /// A command that sends traffic beside the canaries (or, with `canaries = false`, instead of them), from the baseline to the
+    /// end of the run. `BLACKSTART_AT_SERVICE` in its environment says where a service is; its exit status is an invariant of the
+    /// record (E2), its output a file of the run (`traffic.log`).
     #[arg(long, value_name = "COMMAND")]
     pub traffic: Option<String>,
     /// Show the run as it happens on a web page of this machine, until ten seconds after its end; its address is told on

@@ -2,7 +2,7 @@
 //! far says that it is still so, and what came of it at the end. Refuses to know where earlier builds are kept.
 
 use super::judge::{Case, Judged, judge};
-use super::observed::Building;
+use super::observed::{Building, FlowEnd};
 use super::plan::BuildPhase;
 use crate::event::{Detail, Event};
 use crate::judgement::Finding;
@@ -64,7 +64,8 @@ impl Check {
     }
 
     /// Whether somebody of the region that is built, who was found at a closed border, still crosses it while it is open and
-    /// nobody has to any more: names have led elsewhere for longer than answers are good.
+    /// nobody has to any more: names have led elsewhere for longer than answers are good. To the bootstrap region itself they
+    /// never led: who called there once may have the connection open still, and calls over one are not seen everywhere.
     fn crosses(&self, case: &Case<'_>, events: &[Event]) -> Option<String> {
         if self.before != BuildPhase::AccessList {
             return None;
@@ -85,9 +86,13 @@ impl Check {
             standing.is_some_and(|standing| standing.site == Site::Build)
         };
         let calls: u64 = seen()
-            .filter(|(event, _)| event.t_ns > since && event.place.service.as_ref() == Some(from) && is_built(event))
-            .filter_map(|(_, seen)| match seen {
-                Building::Flow { to: called, crosses: true, calls, .. } if called == to => Some(*calls),
+            .filter(|(event, _)| event.place.service.as_ref() == Some(from) && is_built(event))
+            .filter_map(|(event, seen)| match seen {
+                Building::Flow { to: called, end, crosses: true, calls, .. }
+                    if called == to && (event.t_ns > since || *end == FlowEnd::Bootstrap) =>
+                {
+                    Some(*calls)
+                }
                 _ => None,
             })
             .sum();

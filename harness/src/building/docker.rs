@@ -207,6 +207,7 @@ impl Yard<'_> {
         match found {
             Some(found) => {
                 self.shown.say("taken up again");
+                self.shown.recall(self.journal.events());
                 let done = (plan, builder.ledger());
                 self.site.take_up(&found.made, done, self.journal.events()).await?;
                 (self.landed, self.harm.guards) = (found.landed, true);

@@ -56,6 +56,17 @@ impl Shown {
         self.progress = Some(Progress::new(estate, plan));
     }
 
+    /// What was seen before, by whoever built it then: it counts, and only where it stands by now is shown.
+    pub fn recall(&mut self, events: &[Event]) {
+        let Some(progress) = &mut self.progress else { return };
+        for event in events {
+            progress.see(event);
+        }
+        if self.how == How::Lines {
+            write(&(progress.line() + "\n"));
+        }
+    }
+
     /// Something was seen.
     pub fn event(&mut self, event: &Event) {
         let Some(progress) = &mut self.progress else { return };

@@ -215,6 +215,7 @@ fn a_builder_that_is_killed_in_every_phase_is_taken_up_and_ends_in_the_same_stat
     let build = ended(out, child);
     assert_eq!(build.run(), run);
     build.is_held();
+    assert!(build.said.contains("active, 100 %)"), "whoever takes it up knows who was active: {}", build.said);
     let ledger = Ledger::read(&build.file("ledger.jsonl")).expect("a ledger");
     assert_eq!(ledger.ended, Some(harness::builder::Ending::Completed), "{}", build.said);
     let undisturbed = tempfile::tempdir().expect("a folder can be made");

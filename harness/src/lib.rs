@@ -31,6 +31,7 @@ pub mod commands;
 pub mod controller;
 pub mod courier;
 pub mod dashboards;
+pub mod doors;
 pub mod exit;
 pub mod explore;
 pub mod hand;

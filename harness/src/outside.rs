@@ -9,11 +9,12 @@
 
 pub mod conditions;
 pub mod escort;
-pub mod surroundings;
+mod surroundings;
 pub mod traffic;
 
 use crate::clock::Clock;
 use crate::controller::Input;
+use crate::doors::Doors;
 use crate::schedule::Condition;
 use anyhow::Result;
 use conditions::Watch;
@@ -23,7 +24,6 @@ use scenarios::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use surroundings::Surroundings;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -118,7 +118,7 @@ impl Said {
 }
 
 /// Says where a region is reached, once it has addresses.
-pub type Guide = Box<dyn Fn() -> Surroundings + Send + Sync>;
+pub type Guide = Box<dyn Fn() -> Doors + Send + Sync>;
 
 /// What goes on beside one run.
 pub struct Outside {

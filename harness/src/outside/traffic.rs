@@ -1,8 +1,8 @@
 //! Owns a command that sends traffic beside the canaries: begun at the baseline, its output kept as a file of the run, its exit
 //! status judged, ended with the run. Refuses to know what it sends.
 
-use super::escort;
 use super::{Guide, Said, TRAFFIC, Teller, reached};
+use super::{escort, surroundings};
 use anyhow::{Context, Result};
 use scenarios::event::Phase;
 use scenarios::verdict::Verdict;
@@ -79,7 +79,11 @@ impl Sender {
         let out = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         let executable = std::env::current_exe().context("this program's own path is not known")?;
         let mut escorted = Command::new(executable);
-        escorted.arg(escort::COMMAND).arg(&self.command).envs((self.guide)().put(&self.run, &self.folder)?);
+        escorted.arg(escort::COMMAND).arg(&self.command).envs(surroundings::put(
+            &(self.guide)(),
+            &self.run,
+            &self.folder,
+        )?);
         // Ctrl-C in a terminal goes to everybody of this process's group, and it is the controller that answers it.
         escorted.process_group(0).stdin(Stdio::piped()).stderr(out.try_clone()?).stdout(out);
         escorted.kill_on_drop(false).spawn().context("the escort cannot be started")

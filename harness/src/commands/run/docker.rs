@@ -9,13 +9,12 @@ use crate::exit;
 use crate::journal::Journal;
 use crate::live::tui::Signals;
 use crate::load::{BadInput, Loaded};
-use crate::outside::surroundings::{Door as OutsideDoor, Surroundings};
 use crate::outside::{Guide, Outside, Teller};
 use crate::run::{Course, Stop};
 use crate::terminal::Terminal;
 use crate::world::docker::attached::Attachment;
 use crate::world::docker::claim::{self, Claimed};
-use crate::world::docker::doors::{Doorkeeper, Doors};
+use crate::world::docker::doors::Doorkeeper;
 use crate::world::docker::engine::{Engine, EngineInfo};
 use crate::world::docker::software::known_images;
 use crate::world::docker::{DockerWorld, Options, Parts};
@@ -169,17 +168,5 @@ impl Day<'_> {
 
 /// Says where the region is reached, as soon as it has addresses.
 fn guide(keeper: Doorkeeper) -> Guide {
-    Box::new(move || keeper.doors().map(surroundings).unwrap_or_default())
-}
-
-/// What whoever sends traffic is told of a region.
-fn surroundings(Doors { doors, root }: Doors) -> Surroundings {
-    let told = |door: crate::world::docker::doors::Door| OutsideDoor {
-        service: door.service.to_string(),
-        instance: door.instance.to_string(),
-        zone: door.zone.to_string(),
-        name: door.name,
-        address: door.address,
-    };
-    Surroundings { doors: doors.into_iter().map(told).collect(), root }
+    Box::new(move || keeper.doors().unwrap_or_default())
 }

@@ -3,35 +3,10 @@
 
 use super::Shared;
 use super::region::Layout;
-use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use crate::doors::{Door, Doors};
 use fixtures::placement::endpoint;
-use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// Where one instance is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Door {
-    /// Its service.
-    pub service: ServiceName,
-    /// The instance.
-    pub instance: InstanceName,
-    /// Its zone.
-    pub zone: ZoneName,
-    /// The name under which the service is called in that zone; its certificate is for that.
-    pub name: String,
-    /// Its address and first port.
-    pub address: SocketAddr,
-}
-
-/// The doors of a region, and what is believed there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Doors {
-    /// Of every instance, in placement order.
-    pub doors: Vec<Door>,
-    /// The region's root certificate (PEM), where services prove who they are.
-    pub root: Option<String>,
-}
 
 /// Who knows the doors of a run's region as soon as there are any.
 #[derive(Clone)]

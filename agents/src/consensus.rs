@@ -264,7 +264,7 @@ impl Consensus {
             FlightKind::Hello => self.greeted(now, to, answer, fx),
             FlightKind::Ballot(ballot) => self.ballot_answered(now, to, ballot, answer, fx),
             FlightKind::Append { term, round, entries } => self.followed(now, to, (term, round, entries), answer, fx),
-            FlightKind::Wish(asker, wish) => self.wish_answered(to, asker, wish, answer, fx),
+            FlightKind::Wish(asker, wish) => self.wish_answered(now, to, (asker, wish), answer, fx),
         }
     }
 

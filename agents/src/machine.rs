@@ -356,9 +356,10 @@ impl Machine {
             out.push(Output::Note(Note::Serving));
             if !again {
                 self.join(now, out);
-                self.work_off(now, out);
                 self.begin_to_measure(now);
             }
+            // Whoever had stopped to serve finds what was stored where it was left.
+            self.work_off(now, out);
         }
     }
 
@@ -382,6 +383,7 @@ impl Machine {
                     }
                 }
                 TimerKind::Member => self.wake_member(now, out),
+                TimerKind::Tap => self.tell_tap(now, out),
                 TimerKind::Backlog => self.work_off(now, out),
                 TimerKind::Meter => self.measure(now, out),
                 TimerKind::Board => self.watch(now, out),

@@ -48,13 +48,13 @@ impl Consensus {
         }
     }
 
-    /// The leader answered, or did not: then the wish waits for the next sign of a leader. A change that was decided
-    /// already is recognised by its id.
+    /// The leader answered, or did not: then the wish waits for the next sign of a leader, unless this member has become one
+    /// meanwhile. A change that was decided already is recognised by its id.
     pub(super) fn wish_answered(
         &mut self,
+        now: Nanos,
         to: MemberId,
-        asker: Asker,
-        wish: Wish,
+        (asker, wish): (Asker, Wish),
         answer: Option<Answer>,
         fx: &mut Vec<Effect>,
     ) {
@@ -66,6 +66,9 @@ impl Consensus {
                     self.leader = None;
                 }
                 self.waiting.push((asker, wish));
+                if self.leads() {
+                    self.serve_waiting(now, fx);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! A switch is on for a short time and has to be renewed: one that is forgotten goes off by itself.
 
+use super::timer::TimerKind;
 use super::{Machine, Nanos, Output, RequestId};
 use crate::wire::{Ask, Failure, Note, Reply, Switch};
 use std::collections::BTreeMap;
@@ -53,25 +54,34 @@ impl Machine {
         out.push(Output::Respond { id, reply });
     }
 
-    /// Why an operation is refused now, if it is. Calls of operations that change something are counted.
+    /// Why an operation is refused now, if it is. Calls of operations that change something are counted, also of those that
+    /// are sent elsewhere.
     pub(super) fn switched_off(&mut self, now: Nanos, operation: &str, out: &mut Vec<Output>) -> Option<Failure> {
         let control = &self.role.config.control;
-        if now < self.switches.away_until {
-            return Some(Failure::Away);
-        }
+        let away = now < self.switches.away_until;
         if !control.mutates.iter().any(|mutates| mutates == operation) {
-            return None;
+            return away.then_some(Failure::Away);
         }
-        let frozen = self.switches.is_frozen(now);
+        let frozen = !away && self.switches.is_frozen(now);
         let (calls, refused) = self.switches.tapped.entry(operation.to_owned()).or_default();
         *calls += 1;
         *refused += u64::from(frozen);
-        if now >= self.switches.told.saturating_add(TAP_EVERY_NS) {
-            self.switches.told = now;
-            for (operation, (calls, refused)) in std::mem::take(&mut self.switches.tapped) {
-                out.push(Output::Note(Note::Tap { operation, calls, refused }));
-            }
+        let due = self.switches.told.saturating_add(TAP_EVERY_NS);
+        if now >= due {
+            self.tell_tap(now, out);
+        } else {
+            // Nobody may call after this one.
+            self.timers.set_if_absent(due, TimerKind::Tap);
         }
-        frozen.then_some(Failure::Capacity)
+        if away { Some(Failure::Away) } else { frozen.then_some(Failure::Capacity) }
+    }
+
+    /// Tells the witness what the tap has counted since it was told last.
+    pub(super) fn tell_tap(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        self.switches.told = now;
+        self.timers.cancel(TimerKind::Tap);
+        for (operation, (calls, refused)) in std::mem::take(&mut self.switches.tapped) {
+            out.push(Output::Note(Note::Tap { operation, calls, refused }));
+        }
     }
 }

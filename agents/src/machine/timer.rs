@@ -31,6 +31,8 @@ pub enum TimerKind {
     Board,
     /// A scaler decides.
     Scaler,
+    /// Tell the witness what the tap has counted.
+    Tap,
 }
 
 /// Timers in order of time; equal times go off in the order of [`TimerKind`], so that nothing depends on hashing. A

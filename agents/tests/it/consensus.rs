@@ -326,6 +326,31 @@ fn a_leader_that_is_cut_off_stores_nothing_and_tells_no_old_value() {
 }
 
 #[test]
+fn what_was_handed_to_a_leader_that_fell_silent_is_answered_by_whoever_asked_it_and_leads_now() {
+    let mut by_the_successor = 0;
+    for seed in 0..50 {
+        let mut group = Group::new(&[true; 3], seed).started();
+        group.pass(5_000 * MS);
+        let leader = group.leader().expect("one leads");
+        group.put(leader, 1, "before");
+        group.pass(100 * MS);
+        // It takes whatever it is asked, and answers nothing any more.
+        group.isolate(leader);
+        for member in group.all().filter(|member| *member != leader) {
+            group.read(member, 10 + u64::from(member));
+        }
+        group.pass(10 * ELECTION);
+        for member in group.all().filter(|member| *member != leader) {
+            let read = group.done.get(&(10 + u64::from(member)));
+            let is_there = matches!(read, Some(Outcome::Value(Some(value))) if value == "before");
+            assert!(is_there, "seed {seed}: {member} of {:?} waits for ever: {read:?}", group.leader());
+            by_the_successor += usize::from(group.leader() == Some(member));
+        }
+    }
+    assert!(by_the_successor > 0, "one of them became the leader");
+}
+
+#[test]
 fn a_member_that_comes_back_after_a_cut_unseats_nobody() {
     let mut group = Group::new(&[true; 3], 4).started();
     group.pass(5_000 * MS);

@@ -1,11 +1,13 @@
 //! Owns the claims about what one instance of a cache or a queue does. Refuses real time and sockets.
 
-use crate::world::{MS, Peer, World, call, config, fails, ok, target, work, write};
+use crate::world::{MS, Peer, World, call, config, fails, need, ok, target, work, write};
 use agents::config::StoreConfig;
 use agents::machine::{Input, Machine, Output, RequestId};
-use agents::wire::Failure;
+use agents::wire::{Failure, Grant, Reply};
+use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::graph::store::{Answers, Backlog, Cache, Order};
 use fixtures::graph::{State, Strength};
+use fixtures::unit::Rate;
 use std::time::Duration;
 
 fn cache(cache: Cache) -> World<Machine> {
@@ -139,6 +141,39 @@ fn what_nobody_waits_for_any_more_holds_up_a_fifo_and_not_a_lifo_nor_one_that_le
     assert_eq!(answered(Order::Fifo, None), 0);
     assert_eq!(answered(Order::Lifo, None), 5);
     assert_eq!(answered(Order::Fifo, Some(Duration::from_secs(1))), 5);
+}
+
+#[test]
+fn a_queue_that_stopped_to_serve_works_off_what_it_holds_when_its_certificate_is_back() {
+    let second = 1_000 * MS;
+    let (store, authority) = (target("az1", 1), target("az1", 2));
+    let mut certificate = need(vec![authority.clone()]);
+    (certificate.renew, certificate.when_expired) = (Renew::BeforeExpiry, WhenExpired::Stop);
+    let mut config = config(vec![certificate], vec![call("store", Strength::Hard, vec![store.clone()])]);
+    config.calls[0].carries_writes = true;
+    // One item a minute.
+    let backlog = Backlog { drain: Some(Rate { milli_per_s: 17 }), answers: Answers::WhenStored, ..Backlog::default() };
+    (config.state, config.store) = (State::Queue, StoreConfig { backlog: Some(backlog), ..StoreConfig::default() });
+    let mut world = World::new(Machine::new(config));
+    let grants = |world: &mut World<Machine>| {
+        let until_ns = i64::try_from(world.now + 100 * second).expect("tests are short");
+        let grant = Some(Box::new(Grant { from_ns: 0, until_ns }));
+        world.peers.insert(authority.address, Peer::Answers(Reply { grant, ..Reply::by(&"authority".into()) }));
+    };
+    grants(&mut world);
+    world.peers.insert(store.address, ok());
+    world.start();
+    for key in ["a", "b", "c"] {
+        world.ask(write(key), Some(5 * second));
+        save(&mut world);
+    }
+    world.peers.insert(authority.address, Peer::Silent);
+    let worked_off = |world: &World<Machine>| world.sent.iter().filter(|(_, to)| *to == store.address).count();
+    world.pass(130 * second);
+    assert_eq!(worked_off(&world), 2, "its certificate has ended before the third's turn came");
+    grants(&mut world);
+    world.pass(5 * second);
+    assert_eq!(worked_off(&world), 3);
 }
 
 #[test]

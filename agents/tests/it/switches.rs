@@ -39,6 +39,24 @@ fn a_frozen_instance_refuses_what_changes_something_and_thaws_by_itself() {
 }
 
 #[test]
+fn a_tap_tells_of_the_last_call_too_and_of_calls_that_were_sent_elsewhere() {
+    let mut world = controlled(ControlConfig { mutates: vec!["change".to_owned()], movable: true });
+    let change = || Ask::Work { operation: "change".into(), write: None, again: false };
+    for _ in 0..3 {
+        assert_eq!(answer(&mut world, change()), (None, None));
+    }
+    answer(&mut world, switch(Switch::Away));
+    assert_eq!(answer(&mut world, change()).0, Some(Failure::Away));
+    // Nobody calls any more.
+    world.pass(3_000 * MS);
+    let taps = world.notes.iter().filter_map(|note| match note {
+        Note::Tap { calls, refused, .. } => Some((*calls, *refused)),
+        _ => None,
+    });
+    assert_eq!(taps.fold((0, 0), |sum, tap| (sum.0 + tap.0, sum.1 + tap.1)), (4, 0));
+}
+
+#[test]
 fn who_has_nothing_to_switch_says_so() {
     let mut world = controlled(ControlConfig::default());
     for what in [Switch::Freeze, Switch::Away, Switch::Surge { factor: 3 }] {

@@ -39,6 +39,7 @@ use scenarios::customers::Traffic;
 use scenarios::event::{Detail, Event, Place};
 use seen::{Harm, place_of, racks};
 use sim::Yard;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What is built.
@@ -264,7 +265,14 @@ fn is_last_before(plan: &BuildPlan, step: &str, wanted: Option<BuildPhase>) -> b
     phase(place + 1) != phase(place) && wanted.is_some_and(|wanted| phase(place + 1) == Some(wanted))
 }
 
-/// Whether what earlier builds found stands against a phase: what is to be logged of that, and what the builder is told.
+/// Before which phases it is looked whether anything stands against them: where earlier builds found something, and before the
+/// cut, behind which whoever leans on the other side can no longer be reached by it.
+fn looks_before(spec: &Spec) -> BTreeSet<BuildPhase> {
+    spec.checks.iter().map(|check| check.before).chain([BuildPhase::Cut]).collect()
+}
+
+/// Whether what earlier builds found, or what the bake did, stands against a phase: what is to be logged of that, and what the
+/// builder is told.
 fn look(
     spec: &Spec,
     phase: BuildPhase,
@@ -279,6 +287,9 @@ fn look(
         let text = still.clone().unwrap_or_default();
         seen.push((place, Detail::Build { seen: Building::Check { from, invariant, phase, text } }));
         against.extend(still.map(|text| format!("{text}; build {} had found it", check.from)));
+    }
+    if phase == BuildPhase::Cut {
+        against.extend(judge::crossed(case, events).into_iter().map(|found| found.text));
     }
     let looked = if against.is_empty() { Ok(()) } else { Err(against.join("; ")) };
     (seen, looked)

@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What they look like, for whoever wrote another word.
-const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, backup:SERVICE:TO, capacity:SERVICE:NUMBER, \
+const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, one-zone:SERVICE, backup:SERVICE:TO, capacity:SERVICE:NUMBER, \
                      altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, unasked; of a zone alone: forgotten:SERVICE, two-zones-a-day, \
                      halves-across-zones";
 
@@ -41,6 +41,7 @@ impl FromStr for Defect {
             ["pinned", service, to] => ByHand::Pinned { service: name(service)?, to: name(to)? },
             ["pinned-need", service] => ByHand::PinnedNeed { service: name(service)? },
             ["old-addresses", service] => ByHand::OldAddresses { service: name(service)? },
+            ["one-zone", service] => ByHand::OneZone { service: name(service)? },
             ["needs", service, from] => ByHand::Needs { service: name(service)?, from: name(from)? },
             ["backup", service, to] => ByHand::Backup { service: name(service)?, to: name(to)? },
             ["capacity", service, number] => {
@@ -65,6 +66,7 @@ impl fmt::Display for Defect {
             Self::ByHand(ByHand::Pinned { service, to }) => write!(f, "pinned:{service}:{to}"),
             Self::ByHand(ByHand::PinnedNeed { service }) => write!(f, "pinned-need:{service}"),
             Self::ByHand(ByHand::OldAddresses { service }) => write!(f, "old-addresses:{service}"),
+            Self::ByHand(ByHand::OneZone { service }) => write!(f, "one-zone:{service}"),
             Self::ByHand(ByHand::Needs { service, from }) => write!(f, "needs:{service}:{from}"),
             Self::ByHand(ByHand::Capacity { service, per_second }) => write!(f, "capacity:{service}:{per_second}"),
             Self::ByHand(ByHand::Backup { service, to }) => write!(f, "backup:{service}:{to}"),

@@ -7,7 +7,9 @@
 pub mod again;
 
 use super::shown::Shown;
-use super::{Built, Harm, Spec, ZoneSpec, has_border, is_last_before, look, place_of, planned, racks, traffic};
+use super::{
+    Built, Harm, Spec, ZoneSpec, has_border, is_last_before, look, looks_before, place_of, planned, racks, traffic,
+};
 use crate::builder::ledger::{Entry, to_line};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
@@ -106,8 +108,7 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
     let (estate, plan, records) = planned(spec)?;
     has_border(&plan, spec.pause_before)?;
     let Files { clock, journal, ledger, entries, known } = Files::open(how.out, &how.run, how.found.is_some())?;
-    let before = spec.checks.iter().map(|check| check.before).collect();
-    let builder = Builder::new(plan.clone(), known).looking_before(before);
+    let builder = Builder::new(plan.clone(), known).looking_before(looks_before(spec));
     if !builder.fits() {
         bail!("the ledger of run {} is of another plan: the graph, or this program, has changed since", how.run)
     }
@@ -380,7 +381,7 @@ impl Yard<'_> {
                     Command::Log { place, detail } => self.log(self.clock.now(), By::Controller, place, detail)?,
                     Command::Do(act) => self.perform(act),
                     Command::Look(phase) => {
-                        let looked = self.look(plan, phase)?;
+                        let looked = self.look(plan, phase).await?;
                         self.waiting.push_back(looked);
                     }
                     Command::End(ending) => return Ok(ending),
@@ -389,8 +390,14 @@ impl Yard<'_> {
         }
     }
 
-    /// Whether what earlier builds found stands against a phase.
-    fn look(&mut self, plan: &BuildPlan, phase: BuildPhase) -> Result<Input> {
+    /// Whether what earlier builds found, or the bake, stands against a phase.
+    async fn look(&mut self, plan: &BuildPlan, phase: BuildPhase) -> Result<Input> {
+        // Calls are told in sums of a second: the last sum is of before the phase too.
+        self.site.look_at_calls().await?;
+        while let Ok(seen) = self.channels.inputs.try_recv() {
+            let told = self.take(seen)?;
+            self.waiting.extend(told);
+        }
         let case = judge::Case { estate: self.estate, plan };
         let (seen, looked) = look(self.spec, phase, &case, self.journal.events());
         for (place, detail) in seen {

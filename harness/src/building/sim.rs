@@ -1,7 +1,7 @@
 //! Owns the loop that carries a build out in virtual time: what the builder is told, what becomes of its commands, and a
 //! builder that is killed and taken up from what was on the disk. Refuses to decide anything: the builder does.
 
-use super::{Harm, Spec, Watch, is_last_before, look, place_of, racks};
+use super::{Harm, Spec, Watch, is_last_before, look, looks_before, place_of, racks};
 use crate::builder::ledger::{Entry, Ledger};
 use crate::builder::{Builder, Command, Ending, Input};
 use crate::clock::Clock;
@@ -172,8 +172,7 @@ impl<'a> Yard<'a> {
     }
 
     fn builder(&self, ledger: Ledger) -> Builder {
-        let before = self.spec.checks.iter().map(|check| check.before).collect();
-        Builder::new(self.plan.clone(), ledger).looking_before(before)
+        Builder::new(self.plan.clone(), ledger).looking_before(looks_before(self.spec))
     }
 
     /// Whoever has just taken a paused build up goes on with it; everybody else ends there.

@@ -82,7 +82,7 @@ fn held(built: &Built, ids: &[&str]) {
 fn a_region_is_built_out_of_another_one_whose_customers_do_not_notice() {
     let built = &*HEALTHY;
     assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
-    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9", "B10"]);
+    held(built, &["B1", "B2", "B3", "B4", "B5", "B6", "B9", "B10", "B11"]);
     assert!(built.judged.findings.is_empty(), "{:?}", built.judged.findings);
     let phases: Vec<BuildPhase> = seen(built)
         .filter_map(|seen| match seen {
@@ -163,13 +163,26 @@ fn an_address_that_somebody_wrote_is_named_during_the_bake() {
     let finding = findings[0];
     assert_eq!((finding.service.as_str(), finding.dependency.as_ref()), ("quota", Some(&service("table-store"))));
     assert_eq!(finding.setting.as_deref(), Some("services.quota.calls.table-store"));
-    // It is known before the link is cut.
-    let cut_at = built
-        .events
-        .iter()
-        .find(|event| matches!(&event.detail, Detail::Build { seen: Building::Border { border: Border::Cut } }));
-    let cut_at = cut_at.map_or(u64::MAX, |event| event.t_ns);
-    assert!(finding.chain[0].since_ns < cut_at, "{finding:?}");
+    // The link is not cut while somebody leans on the other side: the build stands there, and says who.
+    let Ending::Paused { before: BuildPhase::Cut, why } = &built.ending else { panic!("{:?}", built.ending) };
+    assert!(why.contains("`quota` called `table-store` on the other side"), "{why}");
+    assert!(!seen(built).any(|seen| matches!(seen, Building::Border { border: Border::Cut })));
+    // Whoever goes on all the same is told so once more by a region that does not come up.
+    let on = self::built(&Spec { earlier: built.entries.clone(), ..pinned() });
+    assert!(matches!(&on.ending, Ending::Stuck { step, .. } if step == "rest.hosts"), "{:?}", on.ending);
+}
+
+#[test]
+fn what_is_built_serves_while_a_zone_of_it_is_dark_or_is_found() {
+    let by_hand = vec![ByHand::OneZone { service: service("quota") }];
+    let built = built(&Spec { by_hand, ..spec() });
+    let findings = found(&built, "B11");
+    assert_eq!((findings.len(), findings[0].service.as_str()), (1, "quota"), "{findings:?}");
+    assert!(findings[0].text.contains("while eu-test-7-az1 was dark"), "{findings:?}");
+    // Everybody comes back, and nobody of the bootstrap region notices.
+    assert_eq!(built.ending, Ending::Completed, "{:?}", built.entries.last());
+    held(&built, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    held(&HEALTHY, &["B11"]);
 }
 
 #[test]

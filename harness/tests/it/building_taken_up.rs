@@ -106,12 +106,16 @@ fn what_an_earlier_build_found_is_asked_for_before_its_phase_in_the_next() {
     };
     assert!(why.contains("`quota` still calls `table-store`") && why.contains("build 1 had found it"), "{why}");
     assert_eq!(recorded(&next, &stopped, "2").checks[0].outcome, Outcome::Open);
-    // Whoever lets it go on finds it again, and is counted, and so is where it is stuck then.
-    let on = built(&Spec { earlier: stopped.entries.clone(), ..next.clone() });
+    // Whoever lets it go on finds it again, and is counted, before the link is cut; and so is where it is stuck after that.
+    let at_cut = built(&Spec { earlier: stopped.entries.clone(), ..next.clone() });
+    let record = recorded(&next, &at_cut, "2");
+    assert_eq!((record.checks[0].outcome, record.by_hand), (Outcome::FoundAgain, 1), "{:?}", at_cut.ending);
+    assert!(matches!(at_cut.ending, Ending::Paused { before: BuildPhase::Cut, .. }), "{:?}", at_cut.ending);
+    let on = built(&Spec { earlier: at_cut.entries.clone(), ..next.clone() });
     let second = recorded(&next, &on, "2");
-    assert_eq!((second.checks[0].outcome, second.by_hand), (Outcome::FoundAgain, 2), "{:?}", on.ending);
+    assert_eq!((second.checks[0].outcome, second.by_hand), (Outcome::FoundAgain, 3), "{:?}", on.ending);
     let teams: Vec<(&str, &str)> = second.hands.iter().map(|hand| (hand.step.as_str(), hand.team.as_str())).collect();
-    assert_eq!(teams[1], ("rest.hosts", "limits"), "whose service the stuck step lacks: {teams:?}");
+    assert_eq!(teams[2], ("rest.hosts", "limits"), "whose service the stuck step lacks: {teams:?}");
     let still = open(&[first.clone(), second.clone()], Kind::Region, &first.graph);
     assert_eq!((still.len(), still[0].from.as_str()), (1, "2"), "once, as it was found last");
     // The repaired twin goes through, and nothing stands open any more; builds of zones were never asked.

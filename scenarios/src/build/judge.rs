@@ -3,6 +3,7 @@
 
 mod b1;
 mod b10;
+mod b11;
 mod b2;
 mod b3;
 mod b4;
@@ -55,11 +56,25 @@ pub struct Entry {
 
 /// Every invariant of a build.
 pub fn catalogue() -> &'static [Entry] {
-    &[b1::ENTRY, b2::ENTRY, b3::ENTRY, b4::ENTRY, b5::ENTRY, b6::ENTRY, b7::ENTRY, b8::ENTRY, b9::ENTRY, b10::ENTRY]
+    &[
+        b1::ENTRY,
+        b2::ENTRY,
+        b3::ENTRY,
+        b4::ENTRY,
+        b5::ENTRY,
+        b6::ENTRY,
+        b7::ENTRY,
+        b8::ENTRY,
+        b9::ENTRY,
+        b10::ENTRY,
+        b11::ENTRY,
+    ]
 }
 
 /// The share of requests that customers must get answers to, in percent.
 const AVAILABILITY_PERCENT: u64 = 99;
+/// Windows of customers in a row that must fall short: one alone may be a change of leaders, or a machine that paused.
+const WINDOWS_IN_A_ROW: usize = 3;
 /// Events kept as evidence of one thing.
 const EVIDENCE_MAX: usize = 8;
 
@@ -82,6 +97,13 @@ pub fn judge(case: &Case<'_>, events: &[Event]) -> Judged {
     }
     let verdict = Verdict::merge(invariants.iter().map(|result| result.verdict));
     Judged { verdict, invariants, findings }
+}
+
+/// Who was seen at the border after it refused: what the bake has found so far.
+pub fn crossed(case: &Case<'_>, events: &[Event]) -> Vec<Finding> {
+    let build = Build { case, events };
+    let outcome = (b2::ENTRY.judge)(&build);
+    outcome.findings.into_iter().map(|one| build.finding(b2::ENTRY.id, one)).collect()
 }
 
 /// A build with what was seen of it.
@@ -129,6 +151,14 @@ impl Build<'_> {
     fn step(&self, id: &str, wanted: StepState) -> Option<(u64, EventId)> {
         let is = |seen: &Building| matches!(seen, Building::Step { step, state, .. } if step == id && *state == wanted);
         self.seen().filter(|(_, seen)| is(seen)).map(|(event, _)| (event.t_ns, event.id)).last()
+    }
+
+    /// Who is missing, by what customers' requests failed of; the entry where that names nobody.
+    fn missing(&self, cause: &str) -> ServiceName {
+        let graph = &self.case.estate.graph;
+        let named = cause.split(':').nth(1);
+        let named = named.and_then(|name| graph.services.iter().find(|service| service.name.as_str() == name));
+        named.map_or_else(|| graph.entry.service.clone(), |service| service.name.clone())
     }
 
     fn finding(&self, invariant: &str, found: Found) -> Finding {

@@ -63,6 +63,11 @@ pub enum ByHand {
         /// How.
         how: Tampering,
     },
+    /// In the region that is built, the names of a service lead to its instances in the first zone alone.
+    OneZone {
+        /// Which.
+        service: ServiceName,
+    },
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -150,6 +155,7 @@ impl ByHand {
             Self::Needs { service, from } => vec![service, from],
             Self::PinnedNeed { service }
             | Self::OldAddresses { service }
+            | Self::OneZone { service }
             | Self::Tampered { service, .. }
             | Self::Capacity { service, .. } => vec![service],
         }
@@ -168,8 +174,8 @@ impl ByHand {
             | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
-            // It is about the repository, and not about what anybody is told.
-            Self::Tampered { .. } => return false,
+            // They are about the repository and about name servers, who are told anyhow, and not about instances of the service.
+            Self::Tampered { .. } | Self::OneZone { .. } => return false,
         };
         service == wanted && site == place
     }
@@ -179,7 +185,8 @@ impl Told<'_> {
     /// What a name server of the region that is built answers.
     fn answer(&self, directory: &mut DirectoryConfig, region: &Region<'_>) {
         let estate = self.estate;
-        let names = self.records.names((&estate.topology, &estate.graph, &estate.placement), &estate.build.region);
+        let mut names = self.records.names((&estate.topology, &estate.graph, &estate.placement), &estate.build.region);
+        names.values_mut().for_each(|places| self.keep_first_zone(places));
         let target = |index: &usize| self.target(*index, region);
         let mut behind: BTreeMap<usize, Target> = BTreeMap::new();
         for index in names.values().flatten() {
@@ -196,6 +203,19 @@ impl Told<'_> {
             Record { name: name.as_str().into(), targets: vec![target.clone()].into() }
         };
         directory.instances = behind.values().map(own).collect();
+    }
+
+    /// Of a service that somebody wrote down in its first zone alone, who is there; where nobody is, all.
+    fn keep_first_zone(&self, places: &mut Vec<usize>) {
+        let instances = &self.estate.placement.instances;
+        let is_written = |index: &usize| {
+            let of = |one: &ByHand| matches!(one, ByHand::OneZone { service } if *service == instances[*index].service);
+            self.by_hand.iter().any(of)
+        };
+        let is_first = |index: &usize| self.estate.build.zones.first() == Some(&instances[*index].zone);
+        if places.iter().any(is_first) {
+            places.retain(|index| !is_written(index) || is_first(index));
+        }
     }
 
     fn target(&self, index: usize, region: &Region<'_>) -> Target {
@@ -320,7 +340,7 @@ impl Told<'_> {
                 renew: Renew::BeforeExpiry,
                 when_expired: WhenExpired::Keep,
             }),
-            ByHand::Tampered { .. } => {}
+            ByHand::Tampered { .. } | ByHand::OneZone { .. } => {}
             ByHand::Capacity { per_second, .. } => {
                 config.interval_ns = 1_000_000_000 / u64::from((*per_second).max(1));
             }

@@ -1,4 +1,5 @@
-//! B1, customers of the bootstrap region never notice. Refuses to judge the region that is built: it has no customers yet.
+//! B1, customers of the bootstrap region never notice. Refuses to judge what is built: its own customers
+//! are another invariant's (B11).
 //!
 //! *Statement*: customers of the bootstrap region are served as if nothing were built.
 //!
@@ -7,7 +8,7 @@
 //!
 //! *Horizon*: a build that began. *Inconclusive*: no window of its canaries.
 
-use super::{Build, Entry, Found, Outcome, falls_short};
+use super::{Build, Entry, Found, Outcome, WINDOWS_IN_A_ROW, falls_short};
 use crate::build::observed::{Building, StepState};
 use crate::event::{Detail, Event, EventId};
 use crate::verdict::Verdict;
@@ -20,9 +21,6 @@ pub(super) const ENTRY: Entry = Entry {
     statement: "Customers of the bootstrap region are served as if nothing were built.",
     judge,
 };
-
-/// Windows in a row that must fall short.
-const WINDOWS: usize = 3;
 
 fn judge(build: &Build<'_>) -> Outcome {
     // Before the first phase the region comes up itself.
@@ -44,7 +42,7 @@ fn judge(build: &Build<'_>) -> Outcome {
     }
     let windows: usize = zones.values().map(Vec::len).sum();
     let in_a_row = |windows: &Vec<(&Event, bool)>| -> Option<(u64, Vec<EventId>)> {
-        let run = windows.windows(WINDOWS).find(|run| run.iter().all(|(_, short)| *short))?;
+        let run = windows.windows(WINDOWS_IN_A_ROW).find(|run| run.iter().all(|(_, short)| *short))?;
         Some((run[0].0.t_ns, run.iter().map(|(event, _)| event.id).collect()))
     };
     let harmed: Vec<(&ZoneName, u64, Vec<EventId>)> =
@@ -85,9 +83,7 @@ fn found(
     evidence: Vec<EventId>,
 ) -> Found {
     let cause = cause.unwrap_or_default();
-    let graph = &build.case.estate.graph;
-    let named = cause.split(':').nth(1).and_then(|name| graph.services.iter().find(|one| one.name.as_str() == name));
-    let service = named.map_or_else(|| graph.entry.service.clone(), |service| service.name.clone());
+    let service = build.missing(&cause);
     let (text, setting) = match changed {
         Some(step) => {
             let text = format!("`{service}` failed customers in {zones} since `{step}` changed that zone (`{cause}`)");

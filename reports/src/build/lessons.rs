@@ -80,7 +80,7 @@ pub fn as_run(record: &BuildRecord, estate: &Estate, events: &[Event]) -> Record
         label: None,
         started_utc: record.started_utc.clone(),
         verdict: record.verdict,
-        inconclusive: Vec::new(),
+        inconclusive: record.inconclusive.clone(),
         plan: Plan { rounds: Vec::new() },
         parameters: BTreeMap::new(),
         assumptions: None,

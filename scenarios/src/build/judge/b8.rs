@@ -28,7 +28,7 @@ fn judge(build: &Build<'_>) -> Outcome {
         match seen {
             Building::Object { state: ObjectState::Marked, .. } => marked += 1,
             Building::Left { to, .. } => {
-                callers.add(event, to, 1);
+                callers.add(build, event, to, 1);
                 evidence.push(event.id);
             }
             _ => {}

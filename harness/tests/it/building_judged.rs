@@ -2,13 +2,14 @@
 //! failed is never held, and what ended too early says of nothing that it is gone.
 
 use crate::building::{HEALTHY, PINNED, service, spec};
+use crate::building_zone::LOCAL;
 use fixtures::name::{InstanceName, ServiceName};
 use harness::builder::Ending;
 use harness::building::{Built, Spec, build, judged, record};
 use harness::world::sim::build::told::ByHand;
 use scenarios::build::check::{Check, Outcome};
 use scenarios::build::judge::{Case, Judged, judge};
-use scenarios::build::observed::{Building, FlowEnd, StepState};
+use scenarios::build::observed::{Building, FlowEnd, Sought, StepState};
 use scenarios::build::plan::BuildPhase;
 use scenarios::event::{Detail, Event, Place};
 use scenarios::judgement::{Finding, InvariantResult};
@@ -170,4 +171,48 @@ fn a_call_from_a_host_with_several_instances_is_blamed_on_that_host() {
     let known = at(Some(1));
     assert_eq!((known.len(), &known[0].service), (1, services[1]));
     assert_eq!(known[0].setting.as_deref(), Some(format!("services.{}.calls.quota", services[1]).as_str()));
+}
+
+/// The same, with something that nobody said at its end.
+fn with_unsaid(events: &[Event], what: Sought, name: &str) -> Vec<Event> {
+    let last = events.last().expect("there is one").clone();
+    let seen = Building::Unsaid { what, name: name.to_owned() };
+    events.iter().cloned().chain([Event { detail: Detail::Build { seen }, ..last }]).collect()
+}
+
+#[test]
+fn what_nobody_said_is_not_held() {
+    assert_eq!(result(&LOCAL.judged, "B8").verdict, Verdict::Held);
+    let unsaid = with_unsaid(&LOCAL.events, Sought::Marked, "resident-0");
+    let b8 = result(&judge(&case(&LOCAL), &unsaid), "B8");
+    assert_eq!((b8.verdict, b8.reason.contains("1 store")), (Verdict::Inconclusive, true), "{}", b8.reason);
+    assert!(!b8.evidence.is_empty());
+
+    let b9 = |events: &[Event]| result(&judge(&case(&HEALTHY), events), "B9");
+    assert_eq!(b9(&HEALTHY.events).verdict, Verdict::Held);
+    let unsaid = b9(&with_unsaid(&HEALTHY.events, Sought::Identity, "customer-2"));
+    assert_eq!(
+        (unsaid.verdict, unsaid.reason.contains("1 customer")),
+        (Verdict::Inconclusive, true),
+        "{}",
+        unsaid.reason
+    );
+    // Nobody who opted in was looked for.
+    let of_others =
+        |event: &&Event| !matches!(&event.detail, Detail::Build { seen: Building::Identity { opted_in: true, .. } });
+    let others: Vec<Event> = HEALTHY.events.iter().filter(of_others).cloned().collect();
+    assert_eq!(b9(&others).verdict, Verdict::NotJudged);
+    // Who could not be made known is unknown for that reason; who was not, for another.
+    let mut unknown = HEALTHY.events.clone();
+    for event in &mut unknown {
+        if let Detail::Build { seen: Building::Identity { customer, known, .. } } = &mut event.detail
+            && customer == "customer-2"
+        {
+            *known = false;
+        }
+    }
+    assert_eq!(b9(&unknown).verdict, Verdict::Violated);
+    let mut first = with_unsaid(&HEALTHY.events[..1], Sought::Enrolment, "customer-2");
+    first.extend_from_slice(&unknown[1..]);
+    assert_eq!(b9(&first).verdict, Verdict::Inconclusive);
 }

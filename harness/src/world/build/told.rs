@@ -63,6 +63,8 @@ pub enum ByHand {
         /// How.
         how: Tampering,
     },
+    /// What is copied from the bootstrap region's stores is changed on its way.
+    AlteredCopy,
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -152,6 +154,7 @@ impl ByHand {
             | Self::OldAddresses { service }
             | Self::Tampered { service, .. }
             | Self::Capacity { service, .. } => vec![service],
+            Self::AlteredCopy => Vec::new(),
         }
     }
 
@@ -168,8 +171,8 @@ impl ByHand {
             | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
-            // It is about the repository, and not about what anybody is told.
-            Self::Tampered { .. } => return false,
+            // They are about the repository and whoever copies, and not about what anybody is told.
+            Self::Tampered { .. } | Self::AlteredCopy => return false,
         };
         service == wanted && site == place
     }
@@ -320,7 +323,7 @@ impl Told<'_> {
                 renew: Renew::BeforeExpiry,
                 when_expired: WhenExpired::Keep,
             }),
-            ByHand::Tampered { .. } => {}
+            ByHand::Tampered { .. } | ByHand::AlteredCopy => {}
             ByHand::Capacity { per_second, .. } => {
                 config.interval_ns = 1_000_000_000 / u64::from((*per_second).max(1));
             }

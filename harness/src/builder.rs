@@ -116,6 +116,9 @@ pub enum Ending {
     },
 }
 
+/// Why everything is undone that did not fail.
+pub const ASKED_FOR: &str = "somebody asked for it";
+
 /// What the builder is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
@@ -240,7 +243,7 @@ impl Builder {
             Input::Resume => self.resume(now, out),
             Input::RollBack => {
                 self.by_hand("everything was to be undone", out);
-                self.roll_back(now, "somebody asked for it".to_owned(), out);
+                self.roll_back(now, ASKED_FOR.to_owned(), out);
             }
         }
         self.go_on(now, out);

@@ -17,8 +17,8 @@ mod seen;
 pub mod shown;
 mod sim;
 
-use crate::builder::Ending;
 use crate::builder::ledger::Entry;
+use crate::builder::{ASKED_FOR, Ending};
 use crate::world::sim::build::told::ByHand;
 use crate::world::sim::build::{BuildParts, BuildWorld};
 use crate::world::sim::costs::Costs;
@@ -209,7 +209,7 @@ pub fn watched(spec: &Spec, watch: &mut dyn Watch) -> Result<Built> {
     let Yard { world, events, entries, .. } = site;
     let (state, handed) = (world.state(), world.handed());
     drop(world);
-    let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
+    let judged = judged(&judge::Case { estate: &estate, plan: &plan }, &events, &ending);
     Ok(Built {
         world: "sim",
         plan,
@@ -245,6 +245,16 @@ fn planned(spec: &Spec) -> Result<(Estate, BuildPlan, Records)> {
     let new = NewZone::of(&estate, &course.forgotten).context("an estate with a new zone has one")?;
     let plan = zone::plan(&new, course);
     Ok((estate, plan, new.records.before))
+}
+
+/// What is thought of a build that ended so: one that failed did not hold, whether or not an invariant says why.
+pub fn judged(case: &judge::Case<'_>, events: &[Event], ending: &Ending) -> Judged {
+    let judged = judge::judge(case, events);
+    match ending {
+        Ending::Stuck { step, why } => judged.failed(&format!("stuck at `{step}` ({why})"), events),
+        Ending::RolledBack { why } if why != ASKED_FOR => judged.failed(&format!("rolled back ({why})"), events),
+        Ending::RolledBack { .. } | Ending::Completed | Ending::Paused { .. } => judged,
+    }
 }
 
 fn has_border(plan: &BuildPlan, wanted: Option<BuildPhase>) -> Result<(), NoBorder> {

@@ -13,6 +13,8 @@ mod builder;
 mod building;
 #[path = "it/building_artefacts.rs"]
 mod building_artefacts;
+#[path = "it/building_judged.rs"]
+mod building_judged;
 #[path = "it/building_sample.rs"]
 mod building_sample;
 #[path = "it/building_taken_up.rs"]

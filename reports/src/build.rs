@@ -14,7 +14,7 @@ use fixtures::regional::Regional;
 use scenarios::build::observed::{Building, Delivery, FlowEnd, StepState};
 use scenarios::build::plan::BuildPhase;
 use scenarios::event::{Detail, Event, EventId, Life, Place};
-use scenarios::judgement::{Finding, InvariantResult};
+use scenarios::judgement::{Finding, InvariantResult, Reason};
 use scenarios::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,8 +58,11 @@ pub struct BuildRecord {
     pub ending: String,
     /// Whether the region is open.
     pub opened: bool,
-    /// All invariants merged.
+    /// All invariants merged, and `inconclusive` where the build failed and none of them says why.
     pub verdict: Verdict,
+    /// Why nothing can be said of the whole build; empty where something can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inconclusive: Vec<Reason>,
     /// Each invariant.
     pub invariants: Vec<InvariantResult>,
     /// One for each cause of a violation.

@@ -10,9 +10,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What they look like, for whoever wrote another word.
-const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, one-zone:SERVICE, backup:SERVICE:TO, capacity:SERVICE:NUMBER, \
-                     altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, unasked; of a zone alone: forgotten:SERVICE, two-zones-a-day, \
-                     halves-across-zones";
+const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, one-zone:SERVICE, \
+                     backup:SERVICE:TO, capacity:SERVICE:NUMBER, altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, \
+                     altered-copy, unasked; of a zone alone: forgotten:SERVICE, two-zones-a-day, halves-across-zones";
 
 /// A defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl FromStr for Defect {
             }
             ["altered-artefact", service] => ByHand::Tampered { service: name(service)?, how: Tampering::Altered },
             ["foreign-signer", service] => ByHand::Tampered { service: name(service)?, how: Tampering::ForeignSigner },
+            ["altered-copy"] => ByHand::AlteredCopy,
             ["no-last-pass"] => return Ok(Self::NoLastPass),
             ["unasked"] => return Ok(Self::Unasked),
             ["forgotten", service] => return Ok(Self::Forgotten(name(service)?)),
@@ -74,6 +75,7 @@ impl fmt::Display for Defect {
                 write!(f, "altered-artefact:{service}")
             }
             Self::ByHand(ByHand::Tampered { service, .. }) => write!(f, "foreign-signer:{service}"),
+            Self::ByHand(ByHand::AlteredCopy) => f.write_str("altered-copy"),
             Self::NoLastPass => f.write_str("no-last-pass"),
             Self::Unasked => f.write_str("unasked"),
             Self::Forgotten(service) => write!(f, "forgotten:{service}"),
@@ -106,6 +108,7 @@ impl Defect {
     /// Whether it can be played: in the build of a zone, or of a region.
     pub fn is_of(&self, is_zone: bool) -> bool {
         match self {
+            Self::ByHand(ByHand::AlteredCopy) => !is_zone,
             Self::ByHand(_) => true,
             Self::NoLastPass | Self::Unasked => !is_zone,
             Self::Forgotten(_) | Self::TwoZonesADay | Self::HalvesAcrossZones => is_zone,

@@ -8,7 +8,8 @@ pub mod again;
 
 use super::shown::Shown;
 use super::{
-    Built, Harm, Spec, ZoneSpec, has_border, is_last_before, look, looks_before, place_of, planned, racks, traffic,
+    Built, Harm, Spec, ZoneSpec, has_border, is_last_before, judged, look, looks_before, place_of, planned, racks,
+    traffic,
 };
 use crate::builder::ledger::{Entry, to_line};
 use crate::builder::{Builder, Command, Ending, Input};
@@ -160,7 +161,7 @@ pub async fn build(spec: &Spec, how: How<'_>, stop: &mut Stop) -> Result<Left> {
     let events = yard.journal.events().to_vec();
     let entries = std::mem::take(&mut yard.entries);
     drop(yard);
-    let judged = judge::judge(&judge::Case { estate: &estate, plan: &plan }, &events);
+    let judged = judged(&judge::Case { estate: &estate, plan: &plan }, &events, &ending);
     let built = Built { world: "docker", estate, plan, events, entries, ending, state, judged, handed: 0, traffic };
     Ok(Left { built, residue })
 }

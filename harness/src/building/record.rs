@@ -7,6 +7,7 @@ use fixtures::regional::estate::{Estate, What};
 use reports::build::checks::CheckRow;
 use reports::build::{BUILD_SCHEMA, BuildRecord, HandRow, HandSeen, Told, told};
 use scenarios::build::check::Check;
+use scenarios::build::judge::Case;
 use scenarios::build::plan::BuildPhase;
 use scenarios::judgement::Finding;
 
@@ -40,6 +41,7 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         ending,
         opened: built.ending == Ending::Completed,
         verdict: built.judged.verdict,
+        inconclusive: built.judged.inconclusive.clone(),
         invariants: built.judged.invariants.clone(),
         findings: built.judged.findings.clone(),
         replay: replay(spec, built.world, graph),
@@ -59,7 +61,8 @@ fn found_in(told: &Told, finding: &Finding) -> Option<BuildPhase> {
 }
 
 fn asked(built: &Built, check: &Check) -> CheckRow {
-    CheckRow { check: check.clone(), outcome: check.outcome(&built.judged) }
+    let case = Case { estate: &built.estate, plan: &built.plan };
+    CheckRow { check: check.clone(), outcome: check.outcome(&case, &built.events, &built.judged) }
 }
 
 /// Whose it is that somebody had to do something: of the service where it was, or of whoever rolls changes out.

@@ -279,6 +279,9 @@ fn told(record: &BuildRecord, built: &Built, (run, out, folder): (&str, &Path, &
     for result in &record.invariants {
         writeln!(text, "{:<4} {:<12} {}", result.id, result.verdict.word(), result.reason)?;
     }
+    for reason in &record.inconclusive {
+        writeln!(text, "inconclusive: {}", reason.text)?;
+    }
     for finding in &record.findings {
         writeln!(text, "finding {}: {} (team {})", finding.invariant, finding.text, finding.team)?;
     }

@@ -119,8 +119,13 @@ impl Ledger {
         }
         let writer = &mut self.writers[zone];
         let Some(target) = writer.picker.as_mut().and_then(|picker| picker.pick(now, &[])) else { return };
-        let (key, value) =
-            (format!("{}{}-{}", self.keys_begin, writer.zone, writer.number), format!("v{}-{now}", writer.number));
+        let key = format!("{}{}-{}", self.keys_begin, writer.zone, writer.number);
+        // Where keys come round none of them has one value.
+        let value = if self.keys_come_round > 0 {
+            format!("v{}-{now}", writer.number)
+        } else {
+            super::protocol::value_of(&key)
+        };
         writer.number += 1;
         if self.keys_come_round > 0 {
             writer.number %= self.keys_come_round;

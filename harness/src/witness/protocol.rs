@@ -71,6 +71,12 @@ pub struct SwitchOrder {
     pub canaries: Vec<usize>,
 }
 
+/// The value that the witness writes under a key of its ledger: whoever knows the key knows what was acknowledged, also after
+/// the witness is gone.
+pub(crate) fn value_of(key: &str) -> String {
+    format!("v-{key}")
+}
+
 /// What to watch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {

@@ -16,6 +16,7 @@ use fixtures::regional::estate::{Estate, Part, Site, Standing};
 use mover::{Keepers, Mover};
 use scenarios::build::observed::FlowEnd;
 use std::collections::BTreeMap;
+use told::ByHand;
 
 /// Tells single instances something else than the graph says.
 pub(crate) trait Alter {
@@ -54,7 +55,7 @@ pub(crate) fn end_of(there: Standing) -> FlowEnd {
 }
 
 /// Whoever copies, and who keeps what in an estate.
-pub(crate) fn mover(estate: &Estate) -> Mover {
+pub(crate) fn mover(estate: &Estate, by_hand: &[ByHand]) -> Mover {
     let mut own: BTreeMap<ServiceName, Vec<InstanceName>> = BTreeMap::new();
     let mut groups: BTreeMap<(ServiceName, Site), Vec<InstanceName>> = BTreeMap::new();
     for instance in &estate.placement.instances {
@@ -84,5 +85,6 @@ pub(crate) fn mover(estate: &Estate) -> Mover {
         of.map(|one| one.name.clone()).collect()
     };
     let accounts = estate.cast.accounts.as_ref().map(|name| (name.clone(), in_bootstrap(name)));
-    Mover::new(Keepers { own, alike: alike.collect(), operations, accounts, resident: estate.cast.resident.clone() })
+    let (resident, alters) = (estate.cast.resident.clone(), by_hand.contains(&ByHand::AlteredCopy));
+    Mover::new(Keepers { own, alike: alike.collect(), operations, accounts, resident, alters })
 }

@@ -163,7 +163,7 @@ fn two_zones_that_are_changed_on_one_day_are_found_in_containers() {
     let finding = build.found("B7");
     // A day may end between the two: then it is the bake that was too short.
     let setting = finding.setting.as_deref().unwrap_or_default();
-    assert!(finding.service.as_str() == "packages" && ["safety.day", "safety.bake"].contains(&setting), "{finding:?}");
+    assert!(finding.service.as_str() == "names" && ["safety.day", "safety.bake"].contains(&setting), "{finding:?}");
     assert!(finding.text.contains("us-test-1-az1") && finding.text.contains("us-test-1-az2"), "{finding:?}");
     build.held(&["B1"]);
 }

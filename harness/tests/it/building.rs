@@ -8,6 +8,7 @@ use fixtures::name::{RegionName, ServiceName, ZoneName};
 use fixtures::regional::estate::Site;
 use harness::builder::Ending;
 use harness::builder::ledger::Entry;
+use harness::building::defect::Defect;
 use harness::building::{Built, Spec, build};
 use harness::world::sim::build::told::ByHand;
 use scenarios::build::judge::Judged;
@@ -202,6 +203,26 @@ fn a_write_between_copy_and_switch_is_lost_without_the_last_pass() {
     assert_eq!((findings.len(), findings[0].service.as_str()), (1, "table-store"), "{findings:?}");
     assert!(findings[0].text.contains("after the copy began"), "{}", findings[0].text);
     assert_eq!(findings[0].setting.as_deref(), Some("copy.last"));
+}
+
+#[test]
+fn a_value_that_is_changed_on_its_way_is_found() {
+    let altered: Defect = "altered-copy".parse().expect("there is one");
+    assert_eq!(
+        (altered.to_string().as_str(), altered.is_of(true), altered.is_of(false)),
+        ("altered-copy", false, true)
+    );
+    let mut spec = spec();
+    altered.play(&mut spec);
+    let built = built(&spec);
+    let findings = found(&built, "B3");
+    assert!(!findings.is_empty(), "the copy itself says that all is well");
+    assert!(findings.iter().all(|one| one.text.contains("`table-store` changed: ")), "{findings:?}");
+    // Each value is the affair of the step that took it over.
+    let first = findings.iter().find(|one| one.setting.as_deref() == Some("copy.first")).expect("most came before");
+    assert!(first.text.contains("before the copy"), "{first:?}");
+    held(&built, &["B2", "B5", "B9"]);
+    held(&HEALTHY, &["B3"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use crate::building_taken_up::has_lessons;
 use fixtures::graph::{Graph, Plane, Scope};
 use fixtures::load::load_graph;
-use fixtures::name::{RegionName, ServiceName, ZoneName};
+use fixtures::name::{InstanceName, RegionName, ServiceName, ZoneName};
 use fixtures::regional::RegionalError;
 use fixtures::regional::estate::{Part, Site};
 use harness::builder::Ending;
@@ -134,7 +134,10 @@ fn a_zone_build_that_changes_two_zones_on_one_day_is_found() {
     let hasty = built(&with(Course { ruled: Ruled::Not, ..Course::default() }));
     let finding = found(&hasty, "B7");
     assert_eq!(finding.setting.as_deref(), Some("safety.day"), "{finding:?}");
-    assert_eq!(finding.service, hasty.estate.cast.packages, "whoever rolls changes out");
+    assert_eq!(finding.service, hasty.estate.cast.names, "what was changed");
+    let zone = |name: &InstanceName| hasty.estate.placement.instance_by_name(name).map(|one| one.zone.to_string());
+    let zones: BTreeSet<Option<String>> = finding.affected.iter().map(zone).collect();
+    assert_eq!(zones, [Some("us-test-1-az2".to_owned())].into(), "in the second zone: {finding:?}");
     assert!(finding.text.contains("peering.us-test-1-az2") && finding.text.contains("us-test-1-az1"), "{finding:?}");
     held(&hasty, &["B1"]);
     held(&HEALTHY, &["B7"]);
@@ -148,7 +151,7 @@ fn a_zone_build_that_leaves_all_live_zones_changed_in_part_is_found_and_a_builde
         let finding = found(&across, "B7");
         assert_eq!(
             (&finding.service, finding.setting.as_deref()),
-            (&across.estate.cast.packages, Some("safety.share-percent")),
+            (&across.estate.cast.names, Some("safety.share-percent")),
             "seed {seed}: {finding:?}"
         );
         let said = "`peering.us-test-1-az2-first` left 2 zones changed in part, and 1 may be";
@@ -265,7 +268,7 @@ fn a_local_zone_goes_on_without_its_parent_and_its_data_stays() {
     held(built, &["B1", "B3", "B4", "B6", "B7", "B8"]);
     let estate = &built.estate;
     let own = estate.instances(|standing| standing.site == Site::Build);
-    let is_data = |name: &&fixtures::name::InstanceName| {
+    let is_data = |name: &&InstanceName| {
         let service = estate.placement.instance_by_name(name).and_then(|one| estate.graph.service(&one.service));
         service.is_some_and(|one| (one.scope, one.plane) == (Scope::Zonal, Plane::Data))
     };

@@ -51,11 +51,7 @@ pub fn open(records: &[BuildRecord], kind: Kind, graph: &str) -> Vec<Check> {
     own.sort_by(|a, b| a.run.cmp(&b.run));
     let mut open: Vec<Check> = Vec::new();
     for record in own {
-        let held = |check: &Check| {
-            let id = &check.finding.invariant;
-            record.invariants.iter().any(|result| result.id == *id && result.verdict == Verdict::Held)
-        };
-        open.retain(|check| !held(check));
+        open.retain(|check| !is_closed_by(check, record));
         for (place, finding) in record.findings.iter().enumerate() {
             // A record that does not say in which phase has it asked for before the last one.
             let found_in = record.found_in.get(place).copied().unwrap_or(BuildPhase::Open);
@@ -64,4 +60,15 @@ pub fn open(records: &[BuildRecord], kind: Kind, graph: &str) -> Vec<Check> {
         }
     }
     open
+}
+
+/// Whether a build shows that something is gone: as it says of each that it was asked for; of others only one that went all the
+/// way says something.
+fn is_closed_by(check: &Check, record: &BuildRecord) -> bool {
+    let asked = record.checks.iter().find(|row| is_same(&row.check.finding, &check.finding));
+    if let Some(row) = asked {
+        return row.outcome == Outcome::Gone;
+    }
+    let id = &check.finding.invariant;
+    record.opened && record.invariants.iter().any(|result| result.id == *id && result.verdict == Verdict::Held)
 }

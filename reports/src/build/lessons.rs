@@ -11,7 +11,7 @@ use crate::text::clean_to;
 use fixtures::name::TeamName;
 use fixtures::placement::Instance;
 use fixtures::regional::estate::Estate;
-use scenarios::build::observed::{Building, Delivery, ObjectState, StepState};
+use scenarios::build::observed::{Building, Delivery, ObjectState, Sought, StepState};
 use scenarios::event::{Detail, Event, WriteOutcome};
 use scenarios::judgement::Measurements;
 use scenarios::plan::Plan;
@@ -80,7 +80,7 @@ pub fn as_run(record: &BuildRecord, estate: &Estate, events: &[Event]) -> Record
         label: None,
         started_utc: record.started_utc.clone(),
         verdict: record.verdict,
-        inconclusive: Vec::new(),
+        inconclusive: record.inconclusive.clone(),
         plan: Plan { rounds: Vec::new() },
         parameters: BTreeMap::new(),
         assumptions: None,
@@ -164,6 +164,11 @@ pub(crate) fn words(seen: &Building, event: &Event) -> Option<String> {
         Building::Software { delivery: Delivery::Damaged, text, .. } => {
             format!("the copy of its software on the disk of {} is no good: {}", clean(&who()), clean(text))
         }
+        Building::Unsaid { what, name } => match what {
+            Sought::Enrolment => format!("{} could not be made known", clean(name)),
+            Sought::Identity => format!("nobody said whether {} is known", clean(name)),
+            Sought::Marked => format!("{} did not say whether it has {}", clean(&who()), clean(name)),
+        },
         Building::Left { key, to, .. } => format!("{} is sent from {} to {to}", clean(key), clean(&who())),
         _ => return None,
     };

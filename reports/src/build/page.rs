@@ -129,6 +129,10 @@ fn summary(page: &mut Page, record: &BuildRecord, told: &Told) {
             .append(mark(record.verdict))
             .plain("."),
     );
+    for reason in &record.inconclusive {
+        let evidence = reason.evidence.iter().map(ToString::to_string);
+        page.say(Text::told(&reason.text).plain("; seen in ").codes(evidence.collect::<Vec<String>>()));
+    }
 }
 
 fn invariants(page: &mut Page, record: &BuildRecord) {

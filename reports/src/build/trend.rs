@@ -50,7 +50,7 @@ fn stand_open(page: &mut Page, records: &[BuildRecord]) {
         records.iter().map(|record| (Kind::of_record(record), record.graph.as_str())).collect();
     let open = kinds.into_iter().flat_map(|(kind, graph)| open(records, kind, graph));
     let item = |check: Check| {
-        let Check { from, before, finding } = check;
+        let Check { from, before, finding, .. } = check;
         Text::new()
             .code(finding.invariant)
             .plain(": ")

@@ -32,6 +32,7 @@ fn record(text: &str) -> BuildRecord {
         ending: text.to_owned(),
         opened: false,
         verdict: Verdict::Violated,
+        inconclusive: full.inconclusive,
         invariants: full.invariants,
         findings: full.findings,
         replay: text.to_owned(),
@@ -50,7 +51,7 @@ fn by_hand(text: &str) -> BuildRecord {
     let record = record(text);
     let free = || text.to_owned();
     let hands = vec![HandRow { step: free(), what: free(), team: free(), evidence: EventId(3) }];
-    let check = Check { from: free(), before: BuildPhase::Bake, finding: record.findings[0].clone() };
+    let check = Check { from: free(), before: BuildPhase::Bake, found_in: None, finding: record.findings[0].clone() };
     BuildRecord { hands, by_hand: 1, checks: vec![CheckRow { check, outcome: Outcome::FoundAgain }], ..record }
 }
 
@@ -179,7 +180,16 @@ fn what_was_found_stands_open_until_a_later_build_of_the_kind_is_held() {
         record.invariants.push(scenarios::judgement::InvariantResult { id: id.clone(), ..result });
         record
     };
-    let (silent, held) = (later("2", Verdict::NotJudged), later("3", Verdict::Held));
+    let whole = |run: &str, verdict| BuildRecord { opened: true, ..later(run, verdict) };
+    let (silent, held) = (whole("2", Verdict::NotJudged), whole("3", Verdict::Held));
+    // One that was held as far as it got closes nothing, unless it says itself that it got far enough.
+    let in_part = later("3", Verdict::Held);
+    assert!(stands(&[found.clone(), in_part.clone()], Kind::Region).is_some(), "it ended before");
+    for (outcome, is_open) in [(Outcome::Open, true), (Outcome::Gone, false)] {
+        let check = Check::new("1", BuildPhase::Bake, &found.findings[0]);
+        let asked = BuildRecord { checks: vec![CheckRow { check, outcome }], ..in_part.clone() };
+        assert_eq!(stands(&[found.clone(), asked], Kind::Region).is_some(), is_open, "{outcome:?}");
+    }
     assert!(stands(&[silent.clone(), found.clone()], Kind::Region).is_some(), "who does not judge closes nothing");
     assert_eq!(stands(&[held.clone(), silent, found.clone()], Kind::Region), None, "in whichever order they are read");
     let again = BuildRecord { run: "4".to_owned(), found_in: Vec::new(), ..found.clone() };

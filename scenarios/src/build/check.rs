@@ -2,8 +2,8 @@
 //! far says that it is still so, and what came of it at the end. Refuses to know where earlier builds are kept.
 
 use super::judge::{Case, Judged, judge};
-use super::observed::{Building, FlowEnd};
-use super::plan::BuildPhase;
+use super::observed::{Building, FlowEnd, StepState};
+use super::plan::{BuildPhase, BuildPlan};
 use crate::event::{Detail, Event};
 use crate::judgement::Finding;
 use crate::verdict::Verdict;
@@ -21,6 +21,9 @@ pub struct Check {
     pub from: String,
     /// Before which phase it is asked.
     pub before: BuildPhase,
+    /// In which phase it was found; absent where nobody wrote that down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_in: Option<BuildPhase>,
     /// What was found.
     pub finding: Finding,
 }
@@ -29,7 +32,7 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// This build was judged by its invariant, and held.
+    /// This build was judged by its invariant, and held, and got past the phase in which it had been found.
     Gone,
     /// It was found again.
     FoundAgain,
@@ -53,7 +56,7 @@ impl Check {
     pub fn new(from: &str, found_in: BuildPhase, finding: &Finding) -> Self {
         // What crosses the border is asked for while it still may: afterwards it fails.
         let before = if finding.invariant == "B2" { BuildPhase::AccessList } else { found_in };
-        Self { from: from.to_owned(), before, finding: finding.clone() }
+        Self { from: from.to_owned(), before, found_in: Some(found_in), finding: finding.clone() }
     }
 
     /// What of it is still so, by what was seen until now; nothing says that it is gone before the end.
@@ -99,16 +102,39 @@ impl Check {
         (calls > 0).then(|| format!("`{from}` still calls `{to}` over the border ({calls} times when nobody had to)"))
     }
 
-    /// What came of it, once the build is judged.
-    pub fn outcome(&self, judged: &Judged) -> Outcome {
+    /// What came of it, once the build is judged. One that ended before it could be found again says nothing of it.
+    pub fn outcome(&self, case: &Case<'_>, events: &[Event], judged: &Judged) -> Outcome {
         let result = judged.invariants.iter().find(|result| result.id == self.finding.invariant);
         if judged.findings.iter().any(|found| is_same(found, &self.finding)) {
             Outcome::FoundAgain
-        } else if result.is_some_and(|result| result.verdict == Verdict::Held) {
+        } else if result.is_some_and(|result| result.verdict == Verdict::Held) && self.is_past(case.plan, events) {
             Outcome::Gone
         } else {
             Outcome::Open
         }
+    }
+
+    /// Whether a build got past the phase in which it was found; what crosses a closed border shows in the bake at the
+    /// latest.
+    fn is_past(&self, plan: &BuildPlan, events: &[Event]) -> bool {
+        let phases = plan.phases();
+        let place = |wanted: BuildPhase| phases.iter().rposition(|phase| *phase == wanted);
+        let bake = (self.finding.invariant == "B2").then_some(BuildPhase::Bake).and_then(place);
+        let found_in = place(self.found_in.unwrap_or(self.before)).max(bake);
+        let seen = || {
+            events.iter().filter_map(|event| match &event.detail {
+                Detail::Build { seen } => Some(seen),
+                _ => None,
+            })
+        };
+        let reached = seen().filter_map(|seen| match seen {
+            Building::Phase { phase } => place(*phase),
+            _ => None,
+        });
+        let last = plan.steps.last().map(|step| step.id.as_str());
+        let is_last = |seen: &Building| matches!(seen, Building::Step { step, state: StepState::Done, .. } if Some(step.as_str()) == last);
+        // A phase that this plan does not have is only past when everything is.
+        found_in.is_some_and(|found_in| reached.max().is_some_and(|reached| reached > found_in)) || seen().any(is_last)
     }
 }
 

@@ -16,9 +16,9 @@ mod b9;
 use super::observed::{Building, StepState};
 use super::plan::{Border, BuildPlan};
 use crate::event::{Detail, Event, EventId};
-use crate::judgement::{Finding, InvariantResult, Link};
+use crate::judgement::{Finding, InvariantResult, Link, Reason};
 use crate::verdict::Verdict;
-use fixtures::name::{InstanceName, ServiceName, TeamName};
+use fixtures::name::{HostName, InstanceName, ServiceName, TeamName};
 use fixtures::regional::estate::Estate;
 use std::collections::BTreeMap;
 
@@ -34,8 +34,10 @@ pub struct Case<'a> {
 /// What a build shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// All invariants merged.
+    /// All invariants merged, and `inconclusive` where the build failed and none of them says why.
     pub verdict: Verdict,
+    /// Why nothing can be said of the whole build; empty where something can.
+    pub inconclusive: Vec<Reason>,
     /// Each invariant.
     pub invariants: Vec<InvariantResult>,
     /// One for each cause of a violation.
@@ -96,7 +98,27 @@ pub fn judge(case: &Case<'_>, events: &[Event]) -> Judged {
         findings.extend(found.into_iter().map(|one| build.finding(entry.id, one)));
     }
     let verdict = Verdict::merge(invariants.iter().map(|result| result.verdict));
-    Judged { verdict, invariants, findings }
+    Judged { verdict, inconclusive: Vec::new(), invariants, findings }
+}
+
+impl Judged {
+    /// The same of a build that failed, with how: where nothing was violated it cannot be believed to have held.
+    #[must_use]
+    pub fn failed(mut self, how: &str, events: &[Event]) -> Self {
+        if self.verdict == Verdict::Violated {
+            return self;
+        }
+        let is_it = |event: &&Event| {
+            let failed = |state: &StepState| *state == StepState::Failed;
+            matches!(&event.detail, Detail::Build { seen: Building::Step { state, .. } } if failed(state))
+                || matches!(&event.detail, Detail::Build { seen: Building::Hand { .. } })
+        };
+        let evidence = events.iter().rfind(is_it).map(|event| event.id).into_iter().collect();
+        let text = format!("the build is {how}, and no invariant says why");
+        self.inconclusive.push(Reason { code: "build-failed".to_owned(), text, evidence });
+        self.verdict = Verdict::merge([self.verdict, Verdict::Inconclusive]);
+        self
+    }
 }
 
 /// Who was seen at the border after it refused: what the bake has found so far.
@@ -191,24 +213,27 @@ fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Causes by whoever calls and whom.
+/// Causes by whoever calls and whom; where only a host was seen, by that.
 #[derive(Default)]
-struct Callers(BTreeMap<(ServiceName, ServiceName), Called>);
+struct Callers(BTreeMap<(ServiceName, ServiceName, Option<HostName>), Called>);
 
 /// What was called, and by which instances.
 struct Called {
     affected: Vec<InstanceName>,
+    /// Services of a host, any of whom may have called.
+    candidates: Vec<ServiceName>,
     calls: u64,
     since_ns: u64,
     evidence: Vec<EventId>,
 }
 
 impl Callers {
-    fn add(&mut self, event: &Event, to: &ServiceName, calls: u64) {
-        let Some(service) = event.place.service.clone() else { return };
-        let new = || Called { affected: Vec::new(), calls: 0, since_ns: event.t_ns, evidence: Vec::new() };
-        let called = self.0.entry((service, to.clone())).or_insert_with(new);
-        called.affected.extend(event.place.instance.clone());
+    fn add(&mut self, build: &Build<'_>, event: &Event, to: &ServiceName, calls: u64) {
+        let Some(Caller { service, host, instances, candidates }) = Caller::of(build, event, to) else { return };
+        let since_ns = event.t_ns;
+        let new = || Called { affected: Vec::new(), candidates, calls: 0, since_ns, evidence: Vec::new() };
+        let called = self.0.entry((service, to.clone(), host)).or_insert_with(new);
+        called.affected.extend(instances);
         called.affected.sort();
         called.affected.dedup();
         called.calls += calls;
@@ -217,12 +242,54 @@ impl Callers {
 
     /// One cause for each caller and callee, in `words`: a function of caller, callee and calls.
     fn found(self, words: impl Fn(&ServiceName, &ServiceName, u64) -> String) -> Vec<Found> {
-        let found = |((service, to), called)| {
-            let Called { affected, calls, since_ns, evidence } = called;
+        let found = |((service, to, host), called): ((ServiceName, ServiceName, Option<HostName>), Called)| {
+            let Called { affected, candidates, calls, since_ns, evidence } = called;
             let text = words(&service, &to, calls);
-            let setting = format!("services.{service}.calls.{to}");
+            let (setting, text) = match host {
+                None => (format!("services.{service}.calls.{to}"), text),
+                Some(host) => {
+                    let names: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
+                    let names = names.join(", ");
+                    (format!("hosts.{host}.calls.{to}"), format!("{text}, or another one of {host}: {names}"))
+                }
+            };
             Found { service, dependency: Some(to), setting, text, affected, since_ns, evidence }
         };
         self.0.into_iter().map(found).collect()
+    }
+}
+
+/// Who called, as far as it was seen.
+struct Caller {
+    service: ServiceName,
+    /// Where only that is known.
+    host: Option<HostName>,
+    instances: Vec<InstanceName>,
+    candidates: Vec<ServiceName>,
+}
+
+impl Caller {
+    /// Of a host with several instances it is not seen which of them called: first comes one that has `to` among what it
+    /// calls or needs.
+    fn of(build: &Build<'_>, event: &Event, to: &ServiceName) -> Option<Self> {
+        if let Some(service) = event.place.service.clone() {
+            let instances = event.place.instance.iter().cloned().collect();
+            return Some(Self { service, host: None, instances, candidates: Vec::new() });
+        }
+        let (graph, placement) = (&build.case.estate.graph, &build.case.estate.placement);
+        let host = placement.hosts.iter().find(|host| Some(&host.name) == event.place.host.as_ref())?;
+        let placed = host.instances.iter().map(|&place| &placement.instances[place]);
+        let mut candidates: Vec<ServiceName> = placed.clone().map(|one| one.service.clone()).collect();
+        candidates.sort();
+        candidates.dedup();
+        let asks = |name: &&ServiceName| {
+            let service = graph.service(name);
+            service.is_some_and(|one| {
+                one.calls.iter().any(|call| call.to == *to) || one.needs.iter().any(|need| need.from == *to)
+            })
+        };
+        let service = candidates.iter().find(asks).or(candidates.first())?.clone();
+        let instances = placed.map(|one| one.name.clone()).collect();
+        Some(Self { service, host: Some(host.name.clone()), instances, candidates })
     }
 }

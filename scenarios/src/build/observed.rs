@@ -96,6 +96,14 @@ pub enum Building {
         /// Whether it is known there.
         known: bool,
     },
+    /// Something that is judged could not be found out, however often somebody was asked: the event's place is who ought to
+    /// have said it.
+    Unsaid {
+        /// What.
+        what: Sought,
+        /// The customer, or a key of the data.
+        name: String,
+    },
     /// Data that is marked for a country was sent out of its zone by an instance (the event's place).
     Left {
         /// Its key.
@@ -155,6 +163,18 @@ pub enum StepState {
     Undoing,
     /// It was undone.
     Undone,
+}
+
+/// What somebody was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sought {
+    /// To make a customer known in the bootstrap region.
+    Enrolment,
+    /// Whether a customer is known in the region that is built.
+    Identity,
+    /// Whether data that is marked for a country is where it must not be.
+    Marked,
 }
 
 /// Where whoever was called is.

@@ -2,9 +2,10 @@
 //! read back from there with the same hash; later it is taken out of where it was, and everything that was ever
 //! acknowledged is looked for. Refuses to know addresses and time: `(answer) -> next question`.
 
+use crate::witness::protocol::value_of;
 use agents::wire::{Ask, Failure, Reply, Write};
 use fixtures::name::{InstanceName, ServiceName};
-use scenarios::build::observed::{Building, MARKED, ObjectState};
+use scenarios::build::observed::{Building, MARKED, ObjectState, Sought};
 use scenarios::build::plan::Customer;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -55,6 +56,8 @@ pub(crate) struct Keepers {
     pub(crate) accounts: Option<(ServiceName, Vec<InstanceName>)>,
     /// Who keeps data that must not leave its zone.
     pub(crate) resident: Option<ServiceName>,
+    /// Whether what is copied is changed on its way: a defect.
+    pub(crate) alters: bool,
 }
 
 /// What is done with one key.
@@ -282,7 +285,10 @@ impl Mover {
     /// What follows from an answer; nothing where it is asked again.
     fn take(&mut self, job: &Job, reply: Reply) -> Option<Next> {
         match job {
-            Job::Fetch { key } => reply.value.map(|value| Next::Go(Job::Store { key: key.clone(), value })),
+            Job::Fetch { key } => {
+                let value = reply.value.map(|value| if self.keepers.alters { format!("{value}?") } else { value });
+                value.map(|value| Next::Go(Job::Store { key: key.clone(), value }))
+            }
             Job::Store { key, value } => {
                 let at = reply.stored_at.first()?.clone();
                 Some(Next::Go(Job::Check { key: key.clone(), at, hash: hash(value) }))
@@ -331,11 +337,10 @@ impl Mover {
             }
             Job::Look { key, at } => {
                 let found = reply.value.as_deref().filter(|value| !value.is_empty()).map(hash);
-                let expected = self.items.get(key).and_then(|item| item.moved.as_ref()).map(|(_, hash)| hash);
-                let state = match (&found, expected) {
-                    (None, _) => ObjectState::Lost,
-                    (Some(found), Some(expected)) if found != expected => ObjectState::Differs,
-                    (Some(_), _) => ObjectState::Kept,
+                let state = match &found {
+                    None => ObjectState::Lost,
+                    Some(found) if *found != hash(&acknowledged(key)) => ObjectState::Differs,
+                    Some(_) => ObjectState::Kept,
                 };
                 self.seen.push(object(key, Some(at), found.as_deref().unwrap_or_default(), state));
                 Some(Next::Over)
@@ -347,8 +352,8 @@ impl Mover {
     fn give_up(&mut self, job: &Job) {
         self.present = None;
         let (key, at, state) = match job {
-            // Who could not be made known, or looked for, is told of by nobody: what is judged is who was looked for.
-            Job::Enrol { .. } | Job::Recognise { .. } => return,
+            Job::Enrol { customer } => return self.unsaid(Sought::Enrolment, customer),
+            Job::Recognise { customer } => return self.unsaid(Sought::Identity, customer),
             Job::Fetch { key } | Job::Store { key, .. } | Job::Clear { key } => (key, None, ObjectState::NotCopied),
             Job::Check { key, at, .. } => (key, Some(at), ObjectState::NotCopied),
             Job::Keep { key, at } => (key, Some(at), ObjectState::Lost),
@@ -356,11 +361,20 @@ impl Mover {
         };
         self.seen.push(object(key, at, "", state));
     }
+
+    fn unsaid(&mut self, what: Sought, name: &str) {
+        self.seen.push(Building::Unsaid { what, name: name.to_owned() });
+    }
 }
 
 enum Next {
     Over,
     Go(Job),
+}
+
+/// The value that was acknowledged under a key, in whichever store it is by now: marked data is its own key.
+fn acknowledged(key: &str) -> String {
+    if key.starts_with(MARKED) { key.to_owned() } else { value_of(key) }
 }
 
 /// The key of a customer's identity.
@@ -378,4 +392,74 @@ fn hash(value: &str) -> String {
         .bytes()
         .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
     format!("{number:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Building, Customer, Keepers, Mover, ObjectState, Sought, TRIES};
+    use crate::witness::protocol::value_of;
+    use agents::wire::Reply;
+    use fixtures::name::{InstanceName, ServiceName};
+
+    fn store() -> InstanceName {
+        InstanceName("store".to_owned())
+    }
+
+    fn mover() -> Mover {
+        let service = ServiceName::new("store").expect("a name");
+        let keepers = Keepers {
+            own: [(service.clone(), vec![store()])].into(),
+            operations: [(service.clone(), "put".to_owned())].into(),
+            accounts: Some((service, vec![store()])),
+            ..Keepers::default()
+        };
+        Mover::new(keepers)
+    }
+
+    /// Goes through all that is to be asked, with one answer to everything.
+    fn told(mover: &mut Mover, answer: &dyn Fn() -> Result<Reply, &'static str>) -> Vec<Building> {
+        while mover.next().is_some() {
+            mover.answered(answer());
+        }
+        std::mem::take(&mut mover.seen)
+    }
+
+    #[test]
+    fn what_is_there_at_the_end_is_what_was_acknowledged_whether_or_not_it_was_copied() {
+        let audited = |value: &str| {
+            let mut mover = mover();
+            mover.was_acknowledged("az1-0".to_owned(), vec![store()]);
+            mover.audit();
+            let seen = told(&mut mover, &|| Ok(Reply { value: Some(value.to_owned()), ..Reply::default() }));
+            match &seen[..] {
+                [Building::Object { state, .. }] => *state,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(audited(&value_of("az1-0")), ObjectState::Kept);
+        assert_eq!(audited("another"), ObjectState::Differs, "nobody copied it, and it is another one");
+        assert_eq!(audited(""), ObjectState::Lost);
+    }
+
+    #[test]
+    fn a_customer_who_cannot_be_looked_for_is_told_of_and_one_bad_moment_is_none() {
+        let unsaid = |what| vec![Building::Unsaid { what, name: "one".to_owned() }];
+        let mut mover = mover();
+        mover.enrol(&[Customer { name: "one".to_owned(), opted_in: true }]);
+        assert_eq!(told(&mut mover, &|| Err("silent")), unsaid(Sought::Enrolment));
+        mover.audit();
+        assert_eq!(told(&mut mover, &|| Err("silent")), unsaid(Sought::Identity));
+        // Asked again after a bad moment, it is known.
+        mover.audit();
+        let asked = std::cell::Cell::new(1);
+        let late = told(&mut mover, &|| {
+            asked.set(asked.get() + 1);
+            if asked.get() < TRIES {
+                Err("silent")
+            } else {
+                Ok(Reply { value: Some("one".to_owned()), ..Reply::default() })
+            }
+        });
+        assert_eq!(late, [Building::Identity { customer: "one".to_owned(), opted_in: true, known: true }]);
+    }
 }

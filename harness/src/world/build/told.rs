@@ -68,6 +68,8 @@ pub enum ByHand {
         /// Which.
         service: ServiceName,
     },
+    /// What is copied from the bootstrap region's stores is changed on its way.
+    AlteredCopy,
     /// In the bootstrap region, an instance of a service carries so many requests a second.
     Capacity {
         /// Which.
@@ -158,6 +160,7 @@ impl ByHand {
             | Self::OneZone { service }
             | Self::Tampered { service, .. }
             | Self::Capacity { service, .. } => vec![service],
+            Self::AlteredCopy => Vec::new(),
         }
     }
 
@@ -174,8 +177,8 @@ impl ByHand {
             | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
-            // They are about the repository and about name servers, who are told anyhow, and not about instances of the service.
-            Self::Tampered { .. } | Self::OneZone { .. } => return false,
+            // They are about the repository, about name servers, who are told anyhow, and about whoever copies.
+            Self::Tampered { .. } | Self::OneZone { .. } | Self::AlteredCopy => return false,
         };
         service == wanted && site == place
     }
@@ -340,7 +343,7 @@ impl Told<'_> {
                 renew: Renew::BeforeExpiry,
                 when_expired: WhenExpired::Keep,
             }),
-            ByHand::Tampered { .. } | ByHand::OneZone { .. } => {}
+            ByHand::Tampered { .. } | ByHand::OneZone { .. } | ByHand::AlteredCopy => {}
             ByHand::Capacity { per_second, .. } => {
                 config.interval_ns = 1_000_000_000 / u64::from((*per_second).max(1));
             }

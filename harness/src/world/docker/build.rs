@@ -181,7 +181,7 @@ impl BuildSite {
         Self {
             shared: Arc::clone(&world.shared),
             world,
-            mover: Mutex::new(build::mover(&estate)),
+            mover: Mutex::new(build::mover(&estate, &by_hand)),
             estate,
             by_hand,
             calm,

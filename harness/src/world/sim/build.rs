@@ -158,7 +158,7 @@ impl<'a> BuildWorld<'a> {
             records,
             inward: false,
             border: Border::Open,
-            mover: build::mover(estate),
+            mover: build::mover(estate, parts.by_hand),
             repository,
             version: FIRST_VERSION,
             asked: 0,

@@ -3,15 +3,17 @@
 //! *Statement*: what was acknowledged in either region before, while and after data was copied is there at the end, as it
 //! was written, in the region that it was written to.
 //!
-//! *Oracle*: every acknowledged write is looked for at the end where it ought to be, and every copied value has the hash of
-//! the original. Limit: 0 lost, 0 changed.
+//! *Oracle*: every acknowledged write is looked for at the end where it ought to be, with the value that was acknowledged, and
+//! every copied value has the hash of the original. Limit: 0 lost, 0 changed.
 //!
 //! *Horizon*: a build that gets as far as its audit, with something that was acknowledged.
 
 use super::{Build, Entry, Found, Outcome, count};
-use crate::build::observed::{Building, ObjectState};
-use crate::event::{Detail, EventId, WriteOutcome};
+use crate::build::observed::{Building, ObjectState, StepState};
+use crate::event::{Detail, Event, EventId, WriteOutcome};
 use crate::verdict::Verdict;
+use fixtures::name::{InstanceName, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "B3",
@@ -23,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 fn judge(build: &Build<'_>) -> Outcome {
     let threshold = ("values lost or changed", "0".to_owned());
     let (mut kept, mut copied) = (0_usize, 0_usize);
-    let mut bad: Vec<(EventId, u64, &str, ObjectState)> = Vec::new();
+    let mut bad: Vec<(EventId, &str, ObjectState)> = Vec::new();
     for (event, seen) in build.seen() {
         let Building::Object { key, state, .. } = seen else { continue };
         match state {
@@ -31,7 +33,7 @@ fn judge(build: &Build<'_>) -> Outcome {
             ObjectState::Copied => copied += 1,
             ObjectState::Emptied | ObjectState::Marked => {}
             ObjectState::Differs | ObjectState::NotCopied | ObjectState::Lost => {
-                bad.push((event.id, event.t_ns, key.as_str(), *state));
+                bad.push((event.id, key.as_str(), *state));
             }
         }
     }
@@ -46,40 +48,71 @@ fn judge(build: &Build<'_>) -> Outcome {
     } else {
         (Verdict::Held, format!("{} at the end where they ought to be, {copied} of them copied", count(kept, "value")))
     };
-    let findings = bad.first().and_then(|(_, _, key, state)| found(build, key, *state, bad.len(), &evidence));
-    Outcome { verdict, reason, threshold, evidence, findings: findings.into_iter().collect() }
+    Outcome { verdict, reason, threshold, evidence, findings: findings(build, &bad) }
 }
 
-/// The store whose proxy took the write in, and when: before, while or after data was copied.
-fn found(build: &Build<'_>, key: &str, state: ObjectState, values: usize, evidence: &[EventId]) -> Option<Found> {
-    let write = build.events.iter().find(|event| {
-        matches!(&event.detail, Detail::Write { key: written, outcome: WriteOutcome::Acknowledged, .. } if written == key)
-    });
-    let stored_at = write.and_then(|event| match &event.detail {
-        Detail::Write { stored_at, .. } => stored_at.first().cloned(),
+/// Values that one step lost or changed, of one service.
+struct Lost<'a> {
+    key: &'a str,
+    how: &'static str,
+    when: &'static str,
+    write: Option<&'a Event>,
+    values: usize,
+    evidence: Vec<EventId>,
+}
+
+/// One cause for each store whose proxy took writes in, each step that has to take them over, and what became of them.
+fn findings(build: &Build<'_>, bad: &[(EventId, &str, ObjectState)]) -> Vec<Found> {
+    let keys: BTreeSet<&str> = bad.iter().map(|(_, key, _)| *key).collect();
+    let mut writes: BTreeMap<&str, &Event> = BTreeMap::new();
+    for event in build.events {
+        if let Detail::Write { key, outcome: WriteOutcome::Acknowledged, .. } = &event.detail
+            && keys.contains(key.as_str())
+        {
+            writes.entry(key).or_insert(event);
+        }
+    }
+    let copied_at = build.step("copy.first", StepState::Begun).map(|(at, _)| at);
+    let mut causes: BTreeMap<(ServiceName, String, &str), Lost<'_>> = BTreeMap::new();
+    for (event, key, state) in bad {
+        let write = writes.get(key).copied();
+        let stored = stored_at(write).and_then(|name| build.case.estate.placement.instance_by_name(name));
+        let of = stored.map(|one| one.service.clone()).or_else(|| build.case.estate.cast.stores.first().cloned());
+        let Some(service) = of else { continue };
+        let (setting, when) = match copied_at {
+            Some(at) if write.is_some_and(|write| write.t_ns >= at) => {
+                ("copy.last".to_owned(), "after the copy began and before the switch")
+            }
+            Some(_) => ("copy.first".to_owned(), "before the copy"),
+            None => (format!("services.{service}.state"), "in a build that copied nothing"),
+        };
+        let (word, how) = match state {
+            ObjectState::Differs => ("changed", "another value is there"),
+            ObjectState::NotCopied => ("not copied", "nothing took it over"),
+            _ => ("lost", "nothing took it over"),
+        };
+        let new = || Lost { key, how, when, write, values: 0, evidence: Vec::new() };
+        let cause = causes.entry((service, setting, word)).or_insert_with(new);
+        cause.values += 1;
+        cause.evidence.push(*event);
+    }
+    causes.into_iter().map(found).collect()
+}
+
+/// Where a write was said to be stored.
+fn stored_at(write: Option<&Event>) -> Option<&InstanceName> {
+    match &write?.detail {
+        Detail::Write { stored_at, .. } => stored_at.first(),
         _ => None,
-    });
-    let placement = &build.case.estate.placement;
-    let stored = stored_at.as_ref().and_then(|name| placement.instance_by_name(name));
-    let service =
-        stored.map(|instance| instance.service.clone()).or_else(|| build.case.estate.cast.stores.first().cloned())?;
-    let written_at = write.map_or(0, |event| event.t_ns);
-    let copied_at = build.step("copy.first", crate::build::observed::StepState::Begun).map(|(at, _)| at);
-    let when = match copied_at {
-        Some(at) if written_at >= at => "after the copy began and before the switch",
-        Some(_) => "before the copy",
-        None => "in a build that copied nothing",
-    };
-    let word = match state {
-        ObjectState::Differs => "changed",
-        ObjectState::NotCopied => "not copied",
-        _ => "lost",
-    };
-    let text = format!(
-        "{} of `{service}` {word}: `{key}` was acknowledged {when}, and nothing took it over",
-        count(values, "value")
-    );
-    let evidence = write.map(|event| event.id).into_iter().chain(evidence.iter().copied()).collect();
-    let (setting, affected) = ("copy.last".to_owned(), stored_at.into_iter().collect());
-    Some(Found { service, dependency: None, setting, text, affected, since_ns: written_at, evidence })
+    }
+}
+
+fn found(((service, setting, word), lost): ((ServiceName, String, &str), Lost<'_>)) -> Found {
+    let Lost { key, how, when, write, values, evidence } = lost;
+    let values = count(values, "value");
+    let text = format!("{values} of `{service}` {word}: `{key}` was acknowledged {when}, and {how}");
+    let evidence = write.map(|event| event.id).into_iter().chain(evidence).collect();
+    let affected = stored_at(write).cloned().into_iter().collect();
+    let since_ns = write.map_or(0, |event| event.t_ns);
+    Found { service, dependency: None, setting, text, affected, since_ns, evidence }
 }

@@ -41,7 +41,7 @@ fn judge(build: &Build<'_>) -> Outcome {
             _ => None,
         };
         if since.is_some_and(|since| event.t_ns > since) {
-            callers.add(event, to, *number);
+            callers.add(build, event, to, *number);
             calls += number;
             evidence.push(event.id);
         }

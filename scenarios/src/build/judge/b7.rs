@@ -10,10 +10,11 @@
 
 use super::{Build, Entry, Found, Outcome, count};
 use crate::build::observed::{Building, StepState};
-use crate::build::plan::{BuildPhase, Safety};
+use crate::build::plan::{Act, BuildPhase, Safety};
 use crate::event::EventId;
 use crate::verdict::Verdict;
-use fixtures::name::ZoneName;
+use fixtures::name::{InstanceName, ServiceName, ZoneName};
+use fixtures::placement::Instance;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,9 +36,11 @@ struct Change<'a> {
 }
 
 /// A change that came too soon.
-struct Breach {
+struct Breach<'a> {
     at_ns: u64,
     event: EventId,
+    zone: &'a ZoneName,
+    step: &'a str,
     setting: &'static str,
     text: String,
 }
@@ -68,16 +71,28 @@ fn judge(build: &Build<'_>) -> Outcome {
     } else {
         (Verdict::Violated, format!("{} against the rules of a live region", count(bad.len(), "change")))
     };
-    let findings = bad.first().map(|breach| Found {
-        service: build.case.estate.cast.packages.clone(),
-        dependency: None,
-        setting: breach.setting.to_owned(),
-        text: breach.text.clone(),
-        affected: Vec::new(),
-        since_ns: breach.at_ns,
-        evidence: evidence.clone(),
+    let findings = bad.first().map(|breach| {
+        let (service, affected) = changed(build, breach);
+        let (setting, text, since_ns) = (breach.setting.to_owned(), breach.text.clone(), breach.at_ns);
+        Found { service, dependency: None, setting, text, affected, since_ns, evidence: evidence.clone() }
     });
     Outcome { verdict, reason, threshold, evidence, findings: findings.into_iter().collect() }
+}
+
+/// What the step changed in the zone: its name servers, or who was given power or lost it; whoever rolls changes out where
+/// neither is known.
+fn changed(build: &Build<'_>, breach: &Breach<'_>) -> (ServiceName, Vec<InstanceName>) {
+    let estate = build.case.estate;
+    let placed = estate.placement.instances.iter();
+    let act = build.case.plan.place(breach.step).map(|place| &build.case.plan.steps[place].act);
+    let is_changed = |one: &&Instance| match act {
+        Some(Act::Names(_)) => one.service == estate.cast.names && estate.is_told(one.host),
+        Some(Act::PowerOn(hosts) | Act::PowerOff(hosts)) => hosts.contains(&estate.placement.hosts[one.host].name),
+        _ => false,
+    };
+    let changed: Vec<&Instance> = placed.filter(|one| one.zone == *breach.zone).filter(is_changed).collect();
+    let service = changed.first().map_or_else(|| estate.cast.packages.clone(), |one| one.service.clone());
+    (service, changed.iter().map(|one| one.name.clone()).collect())
 }
 
 fn ns(time: Duration) -> u64 {
@@ -85,11 +100,11 @@ fn ns(time: Duration) -> u64 {
 }
 
 /// On the day of another zone's change, or before that has baked.
-fn too_soon(changes: &[Change<'_>], rules: Safety) -> Vec<Breach> {
+fn too_soon<'a>(changes: &[Change<'a>], rules: Safety) -> Vec<Breach<'a>> {
     let mut last: BTreeMap<&ZoneName, u64> = BTreeMap::new();
     let mut bad = Vec::new();
     for Change { at_ns, event, zone, step, .. } in changes {
-        let mut breach = |setting, text| bad.push(Breach { at_ns: *at_ns, event: *event, setting, text });
+        let mut breach = |setting, text| bad.push(Breach { at_ns: *at_ns, event: *event, zone, step, setting, text });
         for (other, before) in last.iter().filter(|(other, _)| *other != zone) {
             if before / ns(rules.day) == at_ns / ns(rules.day) {
                 breach("safety.day", format!("`{step}` changed {zone} on the day on which {other} was changed"));
@@ -104,7 +119,7 @@ fn too_soon(changes: &[Change<'_>], rules: Safety) -> Vec<Breach> {
 }
 
 /// While more than a share of zones has some of a phase's changes, and not all of them.
-fn too_many(build: &Build<'_>, changes: &[Change<'_>], rules: Safety) -> Vec<Breach> {
+fn too_many<'a>(build: &Build<'_>, changes: &[Change<'a>], rules: Safety) -> Vec<Breach<'a>> {
     let steps = &build.case.plan.steps;
     let zones: BTreeSet<&ZoneName> = steps.iter().filter_map(|step| step.touches.as_ref()).collect();
     let most = (zones.len() * rules.share_percent as usize / 100).max(1);
@@ -120,7 +135,8 @@ fn too_many(build: &Build<'_>, changes: &[Change<'_>], rules: Safety) -> Vec<Bre
         let ahead = zones.iter().filter(in_part).count();
         if ahead > most {
             let text = format!("`{}` left {ahead} zones changed in part, and {most} may be", change.step);
-            bad.push(Breach { at_ns: change.at_ns, event: change.event, setting: "safety.share-percent", text });
+            let Change { at_ns, event, zone, step, .. } = *change;
+            bad.push(Breach { at_ns, event, zone, step, setting: "safety.share-percent", text });
         }
     }
     bad

@@ -5,10 +5,10 @@
 //! *Oracle*: requests with such data that the hand saw on their way out of the zone, by caller; one that did not get through
 //! because the link was cut counts as well. Limit: 0.
 //!
-//! *Horizon*: data that was marked, in a local zone.
+//! *Horizon*: data that was marked, in a local zone. *Inconclusive*: a store outside that did not say what it has.
 
 use super::{Build, Callers, Entry, Outcome, count};
-use crate::build::observed::{Building, ObjectState};
+use crate::build::observed::{Building, ObjectState, Sought};
 use crate::event::EventId;
 use crate::verdict::Verdict;
 
@@ -23,14 +23,15 @@ fn judge(build: &Build<'_>) -> Outcome {
     let threshold = ("values that left", "0".to_owned());
     let mut callers = Callers::default();
     let mut marked = 0_usize;
-    let mut evidence: Vec<EventId> = Vec::new();
+    let (mut evidence, mut unsaid): (Vec<EventId>, Vec<EventId>) = (Vec::new(), Vec::new());
     for (event, seen) in build.seen() {
         match seen {
             Building::Object { state: ObjectState::Marked, .. } => marked += 1,
             Building::Left { to, .. } => {
-                callers.add(event, to, 1);
+                callers.add(build, event, to, 1);
                 evidence.push(event.id);
             }
+            Building::Unsaid { what: Sought::Marked, .. } => unsaid.push(event.id),
             _ => {}
         }
     }
@@ -42,6 +43,10 @@ fn judge(build: &Build<'_>) -> Outcome {
         (Verdict::Violated, format!("{} with marked data out of the zone", count(left, "request")))
     } else if marked == 0 {
         (Verdict::NotJudged, "no data was marked for a country: the build of a local zone would do".to_owned())
+    } else if !unsaid.is_empty() {
+        let stores = count(unsaid.len(), "store");
+        evidence = unsaid;
+        (Verdict::Inconclusive, format!("{stores} outside the zone did not say whether marked data is there"))
     } else {
         (Verdict::Held, format!("{} marked for their country, and none left its zone", count(marked, "value")))
     };

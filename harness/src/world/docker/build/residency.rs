@@ -2,17 +2,23 @@
 //! are encrypted. What is stored outside says it: each store there is asked by the witness for each marked value, and who
 //! called that store over the border was seen by the hand.
 //!
-//! What was sent while there was no link is not seen: it is stored nowhere.
+//! What was sent while there was no link is not seen: it is stored nowhere. A store that does not answer is asked again; one
+//! that never does is told of, because nothing is known then.
 
 use super::BuildSite;
 use crate::world::build::mover::Question;
-use agents::wire::Ask;
+use agents::wire::{Ask, Failure, Reply};
 use anyhow::Result;
 use fixtures::name::{InstanceName, ServiceName};
 use fixtures::regional::estate::{Estate, Site};
-use scenarios::build::observed::Building;
+use scenarios::build::observed::{Building, Sought};
 use scenarios::event::Place;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Times that a store is asked for one value, and the pause between two: one that is told anew answers in that time.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// Who of what is built was seen to call which service over the border.
 #[derive(Debug, Default)]
@@ -44,30 +50,55 @@ impl BuildSite {
         let mut found: BTreeMap<(String, ServiceName), InstanceName> = BTreeMap::new();
         for (store, service) in outside(&self.estate) {
             for (key, keeper) in &kept {
-                let question = Question { to: store.clone(), ask: Ask::Read { key: key.clone() } };
-                let Some(reply) = self.ask(question).await? else {
+                let Some(is_there) = self.has(&store, key).await? else {
                     let text = format!("{store} did not say whether it has data that is marked for a country");
                     self.shared.caveat("residency-unknown", text).await;
+                    let unsaid = Building::Unsaid { what: Sought::Marked, name: key.clone() };
+                    self.tell_at(self.place_of(&store), unsaid).await;
                     break;
                 };
-                if reply.value.is_some_and(|value| !value.is_empty()) {
+                if is_there {
                     found.insert((key.clone(), service.clone()), keeper.clone());
                 }
             }
         }
         for ((key, to), keeper) in found {
             let sender = self.callers().sender(&keeper, &to).clone();
-            let instance = self.estate.placement.instance_by_name(&sender);
-            let place = Place {
-                zone: instance.map(|one| one.zone.clone()),
-                host: instance.map(|one| self.estate.placement.hosts[one.host].name.clone()),
-                service: instance.map(|one| one.service.clone()),
-                instance: Some(sender),
-            };
-            self.tell_at(place, Building::Left { key, to, refused: false }).await;
+            self.tell_at(self.place_of(&sender), Building::Left { key, to, refused: false }).await;
         }
         Ok(())
     }
+
+    /// Whether a store has something; nothing where it does not say so, however often it is asked.
+    async fn has(&self, store: &InstanceName, key: &str) -> Result<Option<bool>> {
+        for tried in 0..TRIES {
+            if tried > 0 {
+                tokio::time::sleep(BETWEEN_TRIES).await;
+            }
+            let question = Question { to: store.clone(), ask: Ask::Read { key: key.to_owned() } };
+            let said = self.ask(question).await?.and_then(|reply| is_there(&reply));
+            if said.is_some() {
+                return Ok(said);
+            }
+        }
+        Ok(None)
+    }
+
+    fn place_of(&self, name: &InstanceName) -> Place {
+        let instance = self.estate.placement.instance_by_name(name);
+        Place {
+            zone: instance.map(|one| one.zone.clone()),
+            host: instance.map(|one| self.estate.placement.hosts[one.host].name.clone()),
+            service: instance.map(|one| one.service.clone()),
+            instance: Some(name.clone()),
+        }
+    }
+}
+
+/// What an answer says; one with an error says nothing of what is there.
+fn is_there(reply: &Reply) -> Option<bool> {
+    let says = matches!(reply.error, None | Some(Failure::NotFound));
+    says.then(|| reply.value.as_ref().is_some_and(|value| !value.is_empty()))
 }
 
 /// Everybody who keeps data where the region stands.
@@ -80,9 +111,21 @@ fn outside(estate: &Estate) -> Vec<(InstanceName, ServiceName)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Callers;
+    use super::{Callers, is_there};
+    use agents::wire::{Failure, Reply};
     use fixtures::name::{InstanceName, ServiceName};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn an_answer_with_an_error_does_not_say_that_nothing_is_there() {
+        let reply =
+            |error, value: Option<&str>| Reply { error, value: value.map(ToOwned::to_owned), ..Reply::default() };
+        assert_eq!(is_there(&reply(None, Some("data"))), Some(true));
+        assert_eq!(is_there(&reply(None, None)), Some(false));
+        assert_eq!(is_there(&reply(None, Some(""))), Some(false), "it was taken out");
+        assert_eq!(is_there(&reply(Some(Failure::NotFound), None)), Some(false));
+        assert_eq!(is_there(&reply(Some(Failure::Overloaded), None)), None);
+    }
 
     #[test]
     fn whoever_keeps_data_sent_it_unless_only_another_one_called() {

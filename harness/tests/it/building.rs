@@ -1,4 +1,4 @@
-//! Claims about builds in virtual time: a region of 24 services comes up out of another one whose customers do not notice,
+//! Claims about builds in virtual time: a region of 25 services comes up out of another one whose customers do not notice,
 //! each defect is found with its culprit, and its twin is held.
 
 use crate::building_taken_up::has_lessons;

@@ -53,6 +53,12 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
     }
 }
 
+/// The record of a build in which these defects were played: the command that does it again plays them too.
+pub fn with_defects(mut record: BuildRecord, defects: &[String]) -> BuildRecord {
+    record.replay.extend(defects.iter().map(|defect| format!(" --defect {defect}")));
+    record
+}
+
 /// The phase in which a finding was first seen.
 fn found_in(told: &Told, finding: &Finding) -> Option<BuildPhase> {
     told.phase_at(finding.chain.first().map_or(0, |link| link.since_ns))

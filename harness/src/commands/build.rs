@@ -86,9 +86,7 @@ impl Watch for Work {
 
 /// Its record, with the command that does it again.
 fn recorded(spec: &Spec, built: &Built, run: &str, asked: &Asked) -> BuildRecord {
-    let mut record = record::of(spec, built, run, &asked.graph);
-    record.replay.extend(asked.defects.iter().map(|defect| format!(" --defect {defect}")));
-    record
+    record::with_defects(record::of(spec, built, run, &asked.graph), &asked.defects)
 }
 
 /// What is asked for by these arguments.

@@ -2,10 +2,14 @@
 //! it finds the way through. `BLACKSTART_BLESS=1` writes them.
 
 use crate::{building, building_zone};
+use harness::building::defect::Defect;
 use harness::building::{Built, Spec, record};
 use reports::build::{lessons, page};
 use reports::policy::Policy;
 use std::path::Path;
+
+/// The defect of the committed correction.
+const PINNED: &str = "pinned:quota:table-store";
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sample-build")
@@ -38,7 +42,11 @@ fn committed_build_reports_are_what_the_tool_writes() {
 
 #[test]
 fn the_committed_correction_is_what_a_build_with_a_defect_leaves() {
+    let mut played = building::spec();
+    PINNED.parse::<Defect>().expect("a defect").play(&mut played);
+    assert_eq!(format!("{:?}", played.by_hand), format!("{:?}", building::pinned().by_hand), "it is the one shown");
     let record = record::of(&building::pinned(), &building::PINNED, "20261130T190000Z-abc123", "run-instances");
+    let record = record::with_defects(record, &[PINNED.to_owned()]);
     let built = &*building::PINNED;
     let page = lessons::correction(&record, &built.estate, &built.events, &Policy::USUAL).expect("it is violated");
     let path = root().join("coe.md");
@@ -47,6 +55,10 @@ fn the_committed_correction_is_what_a_build_with_a_defect_leaves() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == page, "coe.md is stale: run the tests with BLACKSTART_BLESS=1");
+    for said in page.split("`blackstart build ").skip(1) {
+        let command = said.split('`').next().unwrap_or_default();
+        assert!(command.ends_with("--seed 7 --defect pinned:quota:table-store"), "it shows nothing: {command}");
+    }
     for word in ["`quota`", "`services.quota.calls.table-store`", "phase: bake", "region-build", "## Action items"] {
         assert!(page.contains(word), "{word:?} is missing in docs/sample-build/coe.md");
     }

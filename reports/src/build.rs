@@ -2,6 +2,7 @@
 //! whom over the border. Refuses to judge, and renders nothing: [`page`] does.
 
 pub mod checks;
+pub mod configuration;
 pub mod leaning;
 pub mod lessons;
 pub mod page;

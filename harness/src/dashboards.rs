@@ -19,6 +19,30 @@ pub const RULES_FILE: &str = "blackstart-rules.yml";
 /// Where alerts point to, unless another place is named: the file in this repository.
 pub const RUNBOOKS: &str = "docs/metrics.md";
 
+/// Both files for one region: titled with its name, and asking for series that carry it as the label `region`, which whoever
+/// scrapes a server there gives to them. What alerts say carries it too.
+pub fn of_region(region: &str, zones: &[String], runbooks: &str) -> [(&'static str, String); 2] {
+    let server = "instance=~\\\"$instance\\\"";
+    let dashboard = grafana::render()
+        .replace(server, &format!("{server},region=\\\"{region}\\\""))
+        .replace("\"title\": \"blackstart: game days\"", &format!("\"title\": \"blackstart: game days of {region}\""))
+        .replace("\"uid\": \"blackstart\"", &format!("\"uid\": \"{}\"", uid(region)))
+        .replace(
+            "Whether the region comes back by itself",
+            &format!("Whether {region} ({}) comes back by itself", zones.join(", ")),
+        );
+    let rules = rules::render(runbooks)
+        .replace("        labels:\n", &format!("        labels:\n          region: \"{region}\"\n"))
+        .replace("  - name: blackstart", &format!("  - name: {region}-blackstart"));
+    let head = format!("# Of {region}: {}.\n", zones.join(", "));
+    [(DASHBOARD_FILE, dashboard), (RULES_FILE, head + &rules)]
+}
+
+/// Grafana takes 40 characters.
+fn uid(region: &str) -> String {
+    format!("blackstart-{region}").chars().take(40).collect()
+}
+
 /// Both files: name and text.
 pub fn files(runbooks: &str) -> [(&'static str, String); 2] {
     [(DASHBOARD_FILE, grafana::render()), (RULES_FILE, rules::render(runbooks))]

@@ -2,17 +2,20 @@
 //! whom over the border. Refuses to judge, and renders nothing: [`page`] does.
 
 pub mod checks;
+pub mod configuration;
+pub mod leaning;
 pub mod lessons;
 pub mod page;
+pub mod path;
 pub mod progress;
 pub mod tree;
 pub mod trend;
 
 use checks::CheckRow;
-use fixtures::name::{InstanceName, ServiceName};
+use fixtures::name::{HostName, InstanceName, ServiceName};
 use fixtures::regional::Regional;
 use scenarios::build::observed::{Building, Delivery, FlowEnd, StepState};
-use scenarios::build::plan::BuildPhase;
+use scenarios::build::plan::{Border, BuildPhase};
 use scenarios::event::{Detail, Event, EventId, Life, Place};
 use scenarios::judgement::{Finding, InvariantResult, Reason};
 use scenarios::verdict::Verdict;
@@ -90,6 +93,66 @@ pub struct BuildRecord {
     /// Findings of earlier builds that stood open, and what came of them here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckRow>,
+    /// What the plan has each step wait for once its act is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub awaited: BTreeMap<String, Awaited>,
+    /// What stood in for something, and the step of the plan that takes it away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stand_ins: Vec<StandInRow>,
+    /// What was so at the end; absent where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateRow>,
+}
+
+/// What a step waits for once its act is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Awaited {
+    /// Nothing: it is over with its act.
+    Act,
+    /// So much time has to pass.
+    Passed {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// These have to answer, in full or not.
+    Answering {
+        /// They.
+        instances: Vec<InstanceName>,
+    },
+    /// These have to be active.
+    Active {
+        /// They.
+        instances: Vec<InstanceName>,
+    },
+}
+
+/// Something that stood in for a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StandInRow {
+    /// What it is: the Franken instance, a proxy, or of the bootstrap network.
+    pub end: FlowEnd,
+    /// What it stood in for.
+    pub service: ServiceName,
+    /// The last step that takes power from any of it; empty where none does.
+    pub step: String,
+}
+
+/// What was so at the end of a build. Two builds of one region end in the same state where these are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StateRow {
+    /// Who has power.
+    pub lit: Vec<HostName>,
+    /// Who is behind each service's names, in the order of their own names.
+    pub names: BTreeMap<ServiceName, Vec<InstanceName>>,
+    /// Who stands in for copies of all zones.
+    pub everywhere: Vec<InstanceName>,
+    /// Whether proxies store in the region's own stores.
+    pub inward: bool,
+    /// What passes the border.
+    pub border: Border,
 }
 
 /// An act of somebody who is not the builder, or one that has to come.
@@ -161,8 +224,8 @@ pub struct StepRow {
     pub attempts: u32,
     /// What it waited for before it could begin.
     pub waited_for: String,
-    /// Whoever was active last of those that came up in it.
-    pub last: Option<InstanceName>,
+    /// Who came up while it went on, and how far, in order. Not all of them need be what it waited for.
+    pub came: Vec<(InstanceName, Life)>,
     /// Why it failed.
     pub failed: String,
     /// Whether it was undone.
@@ -260,7 +323,7 @@ pub fn told(events: &[Event]) -> Told {
                     Delivery::Damaged | Delivery::Refused => row.refused += 1,
                 }
             }
-            Detail::Probe { outcome: Life::Active, .. } => told.active(event),
+            Detail::Probe { outcome: outcome @ (Life::Serving | Life::Active), .. } => told.came(event, *outcome),
             Detail::Build { seen: Building::Hand { step, text } } => told.hand(event, step, text),
             Detail::Intervention { action } => told.hand(event, "", action),
             _ => {}
@@ -332,10 +395,10 @@ impl Told {
     }
 
     /// Whoever comes up while a step goes on may be what it waits for.
-    fn active(&mut self, event: &Event) {
+    fn came(&mut self, event: &Event, life: Life) {
         let step = self.phases.last_mut().and_then(|phase| phase.steps.last_mut());
         if let Some(step) = step.filter(|step| step.attempts > 0 && step.to_ns >= event.t_ns) {
-            step.last = event.place.instance.clone().or(step.last.take());
+            step.came.extend(event.place.instance.clone().map(|name| (name, life)));
         }
     }
 }

@@ -3,13 +3,16 @@
 
 use super::{Built, Spec};
 use crate::builder::Ending;
-use fixtures::regional::estate::{Estate, What};
+use fixtures::name::{InstanceName, ServiceName};
+use fixtures::regional::estate::{Estate, Part, Site, What};
 use reports::build::checks::CheckRow;
-use reports::build::{BUILD_SCHEMA, BuildRecord, HandRow, HandSeen, Told, told};
+use reports::build::{Awaited, BUILD_SCHEMA, BuildRecord, HandRow, HandSeen, StandInRow, StateRow, Told, told};
 use scenarios::build::check::Check;
 use scenarios::build::judge::Case;
-use scenarios::build::plan::BuildPhase;
+use scenarios::build::observed::FlowEnd;
+use scenarios::build::plan::{Act, BuildPhase, Step, Until};
 use scenarios::judgement::Finding;
+use std::collections::BTreeMap;
 
 /// The record of a build; `graph` is how whoever asked for it named the graph.
 pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
@@ -52,7 +55,61 @@ pub fn of(spec: &Spec, built: &Built, run: &str, graph: &str) -> BuildRecord {
         hands: told.hands.iter().map(|hand| by_hand(&built.estate, hand)).collect(),
         found_in: built.judged.findings.iter().filter_map(|finding| found_in(&told, finding)).collect(),
         checks: spec.checks.iter().map(|check| asked(built, check)).collect(),
+        awaited: built.plan.steps.iter().map(|step| (step.id.clone(), awaited(&step.until))).collect(),
+        stand_ins: stand_ins(built),
+        state: Some(state(built)),
     }
+}
+
+/// The record of a build in which these defects were played: the command that does it again plays them too.
+pub fn with_defects(mut record: BuildRecord, defects: &[String]) -> BuildRecord {
+    record.replay.extend(defects.iter().map(|defect| format!(" --defect {defect}")));
+    record
+}
+
+fn awaited(until: &Until) -> Awaited {
+    match until {
+        Until::Done => Awaited::Act,
+        Until::Passed(time) => Awaited::Passed { ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX) },
+        Until::Answering(instances) => Awaited::Answering { instances: instances.clone() },
+        Until::Active { instances, .. } => Awaited::Active { instances: instances.clone() },
+    }
+}
+
+/// What stands in for something, with the last step that takes power from any of it.
+fn stand_ins(built: &Built) -> Vec<StandInRow> {
+    let (estate, placement) = (&built.estate, &built.estate.placement);
+    let mut rows: BTreeMap<(FlowEnd, ServiceName), String> = BTreeMap::new();
+    for instance in &placement.instances {
+        let standing = estate.standing[instance.host];
+        if standing.site != Site::Network {
+            continue;
+        }
+        let end = match standing.part {
+            Part::Franken => FlowEnd::Franken,
+            Part::Proxy => FlowEnd::Proxy,
+            _ => FlowEnd::Network,
+        };
+        let host = &placement.hosts[instance.host].name;
+        let takes = |step: &&Step| matches!(&step.act, Act::PowerOff(hosts) if hosts.contains(host));
+        let step = built.plan.steps.iter().rev().find(takes).map(|step| step.id.clone()).unwrap_or_default();
+        rows.insert((end, instance.service.clone()), step);
+    }
+    rows.into_iter().map(|((end, service), step)| StandInRow { end, service, step }).collect()
+}
+
+/// What is so at the end, in a form that can be compared.
+fn state(built: &Built) -> StateRow {
+    let (lit, records, inward, border) = &built.state;
+    let mut lit = lit.clone();
+    lit.sort();
+    let sorted = |instances: &[InstanceName]| {
+        let mut instances = instances.to_vec();
+        instances.sort();
+        instances
+    };
+    let names = records.behind.iter().map(|(service, instances)| (service.clone(), sorted(instances))).collect();
+    StateRow { lit, names, everywhere: sorted(&records.everywhere), inward: *inward, border: *border }
 }
 
 /// The phase in which a finding was first seen.

@@ -20,7 +20,7 @@ use fixtures::name::RegionName;
 use fixtures::regional::RegionalError;
 use fixtures::regional::estate::Estate;
 use reports::build::checks::{Kind, open};
-use reports::build::{BuildRecord, from_json, lessons, page, regional_json, to_json, trend};
+use reports::build::{BuildRecord, configuration, from_json, lessons, page, regional_json, to_json, trend};
 use reports::policy::Policy;
 use scenarios::build::plan::BuildPlan;
 use scenarios::event::Event;
@@ -86,9 +86,7 @@ impl Watch for Work {
 
 /// Its record, with the command that does it again.
 fn recorded(spec: &Spec, built: &Built, run: &str, asked: &Asked) -> BuildRecord {
-    let mut record = record::of(spec, built, run, &asked.graph);
-    record.replay.extend(asked.defects.iter().map(|defect| format!(" --defect {defect}")));
-    record
+    record::with_defects(record::of(spec, built, run, &asked.graph), &asked.defects)
 }
 
 /// What is asked for by these arguments.
@@ -243,26 +241,38 @@ fn status(record: &BuildRecord, ending: &Ending) -> u8 {
     }
 }
 
+/// What is generated of a region from its name and its graph: path below the region's folder, and text.
+pub fn generated(estate: &Estate) -> Vec<(PathBuf, String)> {
+    let (regional, below) = (&estate.build, |folder: &str, name: String| Path::new(folder).join(name));
+    let zones: Vec<String> = regional.zones.iter().map(ToString::to_string).collect();
+    let mut files = vec![
+        (PathBuf::from("regional.json"), regional_json(regional)),
+        (PathBuf::from("README.md"), page::region(regional, &estate.graph).markdown()),
+    ];
+    let pages = configuration::pages(estate).into_iter();
+    files.extend(pages.map(|(name, page)| (below("services", name), page.markdown())));
+    files.extend(configuration::files(estate).into_iter().map(|(name, text)| (below("config", name), text)));
+    let shown = dashboards::of_region(regional.region.as_str(), &zones, "README.md");
+    files.extend(shown.map(|(name, text)| (PathBuf::from(name), text)));
+    files
+}
+
 fn write(folder: &Path, record: &BuildRecord, built: &Built) -> Result<()> {
     let region = folder.join("region");
     std::fs::create_dir_all(region.join("services"))?;
+    std::fs::create_dir_all(region.join("config"))?;
     let report = page::report(record, &built.events);
     let lines: String = built.events.iter().map(|event| reports::journal::to_line(event) + "\n").collect();
-    let regional = &built.estate.build;
     let files = [
         (folder.join("build.json"), to_json(record)),
         (folder.join("events.jsonl"), lines),
         (folder.join("build.md"), report.markdown()),
         (folder.join("build.html"), report.html()),
-        (region.join("regional.json"), regional_json(regional)),
-        (region.join("README.md"), page::region(regional, &built.estate.graph).markdown()),
     ];
-    let services = reports::docs::pages(&built.estate.graph, &[]).into_iter();
-    let services = services.map(|(name, page)| (region.join("services").join(name), page.markdown()));
-    let shown = dashboards::files("README.md").map(|(name, text)| (region.join(name), text));
+    let generated = generated(&built.estate).into_iter().map(|(name, text)| (region.join(name), text));
     let correction = lessons::correction(record, &built.estate, &built.events, &Policy::USUAL);
     let correction = correction.map(|text| (folder.join("coe.md"), text));
-    for (path, text) in files.into_iter().chain(services).chain(shown).chain(correction) {
+    for (path, text) in files.into_iter().chain(generated).chain(correction) {
         std::fs::write(&path, text)?;
     }
     Ok(())

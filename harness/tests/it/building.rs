@@ -1,4 +1,4 @@
-//! Claims about builds in virtual time: a region of 24 services comes up out of another one whose customers do not notice,
+//! Claims about builds in virtual time: a region of 25 services comes up out of another one whose customers do not notice,
 //! each defect is found with its culprit, and its twin is held.
 
 use crate::building_taken_up::has_lessons;
@@ -154,6 +154,29 @@ fn the_same_seed_builds_alike_and_another_name_too() {
     let other = built(&Spec { build: region("quite-another-name"), seed: 8, ..spec() });
     assert_eq!(other.ending, Ending::Completed);
     held(&other, &["B1", "B2", "B3", "B4", "B5", "B6"]);
+    // What is generated for it speaks of it, and of no region that it knows nothing of.
+    let files = harness::commands::build::generated(&other.estate);
+    for service in &other.estate.graph.services {
+        let config = std::path::Path::new("config").join(format!("{}.json", service.name));
+        let (_, text) = files.iter().find(|(path, _)| *path == config).expect("each service has a configuration");
+        let value: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+        let zones = value["zones"].as_array().expect("a list");
+        assert_eq!((&value["region"], zones.len()), (&"quite-another-name".into(), 3), "{text}");
+        for zone in zones {
+            let endpoint = zone["endpoint"].as_str().expect("a name");
+            assert!(other.estate.build.endpoints.contains_key(endpoint), "{endpoint}");
+            assert!(!zone["resolver"].as_array().expect("a list").is_empty(), "{text}");
+        }
+    }
+    for (path, text) in &files {
+        assert!(text.contains("quite-another-name"), "{} does not know its region", path.display());
+        assert!(text.contains("quite-another-name-az2"), "{} does not know its zones", path.display());
+        assert!(!text.contains("us-test-1") && !text.contains("eu-test-7"), "{} names another", path.display());
+    }
+    let (_, shown) = files.iter().find(|(path, _)| path.ends_with("grafana-blackstart.json")).expect("a dashboard");
+    let shown: serde_json::Value = serde_json::from_str(shown).expect("it is JSON");
+    assert!(shown["title"].as_str().is_some_and(|title| title.ends_with("of quite-another-name")), "{shown}");
+    assert!(shown["panels"].to_string().contains("region=\\\"quite-another-name\\\""), "it filters nothing");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! same bytes. Refuses to say what no event shows.
 
 use super::checks::CheckRow;
-use super::{BuildRecord, FlowRow, HandRow, PhaseRow, SoftwareRow, StepRow, Told, told};
+use super::{BuildRecord, FlowRow, HandRow, PhaseRow, SoftwareRow, StepRow, Told, leaning, path, told};
 use crate::page::{Page, Text};
 use crate::text::{count, html, length};
 use fixtures::graph::Graph;
@@ -20,8 +20,6 @@ const COLUMNS: u64 = 48;
 const WIDTH: u64 = 880;
 const ROW: u64 = 22;
 const LABEL: u64 = 220;
-/// Steps told as those that took longest.
-const SLOW_MAX: usize = 12;
 /// Edges over the border told at most.
 const FLOWS_MAX: usize = 40;
 
@@ -38,7 +36,7 @@ pub(super) fn object_word(state: ObjectState) -> &'static str {
     }
 }
 
-fn end_word(end: FlowEnd) -> &'static str {
+pub(super) fn end_word(end: FlowEnd) -> &'static str {
     match end {
         FlowEnd::Bootstrap => "bootstrap region",
         FlowEnd::Network => "bootstrap network",
@@ -66,9 +64,11 @@ pub fn report(record: &BuildRecord, events: &[Event]) -> Page {
     summary(&mut page, record, &told);
     invariants(&mut page, record);
     course(&mut page, &told);
-    slow(&mut page, &told);
+    path::drawn(&mut page, record, &told);
+    path::slow(&mut page, record, &told);
     hands(&mut page, record, &told);
     open(&mut page, record);
+    leaning::section(&mut page, record, &told, events);
     border(&mut page, &told);
     software(&mut page, &told);
     data(&mut page, &told);
@@ -167,8 +167,14 @@ fn invariants(page: &mut Page, record: &BuildRecord) {
 fn course(page: &mut Page, told: &Told) {
     page.heading("Phases, and the critical path");
     page.say(
-        "Each phase follows the one before, so that the path from the first to the last is the critical path; `░` is time in \
-         which a step could not begin because it waited for something from outside, `█` is work.",
+        Text::new()
+            .plain(
+                "Each phase follows the one before, so that the path from the first to the last is the critical path; ",
+            )
+            .code("░")
+            .plain(" is time in which a step could not begin because it waited for something from outside, ")
+            .code("█")
+            .plain(" is work."),
     );
     let (text, svg) = (bars(told), drawing(told));
     page.picture(text, svg);
@@ -205,12 +211,12 @@ fn longest(phase: &PhaseRow) -> Text {
     }
 }
 
-fn waited(step: &StepRow) -> u64 {
+pub(super) fn waited(step: &StepRow) -> u64 {
     if step.waited_for.is_empty() { 0 } else { step.begun_ns.saturating_sub(step.ready_ns) }
 }
 
 /// When it began, and how long it took.
-fn span(told: &Told) -> (u64, u64) {
+pub(super) fn span(told: &Told) -> (u64, u64) {
     let from = told.phases.first().map_or(0, |phase| phase.from_ns);
     let to = told.phases.last().map_or(0, |phase| phase.to_ns);
     (from, to.saturating_sub(from))
@@ -266,23 +272,6 @@ fn drawing(told: &Told) -> String {
         before = Some((end, y + 15));
     }
     svg + "</svg>"
-}
-
-fn slow(page: &mut Page, told: &Told) {
-    page.heading("What held what back");
-    let mut steps: Vec<&StepRow> = told.phases.iter().flat_map(|phase| &phase.steps).collect();
-    steps.sort_by_key(|step| std::cmp::Reverse(step.to_ns.saturating_sub(step.ready_ns)));
-    let row = |step: &&StepRow| {
-        let held = match (&step.waited_for, &step.last) {
-            (why, _) if !why.is_empty() => Text::new().plain(format!("waited {}: {why}", length(waited(step)))),
-            (_, Some(last)) => Text::new().plain("last to be active: ").code(last.to_string()),
-            _ => "time that must pass".into(),
-        };
-        let took = length(step.to_ns.saturating_sub(step.ready_ns));
-        vec![Text::new().code(step.id.clone()), step.act.clone().into(), took.into(), held]
-    };
-    let rows = steps.iter().take(SLOW_MAX).map(row).collect();
-    page.table(&["step", "what", "took", "held back by"], rows, "No step was begun.");
 }
 
 fn hands(page: &mut Page, record: &BuildRecord, told: &Told) {
@@ -355,7 +344,11 @@ fn border(page: &mut Page, told: &Told) {
     let head = ["caller", "called", "where", "calls", "over the border", "refused"];
     page.table(&head, flows.iter().take(FLOWS_MAX).map(row).collect(), "Nobody.");
     if flows.len() > FLOWS_MAX {
-        page.say(format!("{} more are in events.jsonl.", count(flows.len() - FLOWS_MAX, "edge")));
+        let left = count(flows.len() - FLOWS_MAX, "edge");
+        page.say(format!(
+            "{left} with fewer calls are left out here. The command at the end of this report writes all of them anew, into the \
+             events of the build."
+        ));
     }
 }
 

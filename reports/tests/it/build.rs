@@ -27,7 +27,7 @@ fn record(text: &str) -> BuildRecord {
         seed: 1,
         version: "0".to_owned(),
         started_utc: String::new(),
-        services: 24,
+        services: 25,
         instances: 200,
         ending: text.to_owned(),
         opened: false,
@@ -43,6 +43,9 @@ fn record(text: &str) -> BuildRecord {
         hands: Vec::new(),
         found_in: Vec::new(),
         checks: Vec::new(),
+        awaited: std::collections::BTreeMap::new(),
+        stand_ins: Vec::new(),
+        state: None,
     }
 }
 

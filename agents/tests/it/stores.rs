@@ -151,6 +151,7 @@ fn a_queue_that_stopped_to_serve_works_off_what_it_holds_when_its_certificate_is
     (certificate.renew, certificate.when_expired) = (Renew::BeforeExpiry, WhenExpired::Stop);
     let mut config = config(vec![certificate], vec![call("store", Strength::Hard, vec![store.clone()])]);
     config.calls[0].carries_writes = true;
+    config.commons.renew_at_ppm = 500_000;
     // One item a minute.
     let backlog = Backlog { drain: Some(Rate { milli_per_s: 17 }), answers: Answers::WhenStored, ..Backlog::default() };
     (config.state, config.store) = (State::Queue, StoreConfig { backlog: Some(backlog), ..StoreConfig::default() });

@@ -30,6 +30,7 @@ fn a_frozen_instance_refuses_what_changes_something_and_thaws_by_itself() {
     assert_eq!(answer(&mut world, work()), (None, None), "what changes nothing is answered");
     world.pass(3_000 * MS);
     assert_eq!(answer(&mut world, change()), (None, None));
+    world.pass(3_000 * MS);
     let taps = world.notes.iter().filter_map(|note| match note {
         Note::Tap { calls, refused, .. } => Some((*calls, *refused)),
         _ => None,

@@ -14,7 +14,7 @@ mod b8;
 mod b9;
 
 use super::observed::{Building, StepState};
-use super::plan::{Border, BuildPlan};
+use super::plan::{Border, BuildPlan, Step};
 use crate::event::{Detail, Event, EventId};
 use crate::judgement::{Finding, InvariantResult, Link, Reason};
 use crate::verdict::Verdict;
@@ -173,6 +173,15 @@ impl Build<'_> {
     fn step(&self, id: &str, wanted: StepState) -> Option<(u64, EventId)> {
         let is = |seen: &Building| matches!(seen, Building::Step { step, state, .. } if step == id && *state == wanted);
         self.seen().filter(|(_, seen)| is(seen)).map(|(event, _)| (event.t_ns, event.id)).last()
+    }
+
+    /// Whether a step was over: it was seen to be, or one that follows it was begun (whoever was killed in between told nobody).
+    fn is_over(&self, id: &str) -> bool {
+        let is_begun = |step: &Step| {
+            self.step(&step.id, StepState::Begun).or_else(|| self.step(&step.id, StepState::Retried)).is_some()
+        };
+        let later = self.case.plan.steps.iter().skip_while(|step| step.id != id).skip(1);
+        self.step(id, StepState::Done).is_some() || later.into_iter().any(is_begun)
     }
 
     /// Who is missing, by what customers' requests failed of; the entry where that names nobody.

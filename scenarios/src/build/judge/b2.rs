@@ -7,7 +7,7 @@
 //! *Horizon*: a border that refuses, and a bake after it.
 
 use super::{Build, Callers, Entry, Outcome, count};
-use crate::build::observed::{Building, StepState};
+use crate::build::observed::Building;
 use crate::build::plan::Border;
 use crate::event::EventId;
 use crate::verdict::Verdict;
@@ -49,7 +49,7 @@ fn judge(build: &Build<'_>) -> Outcome {
         format!("`{service}` called `{to}` on the other side of the border {calls} times {when}")
     });
     // Whoever tries rarely has not tried yet when the border has just been closed.
-    let is_baked = build.case.plan.place(BAKE).is_none_or(|_| build.step(BAKE, StepState::Done).is_some());
+    let is_baked = build.case.plan.place(BAKE).is_none_or(|_| build.is_over(BAKE));
     let (verdict, reason) = if calls == 0 && !is_baked {
         let reason = "nobody tried to cross the border so far: a build that gets through its bake would do".to_owned();
         (Verdict::NotJudged, reason)

@@ -39,7 +39,7 @@ fn judge(build: &Build<'_>) -> Outcome {
     let is_alone = build.case.estate.new_zone().is_some() || build.border(Border::Cut).is_some();
     let lit: Vec<&Step> = power_ons(build).filter(|_| is_alone).collect();
     let begun = |step: &Step| build.step(&step.id, StepState::Begun);
-    let mut open = lit.iter().filter(|step| build.step(&step.id, StepState::Done).is_none());
+    let mut open = lit.iter().filter(|step| !build.is_over(&step.id));
     if let Some((step, (begun_at, begun_event))) = open.find_map(|step| Some((*step, begun(step)?))) {
         if build.step(&step.id, StepState::Failed).is_none() {
             let reason = format!("`{}` was broken off before it was known whether everything comes back", step.id);

@@ -20,8 +20,8 @@ const BACK_WITHIN: Duration = Duration::from_secs(90);
 
 /// Name, zone, restart policy and networks of each service, in the order in which they are started, and what it asks.
 const SERVICES: [(&str, &str, &str, &[&str], &str); 5] = [
-    ("worker", "az3", "always", &["back"], "db"),
-    ("db", "az2", "on-failure:5", &["back"], ""),
+    ("worker", "az3", "on-failure:5", &["back"], "db"),
+    ("db", "az2", "unless-stopped", &["back"], ""),
     ("api", "az1", "unless-stopped", &["back", "front"], "db"),
     ("cache", "az2", "always", &["back"], ""),
     ("web", "az1", "no", &["front"], "api"),
@@ -276,7 +276,9 @@ fn the_controller_is_killed(project: &Project, hand_too: bool) {
     }
     running.kill();
     await_so("all have power", || DARK.iter().all(|service| project.runs(service)));
-    await_so("policies are back", || project.policy("cache") == "always:0" && project.policy("db") == "on-failure:5");
+    await_so("policies are back", || {
+        project.policy("cache") == "always:0" && project.policy("db") == "unless-stopped:0"
+    });
     await_so("nothing of the run is left", || left_of(&run).is_empty());
     nothing_is_different(&before, &project.seen());
 }
@@ -291,6 +293,34 @@ fn a_zone_of_a_project_of_others_is_pulled_and_nothing_is_different_after() {
 fn a_controller_killed_while_a_zone_of_others_is_dark_leaves_nothing_different() {
     let Some(_machine) = machine() else { return };
     the_controller_is_killed(&Project::new("two", false), false);
+}
+
+/// After a loss of power an engine starts only whose policy says so. Whoever is left is told with its policy, and runs again when the
+/// project is given back: it ran before.
+#[test]
+fn who_has_a_policy_that_does_not_start_it_stays_down_until_the_project_is_given_back() {
+    let Some(_machine) = long_machine() else { return };
+    let project = Project::new("eight", false);
+    project.start();
+    let before = project.seen();
+    let day = project.imported();
+    let text = std::fs::read_to_string(&day).expect("it is there");
+    let text =
+        text.replace("zones = [\"az2\"]", "zones = [\"az3\"]").replace("recovery = \"40s\"", "recovery = \"12s\"");
+    std::fs::write(&day, text).expect("it is written");
+    let day = day.display().to_string();
+    let ended = Running::start(&[&day, "--attach", &project.name, "--yes-attach"]).end();
+    let record = ended.record();
+    assert_eq!(record.verdict, Verdict::Violated, "{:#?}", record.invariants);
+    let found: Vec<_> = record.findings.iter().filter(|finding| finding.invariant == "S5").collect();
+    let [finding] = found.as_slice() else { panic!("one finding: {found:#?}") };
+    assert_eq!(finding.service.as_str(), "worker");
+    assert_eq!(finding.setting.as_deref(), Some("services.worker.image.restart"));
+    assert!(record.caveats.iter().any(|caveat| caveat.code == "not-started"), "{:?}", record.caveats);
+    assert_eq!((record.residue.len(), record.measurements.interventions), (0, 0), "{:?}", record.residue);
+    assert!(project.runs("worker") && project.policy("worker") == "on-failure:5", "{}", ended.stderr);
+    nothing_is_different(&before, &project.seen());
+    assert_eq!(left_of(&record.run), Vec::<String>::new());
 }
 
 #[test]

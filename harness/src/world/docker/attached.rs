@@ -297,6 +297,9 @@ pub(super) async fn give_back(shared: &Arc<Shared>, attachment: &Attachment) -> 
     shared.tearing_down.store(true, Ordering::Relaxed);
     if let Some(built) = shared.built() {
         let hosts: Vec<HostName> = attachment.hosts.keys().cloned().collect();
+        // Those that their owner's policy did not start are started now, and that is no one's act.
+        shared.touched().withhold(&hosts, false);
+        shared.touched().end(hosts.iter().cloned());
         // What fails here the hand tries once more at its end, or another one in its place; what is left then is told.
         match power::give(shared, &built, &hosts).await {
             Ok(given) => {

@@ -1,5 +1,6 @@
 //! Owns the claims about game days on a project that somebody else started, on a real engine: five services of our own executable,
-//! with the labels that Compose gives, or started by Compose itself. Refuses to touch any other project.
+//! with the labels that Compose gives, or started by Compose itself, one of them from Debian's packages. Refuses to touch any
+//! other project.
 
 use crate::lab::{Running, block_on, docker, kill_hand, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
@@ -26,6 +27,8 @@ const SERVICES: [(&str, &str, &str, &[&str], &str); 5] = [
     ("cache", "az2", "always", &["back"], ""),
     ("web", "az1", "no", &["front"], "api"),
 ];
+/// The one that is a web server from Debian's packages where Compose starts the project.
+const FROM_DEBIAN: &str = "cache";
 /// Those in the zone that goes dark.
 const DARK: [&str; 2] = ["db", "cache"];
 
@@ -62,6 +65,15 @@ struct Project {
     image: String,
     folder: TempDir,
     by_compose: bool,
+    /// An image made from Debian's packages, where one is.
+    debian: Option<String>,
+}
+
+/// Makes the image of a web server out of a package of Debian's, as `docs/try.md` does.
+fn web_server(name: &str) {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/try/static-web-server");
+    let made = Command::new(script).arg(name).output().expect("the script runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn settings(asks: &str) -> String {
@@ -81,7 +93,9 @@ impl Project {
             engine.import_image(&image, &std::collections::BTreeMap::new(), tar).await.expect("it is imported");
         });
         let folder = tempfile::tempdir().expect("a folder");
-        let project = Self { name, image, folder, by_compose };
+        let debian = by_compose.then(|| format!("blackstart-test-web-{kind}:{}", std::process::id()));
+        debian.as_deref().into_iter().for_each(web_server);
+        let project = Self { name, image, folder, by_compose, debian };
         std::fs::write(project.folder.path().join("compose.yaml"), project.compose()).expect("it is written");
         project
     }
@@ -89,10 +103,15 @@ impl Project {
     fn compose(&self) -> String {
         let mut text = "version: \"3.7\"\nservices:\n".to_owned();
         for (service, zone, restart, networks, asks) in SERVICES {
-            let path = if asks.is_empty() { "/readyz" } else { "/thing" };
-            let (image, settings) = (&self.image, settings(asks));
+            let settings = settings(asks);
+            let (image, path) = match &self.debian {
+                Some(web) if service == FROM_DEBIAN => (web, "/"),
+                _ => (&self.image, if asks.is_empty() { "/readyz" } else { "/thing" }),
+            };
             text += &format!("  {service}:\n    image: {image}\n    restart: \"{restart}\"\n");
-            text += &format!("    command: [\"/blackstart\", \"patient\", '{settings}']\n");
+            if *image == self.image {
+                text += &format!("    command: [\"/blackstart\", \"patient\", '{settings}']\n");
+            }
             text += &format!("    networks: [{}]\n    expose: [\"8080\"]\n", networks.join(", "));
             text += &format!("    labels: {{blackstart.zone: {zone}}}\n");
             text +=
@@ -205,7 +224,9 @@ impl Drop for Project {
             // Still there only where a test has failed already.
             let _left = Command::new("timeout").arg("120").arg("docker").args(words).output();
         }
-        let _left = Command::new("timeout").args(["60", "docker", "rmi", "-f", &self.image]).output();
+        for image in [&self.image].into_iter().chain(&self.debian) {
+            let _left = Command::new("timeout").args(["60", "docker", "rmi", "-f", image]).output();
+        }
     }
 }
 
@@ -351,7 +372,7 @@ fn a_project_is_left_alone_without_a_yes_and_an_unknown_one_is_told() {
     }
 }
 
-/// What is paused, killed and asked to end comes back by the policies of its owner, or is started again in the end where that is `no`.
+/// What is paused and killed comes back by the policies of its owner, or is started again in the end where that is `no`.
 #[test]
 fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let Some(_machine) = long_machine() else { return };
@@ -361,7 +382,7 @@ fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let day = project.imported();
     let faults = "[[faults]]\nname = \"still\"\npause = { zones = [\"az3\"] }\nlasts = \"5s\"\n\n\
                   [[faults]]\nname = \"killed\"\nkill = { services = [\"cache\"] }\nafter = \"still\"\n\n\
-                  [[faults]]\nname = \"ended\"\nkill = { services = [\"web\"] }\nafter = \"killed\"\n";
+                  [[faults]]\nname = \"killed-for-good\"\nkill = { services = [\"web\"] }\nafter = \"killed\"\n";
     let text = std::fs::read_to_string(&day).expect("it is there");
     let head = text.split("[[faults]]").next().expect("a head").replace("recovery = \"40s\"", "recovery = \"8s\"");
     std::fs::write(&day, head + faults).expect("it is written");
@@ -370,8 +391,14 @@ fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let record = ended.record();
     assert_eq!((record.residue.len(), record.measurements.interventions), (0, 0), "{}", ended.stderr);
     assert!(record.caveats.iter().all(|caveat| caveat.code != "unplanned-death"), "{:?}", record.caveats);
-    let effects = |name: &str| ended.file("events.jsonl").is_some_and(|text| text.contains(&format!("r0.{name}")));
-    assert!(effects("still"), "{}", ended.stderr);
+    let events = ended.file("events.jsonl").expect("it is a file of the run");
+    for fault in ["still", "killed", "killed-for-good"] {
+        let took_effect = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            event["kind"] == "fault-effect" && event["fault"] == fault && event["holds"] == true
+        };
+        assert!(events.lines().any(took_effect), "{fault} was not seen to take effect: {}", ended.stderr);
+    }
     assert!(project.runs("web") && project.runs("cache"), "{}", ended.stderr);
     nothing_is_different(&before, &project.seen());
     assert_eq!(left_of(&record.run), Vec::<String>::new());

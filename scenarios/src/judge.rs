@@ -52,6 +52,7 @@ mod starting;
 mod stateful;
 mod steady;
 mod stretch;
+mod unstarted;
 mod z1;
 mod z2;
 mod z3;
@@ -79,6 +80,10 @@ pub use overload::RETRY_SETTING;
 pub use s1::allowed;
 pub(crate) use slo::falls_short;
 pub use slo::samples_for;
+
+/// Code of the caveat that says of a host that it has power again and its container is not started; its text begins with the host's
+/// name and a colon.
+pub const NOT_STARTED: &str = "not-started";
 
 /// What was to happen, and where.
 #[derive(Debug, Clone, Copy)]

@@ -116,6 +116,12 @@ pub struct Asked {
     pub quickest_well_ms: Option<u64>,
     /// The slowest answer that was well.
     pub slowest_well_ms: u64,
+    /// What all answers that were well took together, in milliseconds.
+    #[serde(default)]
+    pub well_ms: u64,
+    /// How long the last question had been without an answer when the step ended, in milliseconds.
+    #[serde(default)]
+    pub waiting_ms: u64,
     /// The slowest answer of any kind, in milliseconds.
     pub slowest_ms: u64,
     /// The last reply that was not well.
@@ -131,6 +137,7 @@ impl Asked {
                 self.first_well_ms = self.first_well_ms.or(Some(at_ms));
                 self.quickest_well_ms = Some(self.quickest_well_ms.map_or(took_ms, |quickest| quickest.min(took_ms)));
                 self.slowest_well_ms = self.slowest_well_ms.max(took_ms);
+                self.well_ms += took_ms;
                 None
             }
             Reply::Error(text) => {
@@ -159,6 +166,22 @@ impl Asked {
     /// Whether it was asked at all.
     pub fn is_any(&self) -> bool {
         self.well + self.not_well() > 0
+    }
+
+    /// What an answer that was well took on average, the slowest one left out: any machine is busy once.
+    pub fn usual_well_ms(&self) -> u64 {
+        match u64::from(self.well) {
+            0 | 1 => self.quickest_well_ms.unwrap_or_default(),
+            well => {
+                let others = self.well_ms.saturating_sub(self.slowest_well_ms) / (well - 1);
+                others.max(self.quickest_well_ms.unwrap_or_default())
+            }
+        }
+    }
+
+    /// How often it was not well, but for those to whom nobody listened yet.
+    pub fn unwell(&self) -> u32 {
+        self.errors + self.silent + self.broken
     }
 
     /// How often it was not well.

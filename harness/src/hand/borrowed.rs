@@ -53,6 +53,12 @@ impl Policy {
         Self { name: "no".to_owned(), retries: 0 }
     }
 
+    /// Whether an engine starts such a container when its machine has power again. `on-failure` starts who ended; after a loss of
+    /// power nobody looks how it ended.
+    pub fn starts_with_power(&self) -> bool {
+        matches!(self.name.as_str(), "always" | "unless-stopped")
+    }
+
     /// Whether an engine ever starts such a container by itself.
     pub fn restarts(&self) -> bool {
         !matches!(self.name.as_str(), "" | "no")
@@ -255,5 +261,12 @@ mod tests {
         let restarts = |name: &str| Policy { name: name.to_owned(), retries: 0 }.restarts();
         assert!(["always", "unless-stopped", "on-failure"].into_iter().all(restarts));
         assert!(!restarts("") && !restarts("no") && !Policy::none().restarts());
+    }
+
+    #[test]
+    fn after_a_loss_of_power_only_two_policies_start_a_container() {
+        let starts = |name: &str| Policy { name: name.to_owned(), retries: 0 }.starts_with_power();
+        assert!(starts("always") && starts("unless-stopped"));
+        assert!(!starts("on-failure") && !starts("no") && !starts(""));
     }
 }

@@ -3,12 +3,12 @@
 //! The first is the control: with everybody there. It says whom the image reaches for, how quickly it is up, and whether
 //! our mocks satisfy it; everything else is compared with it and begins when it is up.
 
-use super::protocol::{NOT_HTTP, TLS};
+use super::protocol::{NOT_HTTP, Role, TLS};
 use super::stand::{Ground, Stand, Until};
 use anyhow::Result;
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use scenarios::trial::telemetry::is_telemetry;
-use scenarios::trial::{Bounds, Experiment, Play, Purpose, Step, seconds};
+use scenarios::trial::{Bounds, Experiment, Knock, Play, Purpose, Step, seconds};
 use std::cell::RefCell;
 use tokio::sync::Semaphore;
 
@@ -107,7 +107,7 @@ impl<'g> Course<'g> {
     /// Whom it wants that is not allowed, and which of them are telemetry.
     fn wanted(&self, step: &Step) -> (Vec<String>, Vec<String>) {
         let (mut all, mut telemetry) = (Vec::new(), Vec::new());
-        for knock in step.knocks.iter().filter(|knock| !knock.allowed) {
+        for knock in not_allowed(&step.knocks, &self.ground.subject.cast.roles) {
             all.push(knock.dependency.name.clone());
             if is_telemetry(&knock.dependency, &self.bounds.telemetry) {
                 telemetry.push(knock.dependency.name.clone());
@@ -117,10 +117,6 @@ impl<'g> Course<'g> {
             list.sort();
             list.dedup();
         }
-        // A need that is allowed at one port is looked up by its name as well.
-        let allowed =
-            |name: &String| self.ground.subject.cast.roles.iter().any(|role| role.allowed && role.name == *name);
-        all.retain(|name| !allowed(name));
         (all, telemetry)
     }
 
@@ -195,7 +191,8 @@ impl<'g> Course<'g> {
         let until = Until::UpAndCalled {
             within: self.bounds.start_within_ms,
             call_within: self.bounds.answer_within_ms,
-            then: self.bounds.answer_within_ms,
+            // Long enough for two calls that nobody answers: what is kept in a buffer makes the first ones quick.
+            then: self.bounds.answer_within_ms * 2 + WINDOW_MS,
         };
         stand.start(play, &names, until).await?;
         self.note(stand, Purpose::Telemetry { play }).await
@@ -216,6 +213,14 @@ impl<'g> Course<'g> {
     }
 }
 
+/// Knocks at whom is not allowed. A need that is allowed at one port is looked up by its name as well, and that alone is no knock;
+/// at another port it is as missing as anybody.
+fn not_allowed<'k>(knocks: &'k [Knock], roles: &[Role]) -> Vec<&'k Knock> {
+    let is_need = |name: &str| roles.iter().any(|role| role.allowed && role.name == name);
+    let wanted = |knock: &&Knock| !knock.allowed && (knock.dependency.port > 0 || !is_need(&knock.dependency.name));
+    knocks.iter().filter(wanted).collect()
+}
+
 /// What must be known of somebody whose first request was none that a mock answers.
 fn strangeness(request: &str) -> Option<String> {
     if let Some(why) = request.strip_prefix(TLS).and_then(|rest| rest.strip_prefix(": ")) {
@@ -230,7 +235,26 @@ fn strangeness(request: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::protocol::Page;
     use super::*;
+    use scenarios::trial::Dependency;
+
+    #[test]
+    fn a_need_that_is_allowed_at_one_port_is_left_out_at_another() {
+        let knock = |name: &str, port: u16, allowed: bool| {
+            let dependency = Dependency { name: name.to_owned(), port, udp: false };
+            Knock { dependency, times: 1, first_ms: 0, last_ms: 0, request: None, allowed }
+        };
+        let need = Role { name: "db".to_owned(), port: Some(443), allowed: true, page: Page::default() };
+        let told = |knocks: &[Knock]| {
+            let found = not_allowed(knocks, std::slice::from_ref(&need)).into_iter();
+            found.map(|knock| knock.dependency.to_string()).collect::<Vec<_>>()
+        };
+        let (looked_up, need_itself, other) = (knock("db", 0, false), knock("db", 443, true), knock("db", 5432, false));
+        assert_eq!(told(&[looked_up.clone(), need_itself.clone()]), Vec::<String>::new());
+        assert_eq!(told(&[looked_up, need_itself, other]), ["db:5432"]);
+        assert_eq!(told(&[knock("cache", 0, false)]), ["cache"], "it does not exist, and was wanted");
+    }
 
     #[test]
     fn strangers_are_told_of_and_nobody_else() {

@@ -155,10 +155,20 @@ impl Drop for Stand<'_> {
 }
 
 /// Kinds of questions that are put side by side.
+#[derive(Default)]
 struct Kinds {
     probe: RefCell<Asked>,
     call: RefCell<Asked>,
     liveness: RefCell<Asked>,
+}
+
+/// The replies of a step that has ended; while one is under way it holds when the question was put.
+fn ended(asked: RefCell<Asked>, now_ms: u64) -> Asked {
+    let mut asked = asked.into_inner();
+    if asked.waiting_ms > 0 {
+        asked.waiting_ms = now_ms.saturating_sub(asked.waiting_ms);
+    }
+    asked
 }
 
 impl<'g> Stand<'g> {
@@ -271,9 +281,9 @@ impl<'g> Stand<'g> {
     /// Asks until the step is over or the image has ended, and notes the step.
     async fn watch(&mut self, play: Play, only: &[String], until: Until) -> Result<()> {
         let began_ms = self.now_ms();
-        let kinds = Kinds { probe: RefCell::default(), call: RefCell::default(), liveness: RefCell::default() };
+        let kinds = Kinds::default();
         let subject = &self.ground.subject;
-        let ended = {
+        let has_exited = {
             let asking = async {
                 tokio::join!(
                     self.keep_asking(Some(&subject.probe), &kinds.probe, began_ms),
@@ -291,15 +301,16 @@ impl<'g> Stand<'g> {
         if self.sight.borrow().gone {
             bail!("the stage {} ended in the middle", self.stage);
         }
-        if ended {
+        if has_exited {
             let (status, last_line) = self.ground.engine.ended(&self.guest).await?.unwrap_or_default();
             self.exit = Some(Exit { at_ms: self.now_ms(), status, last_line });
         }
         let Kinds { probe, call, liveness } = kinds;
-        let probe = probe.into_inner();
-        let call = if subject.call.is_some() { call.into_inner() } else { probe.clone() };
+        let ended_ms = self.now_ms();
+        let probe = ended(probe, ended_ms);
+        let call = if subject.call.is_some() { ended(call, ended_ms) } else { probe.clone() };
         let knocks = std::mem::take(&mut self.sight.borrow_mut().knocks);
-        let (ended_ms, liveness) = (self.now_ms(), liveness.into_inner());
+        let liveness = ended(liveness, ended_ms);
         self.steps.push(Step { play, only: only.to_vec(), began_ms, ended_ms, probe, call, liveness, knocks });
         Ok(())
     }
@@ -307,7 +318,9 @@ impl<'g> Stand<'g> {
     async fn keep_asking(&self, question: Option<&Question>, asked: &RefCell<Asked>, began_ms: u64) {
         let Some(question) = question else { return std::future::pending().await };
         loop {
+            asked.borrow_mut().waiting_ms = self.now_ms().max(1);
             let (reply, took_ms) = self.ask(question).await;
+            asked.borrow_mut().waiting_ms = 0;
             asked.borrow_mut().count(&reply, took_ms, self.now_ms() - began_ms);
             self.changed.notify_waiters();
             tokio::time::sleep(Duration::from_millis(ASK_EVERY_MS)).await;

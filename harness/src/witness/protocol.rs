@@ -106,6 +106,9 @@ pub struct Watch {
     /// Where a write that was not acknowledged is looked for at the end; empty where nobody wants to know.
     #[serde(default)]
     pub doubted: Vec<InstanceName>,
+    /// Groups of real software whose members have the same writes: what one acknowledged any other may tell.
+    #[serde(default)]
+    pub alike: Vec<Vec<InstanceName>>,
     /// How keys begin: in a standing region those of earlier game days are still there.
     #[serde(default)]
     pub keys_begin: String,

@@ -326,7 +326,7 @@ impl Shared {
     async fn perform_attached(self: &Arc<Self>, attachment: &Attachment, act: Do) -> Result<Done> {
         match act {
             Do::Provision => attached::provision(self, attachment).await.map(|()| Done::Provisioned),
-            Do::PowerOn(hosts) => attached::power::power_on(self, &self.need_built()?, &hosts).await,
+            Do::PowerOn(hosts) => attached::power::power_on(self, &self.need_built()?, attachment, &hosts).await,
             Do::PowerOff { hosts, unsynced } => {
                 attached::power::power_off(self, &self.need_built()?, attachment, &hosts, unsynced).await
             }

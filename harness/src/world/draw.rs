@@ -207,6 +207,17 @@ pub fn doubted(graph: &Graph, placement: &Placement, gathered: Gathered) -> Vec<
     kept.map(|instance| instance.name.clone()).collect()
 }
 
+/// Members of replicated stores that are real images. One that acknowledged a write speaks for all: it is not known which of them
+/// have it, and any of them may be asked.
+pub fn alike(graph: &Graph, placement: &Placement) -> Vec<Vec<InstanceName>> {
+    let replicated = graph.services.iter().filter(|one| one.state == State::Replicated && one.image.is_some());
+    let members = replicated.map(|service| {
+        let members = placement.instances.iter().filter(|instance| instance.service == service.name);
+        members.map(|instance| instance.name.clone()).collect()
+    });
+    members.collect()
+}
+
 /// Instances on these hosts, by their places.
 pub fn instances_on(placement: &Placement, hosts: &[HostName]) -> Vec<usize> {
     let instances = placement.instances.iter().enumerate();

@@ -1,5 +1,6 @@
 //! Owns the claims about game days on a project that somebody else started, on a real engine: five services of our own executable,
-//! with the labels that Compose gives, or started by Compose itself. Refuses to touch any other project.
+//! with the labels that Compose gives, or started by Compose itself, one of them from Debian's packages. Refuses to touch any
+//! other project.
 
 use crate::lab::{Running, block_on, docker, kill_hand, left_of, long_machine, machine};
 use agents::runtime::clock::mono_ns;
@@ -20,12 +21,14 @@ const BACK_WITHIN: Duration = Duration::from_secs(90);
 
 /// Name, zone, restart policy and networks of each service, in the order in which they are started, and what it asks.
 const SERVICES: [(&str, &str, &str, &[&str], &str); 5] = [
-    ("worker", "az3", "always", &["back"], "db"),
-    ("db", "az2", "on-failure:5", &["back"], ""),
+    ("worker", "az3", "on-failure:5", &["back"], "db"),
+    ("db", "az2", "unless-stopped", &["back"], ""),
     ("api", "az1", "unless-stopped", &["back", "front"], "db"),
     ("cache", "az2", "always", &["back"], ""),
     ("web", "az1", "no", &["front"], "api"),
 ];
+/// The one that is a web server from Debian's packages where Compose starts the project.
+const FROM_DEBIAN: &str = "cache";
 /// Those in the zone that goes dark.
 const DARK: [&str; 2] = ["db", "cache"];
 
@@ -62,6 +65,15 @@ struct Project {
     image: String,
     folder: TempDir,
     by_compose: bool,
+    /// An image made from Debian's packages, where one is.
+    debian: Option<String>,
+}
+
+/// Makes the image of a web server out of a package of Debian's, as `docs/try.md` does.
+fn web_server(name: &str) {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/try/static-web-server");
+    let made = Command::new(script).arg(name).output().expect("the script runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn settings(asks: &str) -> String {
@@ -81,7 +93,9 @@ impl Project {
             engine.import_image(&image, &std::collections::BTreeMap::new(), tar).await.expect("it is imported");
         });
         let folder = tempfile::tempdir().expect("a folder");
-        let project = Self { name, image, folder, by_compose };
+        let debian = by_compose.then(|| format!("blackstart-test-web-{kind}:{}", std::process::id()));
+        debian.as_deref().into_iter().for_each(web_server);
+        let project = Self { name, image, folder, by_compose, debian };
         std::fs::write(project.folder.path().join("compose.yaml"), project.compose()).expect("it is written");
         project
     }
@@ -89,10 +103,15 @@ impl Project {
     fn compose(&self) -> String {
         let mut text = "version: \"3.7\"\nservices:\n".to_owned();
         for (service, zone, restart, networks, asks) in SERVICES {
-            let path = if asks.is_empty() { "/readyz" } else { "/thing" };
-            let (image, settings) = (&self.image, settings(asks));
+            let settings = settings(asks);
+            let (image, path) = match &self.debian {
+                Some(web) if service == FROM_DEBIAN => (web, "/"),
+                _ => (&self.image, if asks.is_empty() { "/readyz" } else { "/thing" }),
+            };
             text += &format!("  {service}:\n    image: {image}\n    restart: \"{restart}\"\n");
-            text += &format!("    command: [\"/blackstart\", \"patient\", '{settings}']\n");
+            if *image == self.image {
+                text += &format!("    command: [\"/blackstart\", \"patient\", '{settings}']\n");
+            }
             text += &format!("    networks: [{}]\n    expose: [\"8080\"]\n", networks.join(", "));
             text += &format!("    labels: {{blackstart.zone: {zone}}}\n");
             text +=
@@ -205,7 +224,9 @@ impl Drop for Project {
             // Still there only where a test has failed already.
             let _left = Command::new("timeout").arg("120").arg("docker").args(words).output();
         }
-        let _left = Command::new("timeout").args(["60", "docker", "rmi", "-f", &self.image]).output();
+        for image in [&self.image].into_iter().chain(&self.debian) {
+            let _left = Command::new("timeout").args(["60", "docker", "rmi", "-f", image]).output();
+        }
     }
 }
 
@@ -276,7 +297,9 @@ fn the_controller_is_killed(project: &Project, hand_too: bool) {
     }
     running.kill();
     await_so("all have power", || DARK.iter().all(|service| project.runs(service)));
-    await_so("policies are back", || project.policy("cache") == "always:0" && project.policy("db") == "on-failure:5");
+    await_so("policies are back", || {
+        project.policy("cache") == "always:0" && project.policy("db") == "unless-stopped:0"
+    });
     await_so("nothing of the run is left", || left_of(&run).is_empty());
     nothing_is_different(&before, &project.seen());
 }
@@ -291,6 +314,34 @@ fn a_zone_of_a_project_of_others_is_pulled_and_nothing_is_different_after() {
 fn a_controller_killed_while_a_zone_of_others_is_dark_leaves_nothing_different() {
     let Some(_machine) = machine() else { return };
     the_controller_is_killed(&Project::new("two", false), false);
+}
+
+/// After a loss of power an engine starts only whose policy says so. Whoever is left is told with its policy, and runs again when the
+/// project is given back: it ran before.
+#[test]
+fn who_has_a_policy_that_does_not_start_it_stays_down_until_the_project_is_given_back() {
+    let Some(_machine) = long_machine() else { return };
+    let project = Project::new("eight", false);
+    project.start();
+    let before = project.seen();
+    let day = project.imported();
+    let text = std::fs::read_to_string(&day).expect("it is there");
+    let text =
+        text.replace("zones = [\"az2\"]", "zones = [\"az3\"]").replace("recovery = \"40s\"", "recovery = \"12s\"");
+    std::fs::write(&day, text).expect("it is written");
+    let day = day.display().to_string();
+    let ended = Running::start(&[&day, "--attach", &project.name, "--yes-attach"]).end();
+    let record = ended.record();
+    assert_eq!(record.verdict, Verdict::Violated, "{:#?}", record.invariants);
+    let found: Vec<_> = record.findings.iter().filter(|finding| finding.invariant == "S5").collect();
+    let [finding] = found.as_slice() else { panic!("one finding: {found:#?}") };
+    assert_eq!(finding.service.as_str(), "worker");
+    assert_eq!(finding.setting.as_deref(), Some("services.worker.image.restart"));
+    assert!(record.caveats.iter().any(|caveat| caveat.code == "not-started"), "{:?}", record.caveats);
+    assert_eq!((record.residue.len(), record.measurements.interventions), (0, 0), "{:?}", record.residue);
+    assert!(project.runs("worker") && project.policy("worker") == "on-failure:5", "{}", ended.stderr);
+    nothing_is_different(&before, &project.seen());
+    assert_eq!(left_of(&record.run), Vec::<String>::new());
 }
 
 #[test]
@@ -321,7 +372,7 @@ fn a_project_is_left_alone_without_a_yes_and_an_unknown_one_is_told() {
     }
 }
 
-/// What is paused, killed and asked to end comes back by the policies of its owner, or is started again in the end where that is `no`.
+/// What is paused and killed comes back by the policies of its owner, or is started again in the end where that is `no`.
 #[test]
 fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let Some(_machine) = long_machine() else { return };
@@ -331,7 +382,7 @@ fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let day = project.imported();
     let faults = "[[faults]]\nname = \"still\"\npause = { zones = [\"az3\"] }\nlasts = \"5s\"\n\n\
                   [[faults]]\nname = \"killed\"\nkill = { services = [\"cache\"] }\nafter = \"still\"\n\n\
-                  [[faults]]\nname = \"ended\"\nkill = { services = [\"web\"] }\nafter = \"killed\"\n";
+                  [[faults]]\nname = \"killed-for-good\"\nkill = { services = [\"web\"] }\nafter = \"killed\"\n";
     let text = std::fs::read_to_string(&day).expect("it is there");
     let head = text.split("[[faults]]").next().expect("a head").replace("recovery = \"40s\"", "recovery = \"8s\"");
     std::fs::write(&day, head + faults).expect("it is written");
@@ -340,8 +391,14 @@ fn a_project_of_others_is_paused_and_its_processes_are_ended() {
     let record = ended.record();
     assert_eq!((record.residue.len(), record.measurements.interventions), (0, 0), "{}", ended.stderr);
     assert!(record.caveats.iter().all(|caveat| caveat.code != "unplanned-death"), "{:?}", record.caveats);
-    let effects = |name: &str| ended.file("events.jsonl").is_some_and(|text| text.contains(&format!("r0.{name}")));
-    assert!(effects("still"), "{}", ended.stderr);
+    let events = ended.file("events.jsonl").expect("it is a file of the run");
+    for fault in ["still", "killed", "killed-for-good"] {
+        let took_effect = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            event["kind"] == "fault-effect" && event["fault"] == fault && event["holds"] == true
+        };
+        assert!(events.lines().any(took_effect), "{fault} was not seen to take effect: {}", ended.stderr);
+    }
     assert!(project.runs("web") && project.runs("cache"), "{}", ended.stderr);
     nothing_is_different(&before, &project.seen());
     assert_eq!(left_of(&record.run), Vec::<String>::new());

@@ -3,8 +3,8 @@
 //! *Statement*: a write acknowledged to a customer is there after the power comes back.
 //!
 //! *Oracle*: every key that the witness has an acknowledgement for is read back with the value written. Limit: 0 lost;
-//! 0 unreadable from a store that is active. A service whose owner says so (`may-lose`) may lose what it acknowledged
-//! shortly before its store lost power; how much that was is told.
+//! 0 unreadable from a store that is active; of a replicated store, from every member that answers. A service whose owner
+//! says so (`may-lose`) may lose what it acknowledged shortly before its store lost power; how much that was is told.
 //!
 //! *Horizon*: aspect `process kill`: at least one write was stored on a host that lost power afterwards. Aspect
 //! `unsynced data lost`: the world really dropped what a zone's disk had not synced, and a store of that zone had
@@ -58,7 +58,10 @@ fn judge(run: &Run<'_>) -> Outcome {
     let (killed, mut findings) = process_kill(run, &others);
     let (unsynced, more) = unsynced_lost(run, &dropped, &others, &cuts);
     findings.extend(more);
-    let results = vec![killed, unsynced].into_iter().map(|result| with_promised(run, result, &promised)).collect();
+    // Each is told once, with the aspect that took it.
+    let (by_disk, by_kill): (Vec<_>, Vec<_>) =
+        promised.into_iter().partition(|one| cut_after(run, one, &cuts).is_some());
+    let results = vec![with_promised(run, killed, &by_kill), with_promised(run, unsynced, &by_disk)];
     Outcome { results, findings }
 }
 

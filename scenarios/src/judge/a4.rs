@@ -91,7 +91,7 @@ fn torn_at(run: &Run<'_>, instance: usize, before_ns: u64) -> Option<u64> {
 }
 
 /// The last time that the process of an instance ended between two moments, as its host says.
-fn end(run: &Run<'_>, instance: usize, from_ns: u64, to_ns: u64) -> Option<EventId> {
+pub(super) fn end(run: &Run<'_>, instance: usize, from_ns: u64, to_ns: u64) -> Option<EventId> {
     let (name, host) = (&run.case.placement.instances[instance].name, run.host_name(instance));
     let of_it = |event: &&Event| {
         let says = |note: &str| note.split(':').next() == Some(name.as_str());

@@ -7,7 +7,7 @@
 //! take away, not the victim of the fault.
 
 use super::granting::Limit;
-use super::{Run, a4, commons, stateful};
+use super::{Run, a4, commons, stateful, unstarted};
 use crate::event::{By, Detail, EventId, Life, NeedOutcome};
 use crate::judgement::Link;
 use fixtures::graph::{Attempts, Need, Strength};
@@ -107,6 +107,8 @@ pub(super) enum Cause {
     CopiesAtOnce,
     /// It will not start from its own file, whose end is torn.
     RefusesTorn,
+    /// Its owner's restart policy does not start it when power comes back.
+    NotStarted,
     /// Another version was rolled out to it; how, in a sentence.
     Changed(String),
     /// Nothing was seen.
@@ -178,7 +180,8 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
             lacking(run, here, at_ns, &span.missing)
         }
         Some(span) if span.life == Life::Serving => of_state(run, here, at_ns),
-        _ => reported_need(run, here, at_ns)
+        _ => unstarted::unstarted(run, here, at_ns)
+            .or_else(|| reported_need(run, here, at_ns))
             .or_else(|| declared_need(run, here, at_ns))
             .or_else(|| given_up(run, here, at_ns))
             .or_else(|| undirected(run, here, at_ns))

@@ -280,6 +280,7 @@ fn sentence(root: &Root) -> String {
             format!("customers or probes of `{service}` did not get what they should; why was not observed")
         }
         Cause::CountsTheLost
+        | Cause::NotStarted
         | Cause::GrantsSlowly
         | Cause::TellsTheOld
         | Cause::WritesTwice
@@ -295,6 +296,9 @@ fn sentence_of_a_return(cause: &Cause, service: &ServiceName, on: &str) -> Strin
     match cause {
         Cause::CountsTheLost => {
             format!("`{service}` had nothing left for those who came back, because it still counted what they had lost")
+        }
+        Cause::NotStarted => {
+            format!("`{service}` is not started when power comes back: its restart policy leaves it")
         }
         Cause::GrantsSlowly => format!("`{service}` grants too slowly for all who start together"),
         Cause::TellsTheOld => {

@@ -43,7 +43,7 @@ pub struct Edge {
     pub at_start: bool,
     /// Whether it is telemetry.
     pub telemetry: bool,
-    /// Whether it is one of the needs that were allowed.
+    /// Whether it is one of the needs that were allowed, at every port at which it was wanted.
     pub allowed: bool,
     /// The first request that was read there.
     pub request: Option<String>,
@@ -98,6 +98,10 @@ fn note(edge: &mut Edge, knock: &Knock, answered: Option<u64>, bounds: &Bounds) 
     }
     edge.at_start |= answered.is_none_or(|answered| knock.first_ms <= answered);
     edge.telemetry |= is_telemetry(&knock.dependency, &bounds.telemetry);
+    // Whoever is allowed at one port and wanted at another is not allowed; a lookup of the name says nothing of ports.
+    if port > 0 {
+        edge.allowed = knock.allowed && (edge.ports.len() == 1 || edge.allowed);
+    }
     if edge.request.is_none() {
         edge.request.clone_from(&knock.request);
     }

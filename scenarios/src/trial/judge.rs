@@ -2,14 +2,15 @@
 //! experiments could not have shown.
 
 use super::edges::{Edge, Hardness};
-use super::{Asked, Bounds, Experiment, Play, Purpose, Step, seconds};
+use super::telemetry::is_telemetry;
+use super::{Asked, Bounds, Experiment, Knock, Play, Purpose, Step, seconds};
 use crate::verdict::Verdict;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// Calls are held up where even the quickest is slower than the quickest usually is, so many times and by so many milliseconds:
-/// a busy machine makes some calls slow, and not all.
+/// Calls are held up where they take longer than usual, so many times and by so many milliseconds: on average over the whole step,
+/// the slowest left out. A busy machine makes some calls slow, and not all; what telemetry keeps in a buffer makes the first ones quick.
 const HELD_UP_TIMES: u64 = 3;
 const HELD_UP_MS: u64 = 500;
 
@@ -194,7 +195,7 @@ impl Court<'_> {
                 } else {
                     format!("it stays up, but listens to nobody while {}", silent.join(", or while "))
                 };
-                (Verdict::Held, reason, evidence)
+                (Verdict::Held, self.by_what(reason), evidence)
             }
         }
     }
@@ -212,7 +213,7 @@ impl Court<'_> {
                 }
                 Healed::After { ms, was_harmed } => {
                     evidence.push(format!("{}: a call succeeds {} later", experiment.purpose.name(), seconds(ms)));
-                    shown |= was_harmed || reached_again(experiment);
+                    shown |= was_harmed || self.reached_again(experiment);
                     slowest = slowest.max(ms);
                 }
             }
@@ -225,7 +226,7 @@ impl Court<'_> {
         }
         let reason =
             format!("calls succeed at most {} after its dependencies appeared, without a restart", seconds(slowest));
-        (Verdict::Held, reason, evidence)
+        (Verdict::Held, self.by_what(reason), evidence)
     }
 
     fn s8(&self) -> Told {
@@ -246,12 +247,12 @@ impl Court<'_> {
             Healed::Never(how) => {
                 (Verdict::Violated, format!("after {length} without its dependencies {how}"), evidence)
             }
-            Healed::After { was_harmed, .. } if !was_harmed && !reached_again(experiment) => {
+            Healed::After { was_harmed, .. } if !was_harmed && !self.reached_again(experiment) => {
                 (Verdict::NotJudged, NOTHING_LACKED.to_owned(), evidence)
             }
             Healed::After { ms, .. } => {
                 let reason = format!("after {length} without its dependencies a call succeeds {} later", seconds(ms));
-                (Verdict::Held, reason, evidence)
+                (Verdict::Held, self.by_what(reason), evidence)
             }
         }
     }
@@ -264,10 +265,46 @@ impl Court<'_> {
         if let Some(why) = self.no_control() {
             return Some(told(Verdict::Inconclusive, why));
         }
+        self.no_call_succeeds().map(|why| told(Verdict::Inconclusive, why))
+    }
+
+    /// Whether no call succeeds although everybody is there: then calls say nothing of who is not.
+    fn no_call_succeeds(&self) -> Option<String> {
         let calls = &self.well()?.call;
-        (calls.well == 0).then(|| {
-            let reason = format!("with every dependency played by a mock no call succeeds ({})", summed(calls));
-            told(Verdict::Inconclusive, reason)
+        (calls.well == 0)
+            .then(|| format!("with every dependency played by a mock no call succeeds ({})", summed(calls)))
+    }
+
+    /// A reason, with what stood for calls where none was given.
+    fn by_what(&self, reason: String) -> String {
+        if self.bounds.has_call { reason } else { format!("{reason} (by its probe: no --call was given)") }
+    }
+
+    /// Whether it went for somebody who had been missing once that one was there. Telemetry is no dependency that it lacks.
+    fn reached_again(&self, experiment: &Experiment) -> bool {
+        let missed = |name: &str| {
+            let before = experiment.steps.first().into_iter().flat_map(|step| &step.knocks);
+            before.into_iter().any(|knock| !knock.allowed && knock.dependency.name == name)
+        };
+        experiment.steps.get(1).is_some_and(|step| {
+            step.knocks.iter().any(|knock| {
+                let Knock { dependency, allowed, .. } = knock;
+                let telemetry = is_telemetry(dependency, &self.bounds.telemetry);
+                !allowed && !telemetry && dependency.port > 0 && missed(&dependency.name)
+            })
+        })
+    }
+
+    /// Why the liveness check says nothing: it is as unwell where everybody is there.
+    fn liveness_is_no_measure(&self, away: &Asked) -> Option<String> {
+        let there = &self.well()?.liveness;
+        let all = |asked: &Asked| u64::from(asked.well + asked.unwell());
+        // The shares of what was not well, multiplied out.
+        let as_often = u64::from(there.unwell()) * all(away) >= u64::from(away.unwell()) * all(there);
+        let never = there.is_any() && there.well == 0;
+        (never || (there.unwell() > 0 && as_often)).then(|| {
+            let how = summed(there);
+            format!("its liveness check is not well where everybody is there either ({how}): is --liveness right?")
         })
     }
 
@@ -291,7 +328,12 @@ impl Court<'_> {
         if let Some(exit) = &control.exit {
             return (Verdict::Violated, format!("when its dependencies went away, {exit}"), evidence);
         }
-        if away.liveness.not_well() > 0 {
+        let unwell = away.liveness.not_well();
+        if let Some(why) = self.liveness_is_no_measure(&away.liveness).filter(|_| unwell > 0) {
+            return (Verdict::Inconclusive, why, evidence);
+        }
+        // One slow check among good ones is a busy machine.
+        if unwell > 1 || (unwell == 1 && away.liveness.well < 2) {
             let reason = format!(
                 "its liveness check leans on its dependencies: {} while they were away",
                 summed(&away.liveness)
@@ -315,16 +357,18 @@ impl Court<'_> {
         let (Some(well), None) = (self.well(), self.no_control()) else {
             return told(Verdict::Inconclusive, self.no_control().unwrap_or_default());
         };
-        let usual = well.call.quickest_well_ms.unwrap_or_default();
+        if let Some(why) = self.no_call_succeeds() {
+            return told(Verdict::Inconclusive, why);
+        }
+        let usual = well.call.usual_well_ms();
         let (mut evidence, mut against) = (Vec::new(), Vec::new());
+        let held_up_ms = usual * HELD_UP_TIMES + HELD_UP_MS;
         for experiment in self.experiments {
             let (Purpose::Telemetry { play }, Some(step)) = (&experiment.purpose, experiment.steps.first()) else {
                 continue;
             };
-            let quickest = step.call.quickest_well_ms.unwrap_or_default();
-            let name = experiment.purpose.name();
-            evidence
-                .push(format!("{name}: call {}, the quickest {quickest} ms (usually {usual} ms)", summed(&step.call)));
+            let (took, name) = (step.call.usual_well_ms(), experiment.purpose.name());
+            evidence.push(format!("{name}: call {}, {took} ms each (usually {usual} ms)", summed(&step.call)));
             let what = list(&names);
             let how = match play {
                 Play::Hang => format!("while {what} accepts and says nothing"),
@@ -334,10 +378,12 @@ impl Court<'_> {
                 against.push(format!("{how} {exit}"));
             } else if step.probe.well == 0 {
                 against.push(format!("{how} it does not answer in {}", seconds(step.ended_ms - step.began_ms)));
-            } else if well.call.well > 0 && step.call.well == 0 {
+            } else if step.call.well == 0 {
                 against.push(format!("{how} no call succeeds"));
-            } else if quickest > usual * HELD_UP_TIMES + HELD_UP_MS {
-                against.push(format!("{how} calls take {quickest} ms instead of {usual} ms"));
+            } else if took > held_up_ms {
+                against.push(format!("{how} calls take {took} ms instead of {usual} ms"));
+            } else if step.call.silent > 1 || (step.call.silent == 1 && step.call.waiting_ms > held_up_ms) {
+                against.push(format!("{how} calls succeed at first, and then none is answered"));
             }
         }
         match (evidence.is_empty(), against.is_empty()) {
@@ -384,12 +430,4 @@ fn healed(experiment: &Experiment) -> Healed {
             there.call.last_trouble.clone().unwrap_or_default()
         )),
     }
-}
-
-/// Whether it went for somebody once that one was there.
-fn reached_again(experiment: &Experiment) -> bool {
-    experiment
-        .steps
-        .get(1)
-        .is_some_and(|step| step.knocks.iter().any(|knock| !knock.allowed && knock.dependency.port > 0))
 }

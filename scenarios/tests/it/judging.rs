@@ -1,8 +1,9 @@
 //! Claims about Z1, S5, R1 and about runs that cannot be believed.
 
 use super::world::{World, of, service};
-use scenarios::event::{By, Detail, Life, Phase, Place};
-use scenarios::judge::{STANDARD, catalogue, judge};
+use fixtures::name::InstanceName;
+use scenarios::event::{Act, By, Detail, EventId, Life, Phase, Place};
+use scenarios::judge::{NOT_STARTED, STANDARD, catalogue, judge};
 use scenarios::judgement::Judgement;
 use scenarios::verdict::Verdict;
 
@@ -149,6 +150,29 @@ fn self_reports_alone_never_violate() {
     lie.detail = Detail::State { to: Life::Off, degraded: false, missing: Vec::new() };
     events.push(lie);
     assert_eq!(judge(&world.case(), &events).verdict, Verdict::Held);
+}
+
+#[test]
+fn who_is_left_by_its_restart_policy_violates_s5_with_that_setting() {
+    let mut world = World::new("minimal");
+    world.returns =
+        Box::new(|instance, _| (instance.name.as_str() == "api-az1-0").then(|| (Life::Starting, Vec::new())));
+    let mut events = world.played();
+    let heals = |event: &&scenarios::event::Event| matches!(&event.detail, Detail::StepDone { act: Act::Heal, .. });
+    let mut left = events.iter().find(heals).expect("power comes back").clone();
+    let host = world.placement.instance_by_name(&InstanceName("api-az1-0".to_owned())).expect("placed").host;
+    let text = format!("{}: its owner's restart policy `no` does not start it", world.placement.hosts[host].name);
+    (left.by, left.id) = (By::Controller, EventId(events.len() as u64));
+    left.detail = Detail::Caveat { code: NOT_STARTED.to_owned(), text };
+    let of_hosts = |judgement: &Judgement| {
+        let s5 = judgement.findings.iter().find(|finding| finding.invariant == "S5").expect("a finding");
+        (s5.service.to_string(), s5.setting.clone())
+    };
+    let without = of_hosts(&judge(&world.case(), &events));
+    assert_ne!(without.1.as_deref(), Some("services.api.image.restart"), "nobody said so");
+    events.push(left);
+    let told = of_hosts(&judge(&world.case(), &events));
+    assert_eq!(told, ("api".to_owned(), Some("services.api.image.restart".to_owned())));
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn real_after_a_cut(life: Life, torn: bool) -> Judgement {
     let at_ms = began_ms(&world.played(), Phase::Recovery) + 400;
     let host = Place { host: Some(world.placement.hosts[host].name.clone()), ..Place::default() };
     let note = "store-az1-0: exit status 1".to_owned();
-    world.push(at_ms, By::Own, host, Detail::Host { change: HostChange::ServiceExited, note });
+    if torn {
+        world.push(at_ms, By::Own, host, Detail::Host { change: HostChange::ServiceExited, note });
+    }
     judge(&world.case(), &world.recorded())
 }
 
@@ -65,6 +67,8 @@ fn real_software_that_does_not_start_from_a_torn_file_violates_a4_and_its_image_
     judged(&refused, "A4", Verdict::Violated, Some("services.store.image"));
     judged(&refused, "S5", Verdict::Violated, Some("services.store.image"));
     judged(&real_after_a_cut(Life::Active, true), "A4", Verdict::Held, None);
+    // Nobody saw it end, and its policy is `no`: it was not even started.
+    judged(&real_after_a_cut(Life::Starting, false), "S5", Verdict::Violated, Some("services.store.image.restart"));
     // All that it wrote had been synced: nothing could be torn, whatever the plan asked for.
     judged(&real_after_a_cut(Life::Active, false), "A4", Verdict::NotJudged, None);
 }

@@ -43,6 +43,19 @@ fn a_promised_loss_is_held_and_counted_and_an_earlier_one_violates() {
     }
 }
 
+/// A loss that a disk took is no loss of the kill as well.
+#[test]
+fn a_promised_loss_is_told_once() {
+    let mut world =
+        World::edited("minimal", |text| text.replace("state = \"disk\"", "state = \"disk\"\nmay-lose = \"45s\""));
+    world.write_outcome = WriteOutcome::Lost;
+    world.unsynced_lost = world.topology.zones().map(|(_, zone)| zone.name.clone()).collect();
+    let judgement = world.judged();
+    let told = judgement.invariants.iter().filter(|result| result.id == "A1" && result.reason.contains("lost within"));
+    let aspects: Vec<_> = told.map(|result| (result.aspect.as_deref(), result.verdict)).collect();
+    assert_eq!(aspects, [(Some("unsynced data lost"), Verdict::Held)]);
+}
+
 #[test]
 fn store_in_memory_is_blamed_for_being_in_memory() {
     let mut world = World::edited("minimal", |text| text.replace("state = \"disk\"", "state = \"memory\""));

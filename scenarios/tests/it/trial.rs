@@ -171,6 +171,71 @@ fn telemetry_that_holds_calls_up_is_not_soft() {
 }
 
 #[test]
+fn a_liveness_check_that_is_never_well_says_nothing_and_one_slow_one_is_a_busy_machine() {
+    let mut experiments = healthy();
+    let control = of(&mut experiments, Purpose::Control);
+    (control.steps[0].liveness, control.steps[1].liveness) = (asked(0, 9, 0), asked(0, 9, 0));
+    assert_eq!(verdicts(&experiments)[4], Inconclusive, "--liveness with a wrong path");
+    of(&mut experiments, Purpose::Control).steps[0].liveness = asked(5, 4, 0);
+    assert_eq!(verdicts(&experiments)[4], Violated, "not well at its start, and never without the others");
+    let mut experiments = healthy();
+    of(&mut experiments, Purpose::Control).steps[1].liveness = asked(20, 0, 1);
+    assert_eq!(verdicts(&experiments)[4], Held);
+    of(&mut experiments, Purpose::Control).steps[1].liveness = asked(0, 0, 1);
+    assert_eq!(verdicts(&experiments)[4], Violated, "the only one that there was time for");
+}
+
+#[test]
+fn telemetry_whose_buffer_fills_holds_up_the_later_calls() {
+    let telemetry = Purpose::Telemetry { play: Play::Hang };
+    let with = |call: Asked| {
+        let mut experiments = healthy();
+        of(&mut experiments, telemetry.clone()).steps[0].call = call;
+        verdicts(&experiments)[5]
+    };
+    assert_eq!(with(asked(6, 0, 2)), Violated, "later ones hang");
+    assert_eq!(with(Asked { waiting_ms: 4_000, ..asked(6, 0, 1) }), Violated, "and the next one as well");
+    assert_eq!(with(asked(60, 0, 1)), Held, "one of many is a busy machine");
+    let mut slow = asked(4, 0, 0);
+    (0..4).for_each(|_| slow.count(&Reply::Well, 2_000, 3_000));
+    assert_eq!(with(slow), Violated, "four quick ones before four slow ones");
+    let mut once = asked(9, 0, 0);
+    once.count(&Reply::Well, 4_000, 3_000);
+    assert_eq!(with(once), Held);
+}
+
+#[test]
+fn where_no_call_succeeds_with_everybody_there_telemetry_is_not_judged_by_calls() {
+    let mut experiments = healthy();
+    of(&mut experiments, Purpose::Control).steps[0].call = asked(0, 9, 0);
+    assert_eq!(verdicts(&experiments)[5], Inconclusive);
+}
+
+#[test]
+fn another_try_at_telemetry_shows_no_healing() {
+    let mut experiments = healthy();
+    for experiment in experiments.iter_mut() {
+        experiment.steps.iter_mut().for_each(|step| step.call = asked(9, 0, 0));
+        experiment.steps.iter_mut().skip(1).for_each(|step| step.knocks = vec![knock("otel", 4317)]);
+    }
+    assert_eq!(verdicts(&experiments)[2..4], [NotJudged, NotJudged]);
+    for experiment in experiments.iter_mut() {
+        experiment.steps.iter_mut().skip(1).for_each(|step| step.knocks.push(knock("db", 5432)));
+    }
+    assert_eq!(verdicts(&experiments)[2..4], [Held, Held]);
+}
+
+#[test]
+fn a_name_that_is_allowed_at_one_port_is_measured_at_another() {
+    let mut experiments = healthy();
+    let need = Knock { allowed: true, ..knock("db", 443) };
+    experiments.iter_mut().flat_map(|one| &mut one.steps).for_each(|step| step.knocks.insert(0, need.clone()));
+    let edges = court(&experiments).1;
+    let db = edges.iter().find(|edge| edge.name == "db").expect("it is wanted");
+    assert_eq!((db.allowed, db.hardness), (false, Hardness::HardAtCall));
+}
+
+#[test]
 fn where_our_mocks_do_not_satisfy_it_nothing_is_compared() {
     let mut experiments = healthy();
     for experiment in experiments.iter_mut() {

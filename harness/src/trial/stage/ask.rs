@@ -88,9 +88,47 @@ fn get(mut stream: impl Read + Write, socket: &TcpStream, path: &str, until_ns: 
         if read == 0 || answer.len() > ANSWER_MAX {
             return Ok(judged(&answer));
         }
-        // A status that is well needs no body.
-        if answer.windows(4).any(|four| four == b"\r\n\r\n") && judged(&answer) == Reply::Well {
-            return Ok(Reply::Well);
+        if is_whole(&answer) {
+            return Ok(judged(&answer));
+        }
+    }
+}
+
+/// Whether all that is judged is there: a status that is well needs no body, and of an error the body ends where the answer says so,
+/// whether or not the connection does.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let (head, body) = (String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase(), &answer[end + 4..]);
+    let header = |name: &str| {
+        head.lines()
+            .skip(1)
+            .find_map(|line| line.split_once(':').filter(|(key, _)| key.trim() == name))
+            .map(|(_, value)| value.trim())
+    };
+    let status = head.split_whitespace().nth(1).unwrap_or_default();
+    if judged(answer) == Reply::Well || matches!(status, "204" | "304") {
+        return true;
+    }
+    if header("transfer-encoding").is_some_and(|how| how.ends_with("chunked")) {
+        return last_chunk(body);
+    }
+    header("content-length").and_then(|length| length.parse().ok()).is_some_and(|length: usize| body.len() >= length)
+}
+
+/// Whether pieces, each with its length before it, have come to the one without any.
+fn last_chunk(mut body: &[u8]) -> bool {
+    loop {
+        let Some(end) = body.windows(2).position(|two| two == b"\r\n") else { return false };
+        let line = String::from_utf8_lossy(&body[..end]).into_owned();
+        let Ok(length) = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16) else {
+            return false;
+        };
+        if length == 0 {
+            return true;
+        }
+        match body.get(end + 2..).and_then(|rest| rest.get(length.saturating_add(2)..)) {
+            Some(rest) => body = rest,
+            None => return false,
         }
     }
 }
@@ -115,6 +153,36 @@ fn judged(answer: &[u8]) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_ends_where_it_says_so_and_not_with_the_connection() {
+        let sized = b"HTTP/1.1 503 x\r\nContent-Length: 5\r\n\r\nno db";
+        assert!(is_whole(sized) && !is_whole(&sized[..sized.len() - 1]));
+        let pieces = b"HTTP/1.1 404 x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nno db\r\n0\r\n\r\n";
+        assert!(is_whole(pieces) && !is_whole(&pieces[..pieces.len() - 6]));
+        assert!(!is_whole(b"HTTP/1.1 503 x\r\n\r\nno"), "it says no length: the connection ends it");
+        assert!(is_whole(b"HTTP/1.1 200 OK\r\n\r\n") && !is_whole(b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n"));
+        assert!(!is_whole(b"HTTP/1.1 503 x\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n"));
+    }
+
+    #[test]
+    fn an_open_connection_does_not_hide_an_error() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody");
+            let _asked = stream.read(&mut [0; 512]);
+            stream.write_all(b"HTTP/1.1 503 x\r\ncontent-length: 5\r\n\r\nno db").expect("it is taken");
+            // Until the other side goes.
+            let _ended = stream.read(&mut [0; 512]);
+        });
+        let stream = TcpStream::connect(at).expect("it listens");
+        let own = stream.try_clone().expect("another one");
+        let reply = get(own, &stream, "/", mono_ns() + 20_000_000_000);
+        assert_eq!(reply, Ok(Reply::Error("HTTP 503: no db".to_owned())));
+        drop(stream);
+        server.join().expect("it ends");
+    }
 
     #[test]
     fn an_answer_is_well_an_error_or_none() {

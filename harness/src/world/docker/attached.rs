@@ -35,11 +35,16 @@ use fixtures::placement::Host;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The first of the ports from which a run takes its own in the machine's network, and how many there are to choose from: they lie
 /// below those that kernels give out by themselves.
 const PORTS_FROM: u16 = 20_000;
 const PORTS: u64 = 9_000;
+/// How often health checks are looked at until they have come to a result, and how long after each other: two minutes, which is what
+/// an engine's own defaults take to call somebody unhealthy.
+const HEALTH_LOOKS: u32 = 120;
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
 
 /// A project that a game day is held on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -292,11 +297,27 @@ impl Shared {
     }
 }
 
+/// What is there once the health checks of whoever was healthy have come to a result again, or long enough was waited for it.
+async fn settled(shared: &Shared, attachment: &Attachment, before: &Seen) -> Result<Seen> {
+    let mut looks = 0;
+    loop {
+        let after = look(&shared.engine, &attachment.project, &attachment.borrowed).await?;
+        looks += 1;
+        if looks >= HEALTH_LOOKS || !after.is_settling_since(before) {
+            return Ok(after);
+        }
+        tokio::time::sleep(HEALTH_EVERY).await;
+    }
+}
+
 /// Gives everything back, removes what is ours, and looks what is not as it was.
 pub(super) async fn give_back(shared: &Arc<Shared>, attachment: &Attachment) -> Result<Done> {
     shared.tearing_down.store(true, Ordering::Relaxed);
     if let Some(built) = shared.built() {
         let hosts: Vec<HostName> = attachment.hosts.keys().cloned().collect();
+        // Those that their owner's policy did not start are started now, and that is no one's act.
+        shared.touched().withhold(&hosts, false);
+        shared.touched().end(hosts.iter().cloned());
         // What fails here the hand tries once more at its end, or another one in its place; what is left then is told.
         match power::give(shared, &built, &hosts).await {
             Ok(given) => {
@@ -310,7 +331,7 @@ pub(super) async fn give_back(shared: &Arc<Shared>, attachment: &Attachment) -> 
     // Containers that were started again have new interfaces and mounts: what else is new on the machine cannot be told from them.
     let Done::TornDown { mut residue, others: _ } = done? else { bail!("the end of a run has no other outcome") };
     let before = shared.seen_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let after = look(&shared.engine, &attachment.project, &attachment.borrowed).await?;
+    let after = settled(shared, attachment, &before).await?;
     let found: Difference = difference(&before, &after);
     residue.extend(found.residue());
     shared.caveat("attached-engine", found.told()).await;

@@ -228,6 +228,7 @@ impl Layout {
                 .collect(),
             triers: if self.gathered.tries_stores { draw::triers(&region) } else { Vec::new() },
             doubted: draw::doubted(&self.graph, &self.placement, self.gathered),
+            alike: draw::alike(&self.graph, &self.placement),
             keys_begin: String::new(),
             keys_come_round: 0,
         }

@@ -182,6 +182,7 @@ fn watch(parts: &Parts<'_>, region: &Region<'_>, addresses: &[SocketAddr]) -> Wa
             .collect(),
         triers: if parts.gathered.tries_stores { draw::triers(region) } else { Vec::new() },
         doubted: draw::doubted(parts.graph, parts.placement, parts.gathered),
+        alike: draw::alike(parts.graph, parts.placement),
         keys_begin: String::new(),
         keys_come_round: 0,
         probes,

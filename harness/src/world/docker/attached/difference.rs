@@ -13,7 +13,7 @@ pub const BY_ENGINE: [(&[&str], &str); 14] = [
     (&["State", "FinishedAt"], "when it ended last"),
     (&["State", "ExitCode"], "status of its last end"),
     (&["State", "OOMKilled"], "whether its last end was for want of memory"),
-    (&["State", "Health"], "results of its health check"),
+    (&["State", "Health"], "results of its health check, but for `healthy` before and `unhealthy` after"),
     (&["RestartCount"], "how often the engine has restarted it: an order to start begins at zero"),
     (&["ExecIDs"], "commands under way in it, such as its health check"),
     (&["NetworkSettings", "SandboxID"], "its network namespace"),
@@ -45,6 +45,21 @@ impl Seen {
         }
         self.0.insert(object, fields);
     }
+
+    /// Whether an object that was `healthy` before has not come to a result again.
+    pub fn is_settling_since(&self, before: &Self) -> bool {
+        let health = |seen: &Self, object: &str| seen.0.get(object)?.get(&health()).cloned();
+        let settling = |object: &String| {
+            health(self, object).is_some_and(|now| now == "starting")
+                && health(before, object).is_some_and(|was| was == "healthy")
+        };
+        self.0.keys().any(settling)
+    }
+}
+
+/// What a container's health check has come to.
+fn health() -> Path {
+    ["State", "Health", "Status"].map(str::to_owned).into()
 }
 
 /// One field that is not as it was.
@@ -124,7 +139,10 @@ pub fn difference(before: &Seen, after: &Seen) -> Difference {
         let mut here: BTreeSet<String> = BTreeSet::new();
         let paths: BTreeSet<&Path> = was.keys().chain(is.keys()).collect();
         for path in paths.into_iter().filter(|path| was.get(*path) != is.get(*path)) {
-            if let Some(field) = by_engine(path, was) {
+            let fell_ill = *path == health()
+                && was.get(path).is_some_and(|was| was == "healthy")
+                && is.get(path).is_some_and(|is| is == "unhealthy");
+            if let Some(field) = by_engine(path, was).filter(|_| !fell_ill) {
                 here.insert(field);
                 continue;
             }
@@ -135,6 +153,10 @@ pub fn difference(before: &Seen, after: &Seen) -> Difference {
         for field in here {
             *found.by_engine.entry(field).or_default() += 1;
         }
+    }
+    for (object, _) in after.0.iter().filter(|(object, is)| !is.is_empty() && !before.0.contains_key(*object)) {
+        let (before, after) = (String::new(), "there".to_owned());
+        found.changed.push(Changed { object: object.clone(), field: "it".to_owned(), before, after });
     }
     found
 }
@@ -230,6 +252,34 @@ mod tests {
         after.add("network shop_default".to_owned(), None);
         assert_eq!(difference(&before, &after).changed.len(), 1);
         assert_eq!(difference(&before, &before.clone()).changed, []);
+    }
+
+    #[test]
+    fn an_object_that_is_new_is_a_difference() {
+        let mut after = Seen::default();
+        after.add("container shop_job_1".to_owned(), Some(&json!({"Name": "/shop_job_1"})));
+        let found = difference(&Seen::default(), &after);
+        let lines: Vec<String> = found.residue().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["container shop_job_1: it was nothing, is `there`"]);
+    }
+
+    #[test]
+    fn who_was_healthy_and_is_not_any_more_is_a_difference_once_that_is_known() {
+        let with = |status: &str| json!({"State": {"Health": {"Status": status, "Log": [{"Output": status}]}}});
+        let found = compared(&with("healthy"), &with("unhealthy"));
+        let lines: Vec<String> = found.residue().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["container shop_db_1: State.Health.Status was `healthy`, is `unhealthy`"]);
+        for (was, is) in [("healthy", "starting"), ("starting", "unhealthy"), ("unhealthy", "healthy")] {
+            assert_eq!(compared(&with(was), &with(is)).changed, [], "{was} and {is}");
+        }
+        let seen = |status: &str| {
+            let mut seen = Seen::default();
+            seen.add("container shop_db_1".to_owned(), Some(&with(status)));
+            seen
+        };
+        assert!(seen("starting").is_settling_since(&seen("healthy")));
+        assert!(!seen("starting").is_settling_since(&seen("starting")));
+        assert!(!seen("unhealthy").is_settling_since(&seen("healthy")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::witness::protocol::Tell;
 use crate::world::draw;
 use anyhow::{Result, bail};
 use fixtures::name::HostName;
+use scenarios::judge::NOT_STARTED;
 use scenarios::plan::Unsynced;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,10 +63,12 @@ pub(in crate::world::docker) async fn power_off(
     })
 }
 
-/// Gives power to these hosts. The first time only their escorts have none.
+/// Gives power to these hosts. The first time only their escorts have none. As on a machine that boots, only those containers run
+/// again whose owner's policy starts them; the others are owed until the project is given back.
 pub(in crate::world::docker) async fn power_on(
     shared: &Arc<Shared>,
     built: &Arc<Built>,
+    attachment: &Attachment,
     hosts: &[HostName],
 ) -> Result<Done> {
     let gates: Vec<String> = hosts.iter().map(ToString::to_string).collect();
@@ -76,9 +79,14 @@ pub(in crate::world::docker) async fn power_on(
         return Ok(Done::Lit { t_ns: shared.clock.now(), skew_ns: 0, method });
     }
     await_escorts_dead(shared, hosts).await?;
-    shared.touched().withhold(hosts, false);
+    let (started, left) = by_policy(attachment, hosts);
+    shared.touched().withhold(&started, false);
     start_hosts(shared, built, hosts, || ()).await?;
-    let given = give(shared, built, hosts).await?;
+    let given = give(shared, built, &started).await?;
+    for (host, policy) in left {
+        let text = format!("{host}: its owner's restart policy `{policy}` does not start it when power comes back");
+        shared.caveat(NOT_STARTED, text).await;
+    }
     if let Some((host, why)) = given.failed.first() {
         bail!("{} container(s) did not get their power back; {host}: {why}", given.failed.len());
     }
@@ -94,6 +102,20 @@ pub(in crate::world::docker) async fn power_on(
         skew_ns: opened.saturating_sub(first_ns),
         method: "engine: one after the other, on the addresses of before".to_owned(),
     })
+}
+
+/// Hosts whose containers are started when power comes back, and those that are not, with their policies.
+fn by_policy(attachment: &Attachment, hosts: &[HostName]) -> (Vec<HostName>, Vec<(HostName, String)>) {
+    let (mut started, mut left) = (Vec::new(), Vec::new());
+    for host in hosts {
+        let policy = attachment.borrowed.iter().find(|one| one.host == host.as_str()).map(|one| &one.policy);
+        match policy.filter(|policy| !policy.starts_with_power()) {
+            Some(policy) if policy.name.is_empty() => left.push((host.clone(), "no".to_owned())),
+            Some(policy) => left.push((host.clone(), policy.name.clone())),
+            None => started.push(host.clone()),
+        }
+    }
+    (started, left)
 }
 
 /// Has the hand give back what is owed to these hosts, until nothing is left.
@@ -133,4 +155,30 @@ async fn await_escorts_dead(shared: &Shared, hosts: &[HostName]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hand::borrowed::{Borrowed, Policy};
+
+    #[test]
+    fn only_those_are_started_whose_owners_policy_starts_them() {
+        let borrowed = |host: &str, policy: &str| Borrowed {
+            host: host.to_owned(),
+            id: host.to_owned(),
+            cgroup: String::new(),
+            policy: Policy { name: policy.to_owned(), retries: 0 },
+            endpoints: Vec::new(),
+        };
+        let policies =
+            [("a", "always"), ("b", "no"), ("c", "on-failure"), ("d", "unless-stopped"), ("e", ""), ("f", "always")];
+        let borrowed = policies.map(|(host, policy)| borrowed(host, policy)).into();
+        let attachment = Attachment { borrowed, ..Attachment::of("shop") };
+        let names = |hosts: &[&str]| hosts.iter().map(|host| HostName((*host).to_owned())).collect::<Vec<_>>();
+        let (started, left) = by_policy(&attachment, &names(&["a", "b", "c", "d", "e"]));
+        assert_eq!(started, names(&["a", "d"]));
+        let left: Vec<(&str, &str)> = left.iter().map(|(host, policy)| (host.as_str(), policy.as_str())).collect();
+        assert_eq!(left, [("b", "no"), ("c", "on-failure"), ("e", "no")]);
+    }
 }

@@ -372,7 +372,16 @@ impl Actor for Canary {
         None
     }
 
-    fn accepts(&self, now: Nanos, shown: Grant) -> bool {
-        shown.is_good_at(self.felt.shows(now))
+    fn believes(&self, now: Nanos, shown: Grant) -> bool {
+        shown.realm == self.config.commons.realm && shown.is_good_at(self.felt.shows(now))
+    }
+
+    fn shows(&self, _: Nanos, _: Grant) -> Option<Grant> {
+        None
+    }
+
+    fn accepts(&self, _: Nanos, _: Grant) -> bool {
+        // It is asked in the clear.
+        false
     }
 }

@@ -5,10 +5,10 @@ pub mod scaler;
 pub mod telemetry;
 
 use crate::config::{Region, Target, Targets, nanos};
-use crate::wire::Text;
+use crate::wire::{Realm, Text};
 use fixtures::graph::Reach;
 use fixtures::graph::names::{Lookups, NoneHealthy};
-use fixtures::name::{ServiceName, ZoneName};
+use fixtures::name::{RegionName, ServiceName, ZoneName};
 use fixtures::placement::{Instance, endpoint};
 use scaler::{DutyConfig, ScalerConfig};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,15 @@ pub struct Commons {
     /// Keys, where there are bytes to protect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Keys>,
+    /// Whose identities it has and believes.
+    #[serde(default, skip_serializing_if = "Realm::is_first")]
+    pub realm: Realm,
+    /// Whom it believes too where it asks, and never where it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abroad: Option<Abroad>,
+    /// Whether it stores nothing for callers who do not show who they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proven_only: bool,
     /// Whom it tells what it has counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meter: Option<MeterConfig>,
@@ -63,9 +72,32 @@ pub struct Commons {
     pub duty: Option<DutyConfig>,
 }
 
-/// What is trusted in a run.
+/// Identities across a border.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abroad {
+    /// Whose.
+    pub realm: Realm,
+    /// Their root certificate, as PEM, where there are bytes to protect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+}
+
+/// A region beside another one in the same run that has identities of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Which.
+    pub region: RegionName,
+    /// Its keys, where there are bytes to protect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Keys>,
+}
+
+/// What is trusted in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Keys {
+    /// The root's name, where it is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The root certificate, as PEM.
     pub root: String,
     /// The root's private key, as PEM: the authority's alone.
@@ -226,7 +258,7 @@ impl Region<'_> {
         };
         commons.renew_at_ppm = identity.renew_at.ppm;
         commons.is_authority = identity.authority == service.name;
-        if let Some(keys) = self.keys.as_ref().filter(|_| commons.is_authority) {
+        if let Some(keys) = self.keys_in(zone).filter(|_| commons.is_authority) {
             commons.keys = Some(keys.clone());
         }
         let lifetime = |kind: &String| Some((kind.clone(), nanos(identity.lifetime(kind)?)));
@@ -241,8 +273,26 @@ impl Region<'_> {
 
     /// The part of somebody in a zone who only asks.
     pub fn customer(&self, zone: &ZoneName) -> Commons {
-        let keys = self.keys.as_ref().map(|keys| Keys { root: keys.root.clone(), root_key: None });
-        Commons { lookups: self.lookups(zone, Lookups::default()), keys, ..Commons::default() }
+        let keys = self.keys_in(zone).map(|keys| Keys { root: keys.root.clone(), ..Keys::default() });
+        let realm = if self.is_apart(zone) { Realm::BUILT } else { Realm::default() };
+        Commons { lookups: self.lookups(zone, Lookups::default()), keys, realm, ..Commons::default() }
+    }
+
+    /// Whether who is in a zone, or believes to be, has identities of the region that has its own.
+    fn is_apart(&self, zone: &ZoneName) -> bool {
+        let of = self.topology.zone(zone).map(|(region, _)| &region.name);
+        self.apart.as_ref().is_some_and(|apart| Some(&apart.region) == of)
+    }
+
+    /// The keys of the realm of a zone.
+    fn keys_in(&self, zone: &ZoneName) -> Option<&Keys> {
+        if self.is_apart(zone) { self.apart.as_ref()?.keys.as_ref() } else { self.keys.as_ref() }
+    }
+
+    /// What somebody in the region that has identities of its own has to believe to ask anybody of the other one.
+    pub fn abroad(&self) -> Option<Abroad> {
+        let root = self.keys.as_ref().map(|keys| keys.root.clone());
+        self.apart.as_ref().map(|_| Abroad { realm: Realm::default(), root })
     }
 
     /// An instance's own name.

@@ -6,7 +6,7 @@ mod image;
 mod software;
 mod store;
 
-use crate::commons::{Callee, Commons, Keys};
+use crate::commons::{Apart, Callee, Commons, Keys};
 use crate::wire::{From, Text};
 pub use customer::{CanaryConfig, Portion, RetryConfig};
 use fixtures::graph::grants::Grants;
@@ -242,6 +242,8 @@ pub struct Region<'a> {
     pub addresses: &'a [SocketAddr],
     /// Keys of the run, where a world has bytes to protect.
     pub keys: Option<Keys>,
+    /// The region that has identities of its own, where there is one beside the others.
+    pub apart: Option<Apart>,
     /// Whether instances count what arrives.
     pub counts_arrivals: bool,
     /// Instances of each service, in placement order.
@@ -268,6 +270,7 @@ impl<'a> Region<'a> {
             placement,
             addresses,
             keys: None,
+            apart: None,
             counts_arrivals: false,
             copies,
             lists: RefCell::default(),
@@ -278,6 +281,12 @@ impl<'a> Region<'a> {
     #[must_use]
     pub fn with_keys(self, keys: Option<Keys>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, where one of its regions has identities of its own.
+    #[must_use]
+    pub fn with_apart(self, apart: Option<Apart>) -> Self {
+        Self { apart, ..self }
     }
 
     /// The same region, whose instances count what arrives, or do not.

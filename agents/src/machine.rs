@@ -100,6 +100,8 @@ pub enum Input {
         ask: Ask,
         /// How long the caller waits, in nanoseconds; `None` where it did not say.
         remaining: Option<Nanos>,
+        /// Whether the caller has shown who it is, on this connection.
+        proven: bool,
     },
     /// The caller has gone away.
     Gone {
@@ -213,7 +215,11 @@ pub trait Actor {
     fn counters(&self) -> Counters;
     /// Until when what it shows to whoever asks it over TLS is good; `None` where it has nothing to show.
     fn certificate(&self, now: Nanos) -> Option<Grant>;
-    /// Whether it accepts something that another shows to it.
+    /// Whether it accepts what somebody shows whom it asks.
+    fn believes(&self, now: Nanos, shown: Grant) -> bool;
+    /// What it shows to somebody whom it asks, who has this.
+    fn shows(&self, now: Nanos, to: Grant) -> Option<Grant>;
+    /// Whether it accepts what somebody shows who asks it.
     fn accepts(&self, now: Nanos, shown: Grant) -> bool;
 }
 
@@ -509,7 +515,11 @@ impl Actor for Machine {
         match input {
             Input::Start { entries } => self.start(now, entries, out),
             Input::Wake => self.wake(now, out),
-            Input::Request { id, ask, remaining } => self.request(now, id, ask, remaining, out),
+            Input::Request { id, ask, proven, .. } if !proven && self.wants_proof(&ask) => {
+                let reply = Reply { error: Some(Failure::Denied), ..Reply::by(&self.by) };
+                out.push(Output::Respond { id, reply });
+            }
+            Input::Request { id, ask, remaining, .. } => self.request(now, id, ask, remaining, out),
             Input::Gone { id } => {
                 if let Some(directory) = &mut self.directory {
                     directory.gone(id);
@@ -536,7 +546,15 @@ impl Actor for Machine {
         self.own_certificate(now)
     }
 
+    fn believes(&self, now: Nanos, shown: Grant) -> bool {
+        self.believes_server(now, shown)
+    }
+
+    fn shows(&self, now: Nanos, to: Grant) -> Option<Grant> {
+        self.shown_to(now, to)
+    }
+
     fn accepts(&self, now: Nanos, shown: Grant) -> bool {
-        shown.is_good_at(self.felt.shows(now))
+        self.believes_caller(now, shown)
     }
 }

@@ -224,12 +224,29 @@ pub struct Records {
 
 /// From when to when something granted is valid, in nanoseconds of the clock that all hosts of a region share when theirs
 /// are right (in containers: the engine machine's monotonic clock).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Grant {
     /// Not before.
     pub from_ns: i64,
     /// Not after.
     pub until_ns: i64,
+    /// Whose authority granted it.
+    #[serde(default, skip_serializing_if = "Realm::is_first")]
+    pub realm: Realm,
+}
+
+/// All who have one root in common. There is one, but where a region is built out of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Realm(pub u8);
+
+impl Realm {
+    /// Of a region that is built beside the one that stands.
+    pub const BUILT: Self = Self(1);
+
+    /// Whether it is the one that there always is.
+    pub fn is_first(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why a request failed: typed, so that a caller can decide, and fast.

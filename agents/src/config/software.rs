@@ -81,7 +81,18 @@ impl Software {
         if asked.is_empty() {
             return None;
         }
-        let Commons { lookups, proves, keys, is_authority, artefacts, .. } = config.commons.clone();
+        // What is software is named, and the rest is the host's: whom it believes above all.
+        let host = Commons {
+            directory: None,
+            lifetimes: BTreeMap::new(),
+            renew_at_ppm: 0,
+            grants: None,
+            meter: None,
+            board: None,
+            scaler: None,
+            duty: None,
+            ..config.commons.clone()
+        };
         let Commons { directory, lifetimes, renew_at_ppm, grants: granted, meter, board, scaler, duty, .. } =
             config.commons;
         let software = Self {
@@ -127,7 +138,7 @@ impl Software {
             control: ControlConfig::default(),
             acknowledge: Acknowledge::AfterSync,
             health: Health::Shallow,
-            commons: Commons { lookups, proves, keys, is_authority, artefacts, ..Commons::default() },
+            commons: host,
             liveness: Health::Shallow,
             counts_arrivals: config.counts_arrivals,
         };

@@ -5,7 +5,7 @@ use super::timer::TimerKind;
 use super::{Machine, Nanos, Output};
 use crate::config::nanos;
 use crate::few::Few;
-use crate::wire::{Failure, Grant, NeedOutcome, Reply, Text};
+use crate::wire::{Ask, Failure, Grant, NeedOutcome, Realm, Reply, Text};
 use fixtures::graph::identity::{CERTIFICATE, Renew, WhenExpired};
 use fixtures::name::ServiceName;
 use fixtures::trouble::{InForce, Trouble};
@@ -57,7 +57,7 @@ impl Grant {
     fn begin(shown_ns: i64, lifetime_ns: u64) -> Self {
         let lifetime = i64::try_from(lifetime_ns).unwrap_or(i64::MAX);
         let from_ns = shown_ns.saturating_sub(signed(nanos(BACKDATED)));
-        Self { from_ns, until_ns: shown_ns.saturating_add(lifetime) }
+        Self { from_ns, until_ns: shown_ns.saturating_add(lifetime), realm: Realm::default() }
     }
 }
 
@@ -84,7 +84,7 @@ impl Machine {
         let felt = self.felt.grants.as_ref();
         let commons = &self.role.config.commons;
         let Some(&lifetime) = commons.lifetimes.get(&**kind) else { return reply };
-        let mut grant = Grant::begin(self.felt.shows(now), lifetime);
+        let mut grant = Grant { realm: commons.realm, ..Grant::begin(self.felt.shows(now), lifetime) };
         if felt == Some(&Trouble::GrantsExpired) {
             let past = signed(lifetime).saturating_mul(2);
             (grant.from_ns, grant.until_ns) = (grant.from_ns.saturating_sub(past), grant.until_ns.saturating_sub(past));
@@ -156,9 +156,34 @@ impl Machine {
         let config = &self.role.config;
         if config.commons.is_authority {
             let lifetime = config.commons.lifetimes.get(CERTIFICATE).copied().unwrap_or(u64::MAX);
-            return Some(Grant::begin(self.felt.shows(now), lifetime));
+            return Some(Grant { realm: config.commons.realm, ..Grant::begin(self.felt.shows(now), lifetime) });
         }
         let index = config.needs.iter().position(|need| need.kind == CERTIFICATE)?;
         self.needs[index].grant
+    }
+
+    /// Whether whoever it asks is whom it wanted, by what they show: of its own realm, or of the one across the border, where
+    /// it was told to believe that too.
+    pub(super) fn believes_server(&self, now: Nanos, shown: Grant) -> bool {
+        let commons = &self.role.config.commons;
+        let known = shown.realm == commons.realm || commons.abroad.as_ref().is_some_and(|one| one.realm == shown.realm);
+        known && shown.is_good_at(self.felt.shows(now))
+    }
+
+    /// Whether it takes what a caller shows. Of callers it never believes more than its own realm.
+    pub(super) fn believes_caller(&self, now: Nanos, shown: Grant) -> bool {
+        shown.realm == self.role.config.commons.realm && shown.is_good_at(self.felt.shows(now))
+    }
+
+    /// What it shows to whom it asks. Who believes another realm too shows nothing there: nobody would take it, and no service
+    /// is to see two identities.
+    pub(super) fn shown_to(&self, now: Nanos, server: Grant) -> Option<Grant> {
+        let commons = &self.role.config.commons;
+        self.own_certificate(now).filter(|_| commons.abroad.is_none() || commons.realm == server.realm)
+    }
+
+    /// Whether it would store something for somebody who has not shown who that is, and must not.
+    pub(super) fn wants_proof(&self, ask: &Ask) -> bool {
+        self.role.config.commons.proven_only && matches!(ask, Ask::Work { write: Some(_), .. })
     }
 }

@@ -211,13 +211,13 @@ impl<A: Actor + 'static> Driver<A> {
 
 impl<A: Actor + 'static> server::Serves for Driver<A> {
     /// Puts a request to the actor and waits for its answer.
-    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply> {
+    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>, proven: bool) -> Option<Reply> {
         let id = RequestId(self.next_request.get());
         self.next_request.set(id.0 + 1);
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().insert(id, sender);
         let gone = Gone { driver: self, id };
-        self.feed(Input::Request { id, ask, remaining });
+        self.feed(Input::Request { id, ask, remaining, proven });
         let reply = receiver.await;
         // It holds a reference and a number: forgetting it leaks nothing, and keeps it from telling.
         std::mem::forget(gone);

@@ -27,7 +27,7 @@ impl<S: Software> Serves for Front<S> {
         None
     }
 
-    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply> {
+    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>, _: bool) -> Option<Reply> {
         let reply = self.software.answer(ask, remaining).await;
         let mut counters = self.counters.get();
         match &reply {

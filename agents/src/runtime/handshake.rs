@@ -27,7 +27,7 @@ pub fn cost_ns() -> Result<Nanos, TlsError> {
     let keys = tls::new_root()?;
     let (server, client) = (Tls::new(&keys.root, true)?, Tls::new(&keys.root, false)?);
     let now = i64::try_from(clock::mono_ns()).unwrap_or(i64::MAX);
-    let grant = Grant { from_ns: now - GOOD_NS, until_ns: now + GOOD_NS };
+    let grant = Grant { from_ns: now - GOOD_NS, until_ns: now + GOOD_NS, ..Grant::default() };
     for (side, name) in [(&server, NAME), (&client, "asks.internal")] {
         side.install(&tls::sign(&keys, side.public_key(), &[name.to_owned()], grant)?)?;
     }

@@ -79,6 +79,6 @@ async fn answer<A: Actor + 'static>(
     };
     let ask = Ask::Lookup { name: asked.name.as_str().into() };
     // Dropping the question tells the machine that nobody waits for it any more.
-    let reply = tokio::time::timeout(PATIENCE, driver.request(ask, None)).await.ok()??;
+    let reply = tokio::time::timeout(PATIENCE, driver.request(ask, None, false)).await.ok()??;
     dns::answer(&asked, &reply, config, datagram)
 }

@@ -1,6 +1,7 @@
 //! Owns the listening side: reads requests into [`Ask`]s, writes [`Reply`]s, gives out artefacts, and shows `/metrics`. Refuses to decide
 //! any answer.
 
+use super::tls;
 use crate::machine::duty::{STANDS_BY, TAKES};
 use crate::machine::{Counters, Nanos};
 use crate::wire::{
@@ -26,8 +27,9 @@ use tokio_rustls::TlsAcceptor;
 pub(super) trait Serves: 'static {
     /// Takes connections over TLS, where it is asked so.
     fn acceptor(&self) -> Option<TlsAcceptor>;
-    /// Answers; with nothing the connection ends, as that of a process that is not there.
-    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>) -> Option<Reply>;
+    /// Answers; with nothing the connection ends, as that of a process that is not there. `proven`: whoever asks has shown
+    /// who it is.
+    async fn request(self: &Rc<Self>, ask: Ask, remaining: Option<Nanos>, proven: bool) -> Option<Reply>;
     /// What was granted, with the certificate where it is one and somebody's key came with the question.
     fn signed(&self, reply: Reply, key: &[u8], names: &[String]) -> Reply;
     /// The artefact of this name; `None` where it gives out none of it.
@@ -60,17 +62,18 @@ async fn serve<V: Serves>(stream: TcpStream, driver: Rc<V>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Some(acceptor) = driver.acceptor() else { return speak(stream, driver).await };
+    let Some(acceptor) = driver.acceptor() else { return speak(stream, driver, false).await };
     // Whoever does not get through the handshake learns it there.
     if let Ok(stream) = acceptor.accept(stream).await {
-        speak(stream, driver).await;
+        let proven = tls::is_proven(&stream);
+        speak(stream, driver, proven).await;
     }
 }
 
-async fn speak<V: Serves>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: Rc<V>) {
+async fn speak<V: Serves>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: Rc<V>, proven: bool) {
     let service = service_fn(move |request| {
         let driver = Rc::clone(&driver);
-        async move { answer(request, driver).await.ok_or(Nobody) }
+        async move { answer(request, driver, proven).await.ok_or(Nobody) }
     });
     // An error here is a caller who went away; the machine was told when its request was dropped.
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -79,19 +82,19 @@ async fn speak<V: Serves>(stream: impl AsyncRead + AsyncWrite + Unpin, driver: R
     let _ended = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>) -> Option<Response<Full<Bytes>>> {
+async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>, proven: bool) -> Option<Response<Full<Bytes>>> {
     if request.uri().path() == "/metrics" {
         return Some(respond(200, "text/plain; version=0.0.4", metrics(&*driver)));
     }
     if let Some(name) = request.uri().path().strip_prefix("/artefacts/") {
-        return give_out(&request, name, &driver).await;
+        return give_out(&request, name, &driver, proven).await;
     }
     let Some(ask) = ask_of(&request) else {
         return Some(respond(404, "application/json", br#"{"error":"unknown","by":""}"#.to_vec()));
     };
     let remaining = header(&request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
     let wants_certificate = matches!(&ask, Ask::Need { kind, .. } if **kind == *CERTIFICATE);
-    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await?;
+    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000)), proven).await?;
     if let (true, Some((key, names))) = (wants_certificate, identity_of(&request)) {
         reply = driver.signed(reply, &key, &names);
     }
@@ -100,11 +103,16 @@ async fn answer<V: Serves>(request: Request<Incoming>, driver: Rc<V>) -> Option<
 }
 
 /// Gives out an artefact, where whoever decides on needs grants it.
-async fn give_out<V: Serves>(request: &Request<Incoming>, name: &str, driver: &Rc<V>) -> Option<Response<Full<Bytes>>> {
+async fn give_out<V: Serves>(
+    request: &Request<Incoming>,
+    name: &str,
+    driver: &Rc<V>,
+    proven: bool,
+) -> Option<Response<Full<Bytes>>> {
     let holder = header(request, HEADER_HOLDER).unwrap_or_default().into();
     let remaining = header(request, HEADER_REMAINING_MS).and_then(|ms| ms.parse::<u64>().ok());
     let ask = Ask::Need { kind: PACKAGE.into(), holder };
-    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000))).await?;
+    let mut reply = driver.request(ask, remaining.map(|ms| ms.saturating_mul(1_000_000)), proven).await?;
     if reply.error.is_none() {
         match driver.artefact(name) {
             Some(bytes) => {

@@ -2,7 +2,8 @@
 //! whom it believes. Refuses to decide when to renew, and what its end means; that is the machine's.
 //!
 //! TLS 1.3 alone, and every connection shows its certificates anew: a resumed session would go on trusting what has ended.
-//! Who asks for a certificate shows none. Times are those of this host's clock, right or wrong ([`super::clock`]).
+//! Who asks for a certificate shows none, and who believes a second root shows its own to those alone who take it.
+//! Times are those of this host's clock, right or wrong ([`super::clock`]).
 
 use super::clock;
 use crate::commons::{Commons, Keys};
@@ -17,12 +18,12 @@ use std::time::Duration;
 use tokio_rustls::rustls::CipherSuite;
 use tokio_rustls::rustls::client::{ResolvesClientCert, Resumption};
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::time_provider::TimeProvider;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use tokio_rustls::rustls::{ClientConfig, DistinguishedName as Subject, RootCertStore, ServerConfig, SignatureScheme};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Nanoseconds of a second: times in certificates are whole seconds.
@@ -43,7 +44,7 @@ pub enum TlsError {
     Tls(#[from] tokio_rustls::rustls::Error),
     /// It cannot be read.
     #[error("PEM: {0}")]
-    Pem(#[from] tokio_rustls::rustls::pki_types::pem::Error),
+    Pem(#[from] PemError),
     /// The verifier of clients refuses the root.
     #[error("root: {0}")]
     Root(#[from] tokio_rustls::rustls::server::VerifierBuilderError),
@@ -59,10 +60,10 @@ pub enum TlsError {
 }
 
 /// The parameters of a run's root; the same for whoever signs with it later.
-fn root_params() -> CertificateParams {
+fn root_params(name: Option<&str>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, ROOT_NAME);
+    params.distinguished_name.push(DnType::CommonName, name.unwrap_or(ROOT_NAME));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -83,13 +84,25 @@ pub fn new_secret() -> Result<String, TlsError> {
 /// # Errors
 /// Where the machine gives no randomness.
 pub fn new_root() -> Result<Keys, TlsError> {
+    root_called(None)
+}
+
+/// Makes a new root with a name of its own: servers say by their roots' names whose certificates they take.
+///
+/// # Errors
+/// Where the machine gives no randomness.
+pub fn new_root_of(region: &str) -> Result<Keys, TlsError> {
+    root_called(Some(format!("blackstart root of {region}")))
+}
+
+fn root_called(name: Option<String>) -> Result<Keys, TlsError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = root_params();
+    let mut params = root_params(name.as_deref());
     let now = clock::true_wall_ns() / SECOND_NS;
     let day = 24 * 3_600;
     set_times(&mut params, now - day, now + ROOT_DAYS * day);
     let root = params.self_signed(&key)?.pem();
-    Ok(Keys { root, root_key: Some(key.serialize_pem()) })
+    Ok(Keys { name, root, root_key: Some(key.serialize_pem()) })
 }
 
 /// Sets from when to when a certificate is good, in seconds since 1970.
@@ -137,7 +150,7 @@ fn signed(
     (from, until): (i64, i64),
 ) -> Result<String, TlsError> {
     let root_key = KeyPair::from_pem(keys.root_key.as_deref().ok_or(TlsError::NoAuthority)?)?;
-    let issuer = Issuer::new(root_params(), root_key);
+    let issuer = Issuer::new(root_params(keys.name.as_deref()), root_key);
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, names.first().map_or("nobody", String::as_str));
@@ -166,6 +179,8 @@ struct Holder {
     key: KeyPair,
     current: RwLock<Option<Arc<CertifiedKey>>>,
     provider: Arc<CryptoProvider>,
+    /// Names of the roots by which those are known who may see it; `None` shows it to everybody who asks.
+    only_to: Option<Vec<Subject>>,
 }
 
 /// This host's clock, right or wrong.
@@ -200,8 +215,9 @@ impl ResolvesServerCert for Holder {
 }
 
 impl ResolvesClientCert for Holder {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.shown()
+    fn resolve(&self, takes: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let may_see = |own: &Vec<Subject>| own.iter().any(|root| takes.contains(&root.as_ref()));
+        self.shown().filter(|_| self.only_to.as_ref().is_none_or(may_see))
     }
 
     fn has_certs(&self) -> bool {
@@ -216,29 +232,38 @@ impl Tls {
     /// Where the root is no certificate.
     pub fn of(commons: &Commons) -> Result<Option<Self>, TlsError> {
         let Some(keys) = &commons.keys else { return Ok(None) };
-        Self::new(&keys.root, !commons.proves.is_empty()).map(Some)
+        let abroad = commons.abroad.as_ref().and_then(|abroad| abroad.root.as_deref());
+        Self::believing(&keys.root, abroad, !commons.proves.is_empty()).map(Some)
     }
 
-    /// A process that believes this root; `listens` where it is asked over TLS itself.
+    /// A process that believes these roots; `listens` where it is asked over TLS itself.
     ///
     /// # Errors
-    /// Where the root is no certificate.
-    pub fn new(root: &str, listens: bool) -> Result<Self, TlsError> {
+    /// Where one is no certificate.
+    pub fn new(roots: &str, listens: bool) -> Result<Self, TlsError> {
+        Self::believing(roots, None, listens)
+    }
+
+    /// The same, who believes more roots where it asks: never where it is asked.
+    ///
+    /// # Errors
+    /// Where one is no certificate.
+    pub fn believing(roots: &str, abroad: Option<&str>, listens: bool) -> Result<Self, TlsError> {
         let mut provider = tokio_rustls::rustls::crypto::ring::default_provider();
         // The cheapest first that everybody knows: the witness opens a connection for each look.
         provider.cipher_suites.sort_by_key(|known| known.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         let provider = Arc::new(provider);
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(root.as_bytes())?)?;
-        let roots = Arc::new(roots);
+        let asked = Arc::new(store(&[roots, abroad.unwrap_or_default()])?);
+        let roots = Arc::new(store(&[roots])?);
+        let only_to = abroad.map(|_| roots.subjects());
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let holder = Arc::new(Holder { key, current: RwLock::default(), provider: Arc::clone(&provider) });
+        let holder = Arc::new(Holder { key, current: RwLock::default(), provider: Arc::clone(&provider), only_to });
         let client = || {
             let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(HostClock));
             Ok::<_, TlsError>(
                 builder
                     .with_protocol_versions(&[&tokio_rustls::rustls::version::TLS13])?
-                    .with_root_certificates(Arc::clone(&roots)),
+                    .with_root_certificates(Arc::clone(&asked)),
             )
         };
         let connector = |mut config: ClientConfig| {
@@ -285,6 +310,25 @@ impl Tls {
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
         self.server.clone().map(TlsAcceptor::from)
     }
+}
+
+/// The roots of some PEM texts, each of one or more.
+fn store(texts: &[&str]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for text in texts {
+        for root in CertificateDer::pem_slice_iter(text.as_bytes()) {
+            roots.add(root?)?;
+        }
+    }
+    if roots.is_empty() {
+        return Err(PemError::NoItemsFound.into());
+    }
+    Ok(roots)
+}
+
+/// Whether the other end of a connection has shown who it is.
+pub(super) fn is_proven(stream: &tokio_rustls::server::TlsStream<tokio::net::TcpStream>) -> bool {
+    stream.get_ref().1.peer_certificates().is_some_and(|shown| !shown.is_empty())
 }
 
 /// A name that a server must prove to have.

@@ -6,15 +6,18 @@ use crate::runtime::{free, start};
 use crate::world::{call, config, need, service, target};
 use agents::commons::{Callee, DirectoryConfig, Keys, LookupConfig, Record};
 use agents::config::{InstanceConfig, Target};
+use agents::machine::Outcome;
+use agents::runtime::client::Client;
 use agents::runtime::clock::mono_ns;
 use agents::runtime::tls;
-use agents::wire::Grant;
-use fixtures::graph::Strength;
+use agents::wire::{Ask, Failure, Grant, Write};
 use fixtures::graph::names::{Lookups, NoneHealthy};
-use std::io::Write;
+use fixtures::graph::{State, Strength};
+use std::io::Write as _;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -207,7 +210,8 @@ fn openssl_verifies_what_the_authority_signs_and_refuses_what_has_ended() {
     let holder = tls::Tls::new(&keys.root, true).expect("it believes it");
     let now = i64::try_from(mono_ns()).expect("it fits");
     let sign = |file: &str, from: i64, until: i64| {
-        let grant = Grant { from_ns: now + from * 1_000_000_000, until_ns: now + until * 1_000_000_000 };
+        let grant =
+            Grant { from_ns: now + from * 1_000_000_000, until_ns: now + until * 1_000_000_000, ..Grant::default() };
         let names = ["api.az1.test".to_owned(), "api-az1-0.az1.test".to_owned()];
         let pem = tls::sign(&keys, holder.public_key(), &names, grant).expect("it is signed");
         written(folder.path(), file, &pem)
@@ -224,8 +228,8 @@ fn openssl_verifies_what_the_authority_signs_and_refuses_what_has_ended() {
     bad(&sign("ended.pem", -120, -60), "certificate has expired");
     bad(&sign("early.pem", 60, 120), "certificate is not yet valid");
     let other = tls::new_root().expect("another root");
-    let stranger = Keys { root: keys.root.clone(), root_key: other.root_key };
-    let grant = Grant { from_ns: now - 1_000_000_000, until_ns: now + 60_000_000_000 };
+    let stranger = Keys { root: keys.root.clone(), root_key: other.root_key, name: None };
+    let grant = Grant { from_ns: now - 1_000_000_000, until_ns: now + 60_000_000_000, ..Grant::default() };
     let forged = tls::sign(&stranger, holder.public_key(), &["api.az1.test".to_owned()], grant).expect("it is signed");
     bad(&written(folder.path(), "forged.pem", &forged), "verification failed");
 }
@@ -285,7 +289,7 @@ fn agents_call_each_other_over_tls_and_only_those_they_believe() {
     let caller = |name: &str, root: &str| {
         let mut caller = config(vec![], vec![call("app", Strength::Hard, vec![secure(name)])]);
         caller.listen = free();
-        caller.commons.keys = Some(Keys { root: root.to_owned(), root_key: None });
+        caller.commons.keys = Some(Keys { root: root.to_owned(), ..Keys::default() });
         caller
     };
     let stranger = tls::new_root().expect("another root");
@@ -349,4 +353,60 @@ fn an_agent_calls_by_name() {
 fn a_handshake_costs_each_end_processor_time() {
     let cost = agents::runtime::handshake::cost_ns().expect("this machine connects to itself");
     assert!(cost > 10_000, "{cost} ns");
+}
+
+/// A store of a region that is built beside one that stands: it takes what its own callers write, and nothing of who shows the
+/// other root's identity, or none. Who goes abroad is believed to be nobody there, and is served.
+#[test]
+fn a_store_of_one_root_stores_nothing_for_another_roots_caller_nor_for_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (home, there) = (tls::new_root().expect("a root"), tls::new_root_of("there").expect("another root"));
+    let (authority, mut store) = secure_pair(&home);
+    let (other_authority, other_store) = secure_pair(&there);
+    (store.commons.proven_only, store.state) = (true, State::Memory);
+    let (own, other) = (store.listen, other_store.listen);
+    let _regions = [authority, store, other_authority, other_store].map(|one| start(one, folder.path()));
+    // They listen once they have their certificates.
+    while [own, other].iter().any(|at| std::net::TcpStream::connect(at).is_err()) {
+        std::thread::yield_now();
+    }
+    let looks = || Ask::Work { operation: "serve".into(), write: None, again: false };
+    let writes = || {
+        let write = Some(Box::new(Write { key: "a".to_owned(), value: "b".to_owned() }));
+        Ask::Work { operation: "serve".into(), write, again: false }
+    };
+    let (is_served, is_denied) = (Some(None), Some(Some(Failure::Denied)));
+    for (who, signed_by, abroad, (to, ask), expected) in [
+        ("its own caller", Some(&home), None, (own, writes()), is_served),
+        ("who shows another root's", Some(&there), None, (own, looks()), None),
+        ("who shows another root's", Some(&there), None, (own, writes()), None),
+        ("who shows none, and writes", None, None, (own, writes()), is_denied),
+        ("who shows none, and looks", None, None, (own, looks()), is_served),
+        ("who goes abroad", Some(&home), Some(&*there.root), (other, looks()), is_served),
+        ("who goes abroad, at home", Some(&home), Some(&*there.root), (own, writes()), is_served),
+        ("who believes nobody there", Some(&home), None, (other, looks()), None),
+    ] {
+        let tls = tls::Tls::believing(&home.root, abroad, false).expect("roots are right");
+        if let Some(keys) = signed_by {
+            let now = i64::try_from(mono_ns()).expect("it fits");
+            let until_ns = now + 60_000_000_000;
+            let grant = Grant { from_ns: now - 60_000_000_000, until_ns, ..Grant::default() };
+            let signed =
+                tls::sign(keys, tls.public_key(), &["caller.az1.test".to_owned()], grant).expect("it is signed");
+            tls.install(&signed).expect("it is for this key");
+        }
+        assert_eq!(answered(tls, to, ask), expected, "{who}");
+    }
+}
+
+/// What an instance answers to whoever is this: nothing where one of both does not believe the other.
+fn answered(tls: tls::Tls, to: SocketAddr, ask: Ask) -> Option<Option<Failure>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let client = Client::with_tls(Some(Rc::new(tls)), Vec::new());
+        match client.ask(to, Some("app.az1.test".into()), None, &ask, 5 * SECOND, |_| {}).await.0 {
+            Outcome::Reply(reply) => Some(reply.error),
+            _ => None,
+        }
+    })
 }

@@ -2,8 +2,10 @@
 //! keys and sockets.
 
 use crate::world::{MS, Peer, World, config, need, service, target, work};
+use agents::commons::Abroad;
 use agents::machine::{Actor, Input, Machine, Nanos};
-use agents::wire::{Ask, Failure, Grant, Reply};
+use agents::wire::{Ask, Failure, Grant, Realm, Reply, Write};
+use fixtures::graph::State;
 use fixtures::graph::grants::{Counts, Grants};
 use fixtures::graph::identity::{Renew, WhenExpired};
 use fixtures::trouble::{InForce, Trouble};
@@ -31,7 +33,7 @@ fn holder(renew: Renew, when_expired: WhenExpired) -> World<Machine> {
 
 /// The authority grants for so long from now; for zero it is gone.
 fn grants(world: &mut World<Machine>, lifetime: Nanos) {
-    let grant = Grant { from_ns: 0, until_ns: signed(world.now + lifetime) };
+    let grant = Grant { from_ns: 0, until_ns: signed(world.now + lifetime), ..Grant::default() };
     let reply = Reply { grant: Some(Box::new(grant)), ..Reply::by(&"authority".into()) };
     let peer = if lifetime == 0 { Peer::Silent } else { Peer::Answers(reply) };
     world.peers.insert(target("az1", 1).address, peer);
@@ -142,7 +144,7 @@ fn who_never_renews_asks_once_and_stays_expired() {
 fn what_has_ended_already_is_not_taken() {
     let mut world = holder(Renew::BeforeExpiry, WhenExpired::Keep);
     let old = world.actor.certificate(world.now);
-    let ended = Grant { from_ns: -10, until_ns: -5 };
+    let ended = Grant { from_ns: -10, until_ns: -5, ..Grant::default() };
     let reply = Reply { grant: Some(Box::new(ended)), ..Reply::by(&"authority".into()) };
     world.peers.insert(target("az1", 1).address, Peer::Answers(reply));
     world.pass(80 * SECOND);
@@ -189,4 +191,67 @@ fn it_grants_what_it_is_there_for_and_nothing_else() {
     tell(&mut world, Trouble::GrantsExpired);
     let grant = ask(&mut world, "certificate").grant.expect("it is granted");
     assert!(!grant.is_good_at(signed(world.now)));
+}
+
+/// An instance of the region that is built, which has what was granted in some realm.
+fn built(granted: Realm, abroad: Option<Abroad>) -> World<Machine> {
+    let mut config = config(vec![need(vec![target("az1", 1)])], vec![]);
+    (config.commons.realm, config.commons.abroad) = (Realm::BUILT, abroad);
+    let mut world = World::new(Machine::new(config));
+    let grant = Grant { until_ns: signed(LIFETIME), realm: granted, ..Grant::default() };
+    let reply = Reply { grant: Some(Box::new(grant)), ..Reply::by(&"authority".into()) };
+    world.peers.insert(target("az1", 1).address, Peer::Answers(reply));
+    world.start();
+    world
+}
+
+#[test]
+fn only_identities_of_ones_own_realm_are_believed_and_those_across_a_border_where_one_asks() {
+    let shown = |realm| Grant { until_ns: signed(LIFETIME), realm, ..Grant::default() };
+    let (first, own) = (shown(Realm::default()), shown(Realm::BUILT));
+    let at_home = built(Realm::BUILT, None);
+    let now = at_home.now;
+    assert!(at_home.actor.accepts(now, own) && at_home.actor.believes(now, own));
+    assert!(!at_home.actor.accepts(now, first) && !at_home.actor.believes(now, first));
+    let goes = built(Realm::BUILT, Some(Abroad { realm: Realm::default(), root: None }));
+    assert!(goes.actor.believes(now, first) && goes.actor.believes(now, own));
+    assert!(!goes.actor.accepts(now, first), "of callers it believes nobody more");
+    assert!(goes.actor.shows(now, first).is_none(), "abroad it is nobody");
+    assert_eq!(goes.actor.shows(now, own), goes.actor.certificate(now));
+    let old = Grant { until_ns: signed(now), ..own };
+    assert!(!goes.actor.accepts(now, old), "what has ended is no good in any realm");
+}
+
+#[test]
+fn what_an_authority_grants_is_of_its_realm() {
+    let mut config = config(vec![], vec![]);
+    config.commons.realm = Realm::BUILT;
+    config.commons.lifetimes.insert("certificate".to_owned(), LIFETIME);
+    config.commons.is_authority = true;
+    let mut world = World::new(Machine::new(config));
+    world.start();
+    let reply = world.answer_within(Ask::Need { kind: "certificate".into(), holder: "app".into() }, 0);
+    assert_eq!(reply.grant.map(|grant| grant.realm), Some(Realm::BUILT));
+    assert_eq!(world.actor.certificate(world.now).map(|own| own.realm), Some(Realm::BUILT));
+}
+
+#[test]
+fn who_shows_nothing_has_nothing_stored_where_proof_is_wanted_and_may_look() {
+    let stored = |proven_only: bool, proven: bool| {
+        let mut config = config(vec![], vec![]);
+        (config.commons.proven_only, config.state) = (proven_only, State::Memory);
+        let mut world = World::new(Machine::new(config));
+        world.start();
+        world.proven = proven;
+        let write = Write { key: "a".to_owned(), value: "b".to_owned() };
+        let ask = Ask::Work { operation: "serve".into(), write: Some(Box::new(write)), again: false };
+        let error = world.answer(ask).error;
+        let looks = [work(), Ask::Live, Ask::Ready].map(|look| world.answer(look).error);
+        assert_eq!(looks, [None, None, None], "looking stores nothing");
+        let kept = world.answer(Ask::Read { key: "a".to_owned() }).value;
+        (error, kept.is_some())
+    };
+    assert_eq!(stored(true, false), (Some(Failure::Denied), false));
+    assert_eq!(stored(true, true), (None, true));
+    assert_eq!(stored(false, false), (None, true), "elsewhere nobody asks");
 }

@@ -158,7 +158,7 @@ fn a_queue_that_stopped_to_serve_works_off_what_it_holds_when_its_certificate_is
     let mut world = World::new(Machine::new(config));
     let grants = |world: &mut World<Machine>| {
         let until_ns = i64::try_from(world.now + 100 * second).expect("tests are short");
-        let grant = Some(Box::new(Grant { from_ns: 0, until_ns }));
+        let grant = Some(Box::new(Grant { from_ns: 0, until_ns, ..Grant::default() }));
         world.peers.insert(authority.address, Peer::Answers(Reply { grant, ..Reply::by(&"authority".into()) }));
     };
     grants(&mut world);

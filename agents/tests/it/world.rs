@@ -36,6 +36,8 @@ pub(crate) struct World<A> {
     pub(crate) replies: BTreeMap<RequestId, Vec<Reply>>,
     pub(crate) notes: Vec<Note>,
     pub(crate) others: Vec<Output>,
+    /// Whether whoever asks has shown who it is.
+    pub(crate) proven: bool,
     next_id: u64,
 }
 
@@ -44,7 +46,7 @@ impl<A: Actor> World<A> {
         let (peers, replies) = (BTreeMap::new(), BTreeMap::new());
         let (sent, asks, timeouts) = (Vec::new(), Vec::new(), Vec::new());
         let (notes, others) = (Vec::new(), Vec::new());
-        Self { actor, now: MS, peers, sent, asks, timeouts, replies, notes, others, next_id: 1 }
+        Self { actor, now: MS, peers, sent, asks, timeouts, replies, notes, others, proven: false, next_id: 1 }
     }
 
     pub(crate) fn start(&mut self) {
@@ -93,7 +95,7 @@ impl<A: Actor> World<A> {
     pub(crate) fn ask(&mut self, ask: Ask, remaining: Option<Nanos>) -> RequestId {
         let id = RequestId(self.next_id);
         self.next_id += 1;
-        self.feed(Input::Request { id, ask, remaining });
+        self.feed(Input::Request { id, ask, remaining, proven: self.proven });
         id
     }
 

@@ -11,8 +11,9 @@ use std::str::FromStr;
 
 /// What they look like, for whoever wrote another word.
 const WORDS: &str = "pinned:SERVICE:TO, pinned-need:SERVICE, old-addresses:SERVICE, needs:SERVICE:FROM, one-zone:SERVICE, \
-                     backup:SERVICE:TO, capacity:SERVICE:NUMBER, altered-artefact:SERVICE, foreign-signer:SERVICE, no-last-pass, \
-                     altered-copy, unasked; of a zone alone: forgotten:SERVICE, two-zones-a-day, halves-across-zones";
+                     backup:SERVICE:TO, capacity:SERVICE:NUMBER, foreign-identity:SERVICE, altered-artefact:SERVICE, \
+                     foreign-signer:SERVICE, no-last-pass, altered-copy, unasked; of a zone alone: forgotten:SERVICE, \
+                     two-zones-a-day, halves-across-zones";
 
 /// A defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl FromStr for Defect {
             }
             ["altered-artefact", service] => ByHand::Tampered { service: name(service)?, how: Tampering::Altered },
             ["foreign-signer", service] => ByHand::Tampered { service: name(service)?, how: Tampering::ForeignSigner },
+            ["foreign-identity", service] => ByHand::ForeignIdentity { service: name(service)? },
             ["altered-copy"] => ByHand::AlteredCopy,
             ["no-last-pass"] => return Ok(Self::NoLastPass),
             ["unasked"] => return Ok(Self::Unasked),
@@ -67,6 +69,7 @@ impl fmt::Display for Defect {
             Self::ByHand(ByHand::Pinned { service, to }) => write!(f, "pinned:{service}:{to}"),
             Self::ByHand(ByHand::PinnedNeed { service }) => write!(f, "pinned-need:{service}"),
             Self::ByHand(ByHand::OldAddresses { service }) => write!(f, "old-addresses:{service}"),
+            Self::ByHand(ByHand::ForeignIdentity { service }) => write!(f, "foreign-identity:{service}"),
             Self::ByHand(ByHand::OneZone { service }) => write!(f, "one-zone:{service}"),
             Self::ByHand(ByHand::Needs { service, from }) => write!(f, "needs:{service}:{from}"),
             Self::ByHand(ByHand::Capacity { service, per_second }) => write!(f, "capacity:{service}:{per_second}"),
@@ -108,7 +111,8 @@ impl Defect {
     /// Whether it can be played: in the build of a zone, or of a region.
     pub fn is_of(&self, is_zone: bool) -> bool {
         match self {
-            Self::ByHand(ByHand::AlteredCopy) => !is_zone,
+            // A zone has the identities of its region.
+            Self::ByHand(ByHand::ForeignIdentity { .. } | ByHand::AlteredCopy) => !is_zone,
             Self::ByHand(_) => true,
             Self::NoLastPass | Self::Unasked => !is_zone,
             Self::Forgotten(_) | Self::TwoZonesADay | Self::HalvesAcrossZones => is_zone,

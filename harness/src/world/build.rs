@@ -9,6 +9,7 @@ pub(crate) mod mover;
 pub(crate) mod repository;
 pub mod told;
 
+use agents::commons::{Apart, Keys};
 use agents::config::{InstanceConfig, Region};
 use fixtures::graph::State;
 use fixtures::name::{InstanceName, ServiceName};
@@ -24,6 +25,14 @@ pub(crate) trait Alter {
     fn concerns(&self, index: usize) -> bool;
     /// What it is told, made from what the graph says.
     fn alter(&self, index: usize, config: InstanceConfig, region: &Region<'_>) -> InstanceConfig;
+    /// The region that has identities of its own, where no bytes are to be protected.
+    fn apart(&self) -> Option<Apart>;
+}
+
+/// The region that is built has identities of its own; a zone has those of its region.
+pub(crate) fn apart(estate: &Estate, keys: Option<Keys>) -> Option<Apart> {
+    let has_its_own = estate.new_zone().is_none() && estate.graph.identity.is_some();
+    has_its_own.then(|| Apart { region: estate.build.region.clone(), keys })
 }
 
 /// Name servers that are told who is behind each name, by their places in the placement.

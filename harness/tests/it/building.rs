@@ -305,6 +305,30 @@ fn a_start_up_cycle_that_only_the_cut_reveals_is_found() {
 }
 
 #[test]
+fn a_proxy_serves_who_has_the_new_regions_identity_and_nobody_who_has_the_bootstrap_regions() {
+    let by_hand = vec![ByHand::ForeignIdentity { service: service("instance-state") }];
+    let foreign = built(&Spec { by_hand, ..spec() });
+    let Ending::RolledBack { why } = &foreign.ending else { panic!("{:?}", foreign.ending) };
+    assert!(why.contains("instance-state"), "{why}");
+    // As many as came of it itself are what its own notes say: in vain, because one side did not believe the other.
+    let untrusted = |built: &Built, from: &str, to: &str| -> u64 {
+        let calls = built.events.iter().filter(|event| event.place.service == Some(service(from)));
+        let failed = calls.filter_map(|event| match &event.detail {
+            Detail::Call { to: callee, failed, .. } if callee.as_str() == to => failed.get("untrusted"),
+            _ => None,
+        });
+        failed.sum()
+    };
+    assert!(untrusted(&foreign, "instance-state", "table-store") > 0, "the proxy refused it");
+    assert_eq!(untrusted(&foreign, "quota", "table-store"), 0, "and served its neighbour");
+    // The twin: who was refused above comes up, and whatever crosses the border by plan is believed where it arrives.
+    let services = ["instance-state", "quota", "table-store", "object-store", "object-cache"];
+    for (from, to) in services.iter().flat_map(|from| services.iter().map(move |to| (from, to))) {
+        assert_eq!(untrusted(&HEALTHY, from, to), 0, "{from} of {to}");
+    }
+}
+
+#[test]
 fn a_bootstrap_region_without_room_is_found_and_the_build_is_undone() {
     let capacity = |per_second| vec![ByHand::Capacity { service: service("table-store"), per_second }];
     let small = built(&Spec { by_hand: capacity(40), ..spec() });

@@ -84,6 +84,7 @@ fn made(hosts: &[&str]) -> Made {
     Made {
         block: Block::new(7, 4, 3).expect("there is room"),
         keys: None,
+        apart: None,
         routed: true,
         hosts: hosts.iter().map(|host| (HostName((*host).to_owned()), format!("id-{host}"))).collect(),
         addresses: BTreeMap::new(),

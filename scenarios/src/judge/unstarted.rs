@@ -9,8 +9,8 @@ use fixtures::graph::image::RestartPolicy;
 /// A walk's step at an instance that nothing starts: whatever it would wait for.
 pub(super) fn unstarted(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
     let host = run.host_name(here);
-    let spells = run.timeline.dark.get(host).into_iter().flatten();
-    let lost = spells.filter(|spell| spell.from_ns <= at_ns).last()?;
+    let mut spells = run.timeline.dark.get(host).into_iter().flatten();
+    let lost = spells.rfind(|spell| spell.from_ns <= at_ns)?;
     let image = run.service_of(here)?.image.as_ref();
     let left = left_by_engine(run, host.as_str(), lost.from_ns, at_ns);
     // Whoever ended since then was started.

@@ -3,9 +3,9 @@
 //! configuration by hand. Refuses to know when anything is told.
 
 use super::Alter;
-use agents::commons::{Callee, DNS_PORT, DirectoryConfig, Record};
+use agents::commons::{Apart, Callee, DNS_PORT, DirectoryConfig, Record};
 use agents::config::{CallConfig, InstanceConfig, NeedConfig, Region, StoreConfig, Target, Targets};
-use fixtures::graph::identity::{Renew, WhenExpired};
+use fixtures::graph::identity::{CERTIFICATE, Renew, WhenExpired};
 use fixtures::graph::names::Cache;
 use fixtures::graph::{Attempts, Need, Routing, State, Strength, WhenMissing};
 use fixtures::name::ServiceName;
@@ -39,6 +39,11 @@ pub enum ByHand {
     },
     /// In the region that is built, a service keeps the addresses that it once looked up until it ends.
     OldAddresses {
+        /// Who.
+        service: ServiceName,
+    },
+    /// In the region that is built, a service gets its certificate from the bootstrap region's authority.
+    ForeignIdentity {
         /// Who.
         service: ServiceName,
     },
@@ -147,6 +152,10 @@ impl Alter for Told<'_> {
         }
         config
     }
+
+    fn apart(&self) -> Option<Apart> {
+        super::apart(self.estate, None)
+    }
 }
 
 impl ByHand {
@@ -157,6 +166,7 @@ impl ByHand {
             Self::Needs { service, from } => vec![service, from],
             Self::PinnedNeed { service }
             | Self::OldAddresses { service }
+            | Self::ForeignIdentity { service }
             | Self::OneZone { service }
             | Self::Tampered { service, .. }
             | Self::Capacity { service, .. } => vec![service],
@@ -177,6 +187,8 @@ impl ByHand {
             | Self::Backup { service, .. }
             | Self::Needs { service, .. } => (service, Site::Build),
             Self::Capacity { service, .. } => (service, Site::Bootstrap),
+            // From its first host on, which is in the bootstrap network.
+            Self::ForeignIdentity { service } => return service == wanted && site != Site::Bootstrap,
             // They are about the repository, about name servers, who are told anyhow, and about whoever copies.
             Self::Tampered { .. } | Self::OneZone { .. } | Self::AlteredCopy => return false,
         };
@@ -283,6 +295,9 @@ impl Told<'_> {
         config.calls = config.operations.iter().map(hand_on).collect();
         (config.state, config.store) = (State::None, StoreConfig::default());
         config.interval_ns = 0;
+        // To the stores behind it is nobody; in front nobody stores who does not prove to be of the new region.
+        config.commons.abroad = if self.inward { None } else { region.abroad() };
+        config.commons.proven_only = region.apart.is_some() && !config.commons.proves.is_empty();
     }
 
     /// A call that carries along whatever is written, and is waited for by nobody.
@@ -313,6 +328,8 @@ impl Told<'_> {
                 for call in config.calls.iter_mut().filter(|call| &call.to == to) {
                     (call.callee.name, call.targets) = (None, targets.clone());
                 }
+                // Whoever wrote the addresses down saw to it that they answer: it is the border that is to find them.
+                config.commons.abroad = region.abroad();
             }
             ByHand::PinnedNeed { .. } => {
                 let packages = &self.estate.cast.packages;
@@ -320,6 +337,15 @@ impl Told<'_> {
                 for need in config.needs.iter_mut().filter(|need| &need.from == packages) {
                     (need.callee.name, need.targets) = (None, targets.clone());
                 }
+            }
+            ByHand::ForeignIdentity { .. } => {
+                let authority = self.estate.cast.authority.iter();
+                let there = authority.flat_map(|name| self.copies(name, |site, _| site == Site::Bootstrap, region));
+                let targets: Targets = there.collect::<Vec<_>>().into();
+                for need in config.needs.iter_mut().filter(|need| need.kind == CERTIFICATE) {
+                    (need.callee.name, need.targets) = (None, targets.clone());
+                }
+                config.commons.abroad = region.abroad();
             }
             ByHand::OldAddresses { .. } => {
                 if let Some(lookups) = &mut config.commons.lookups {

@@ -11,6 +11,7 @@ use super::hand_link::{Hand, LEASE_MS};
 use super::names::LABEL_ROLE;
 use super::provision::raise_witness;
 use super::raise::Raise;
+use super::region::Layout;
 use super::standing::{Made, Standing};
 use super::{CALLS_AT_ONCE, Shared, at_once, start_hosts};
 use crate::controller::Done;
@@ -72,7 +73,7 @@ pub(super) async fn linked(shared: &Shared, made: &Made, hand: Hand, rights: Rig
         let bridges = (0..subnets).map(|subnet| shared.names.bridge(subnet)).collect();
         shapes = super::provision::link(shared, &hand, bridges).await?;
     }
-    let layout = shared.layout(made.block.clone(), made.keys.clone());
+    let layout = Layout { apart: made.apart.clone(), ..shared.layout(made.block.clone(), made.keys.clone()) };
     if shapes.is_ok() {
         hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?;
     }

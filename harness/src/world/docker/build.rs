@@ -213,7 +213,9 @@ impl BuildSite {
         // Of a build nobody loses what was not synced: a zone needs no disk of its own, and many would only be in each other's way.
         let rights = Rights { disks: Err("a build loses nothing that was not synced".to_owned()), ..rights };
         provision::state_volumes(shared, &hand, &rights).await?;
-        let built = Arc::new(provision::networks(shared, hand, rights).await?);
+        let apart =
+            build::apart(&self.estate, Some(agents::runtime::tls::new_root_of(self.estate.build.region.as_str())?));
+        let built = Arc::new(provision::networks(shared, hand, rights, apart).await?);
         shared.set_built(Arc::clone(&built));
         built.hand.ask(Task::Tap).await?;
         self.signs.get_or_init(|| secret);

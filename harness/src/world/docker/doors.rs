@@ -39,5 +39,5 @@ fn of(layout: &Layout) -> Doors {
             address,
         })
     };
-    Doors { doors: instances.filter_map(door).collect(), root: layout.keys.as_ref().map(|keys| keys.root.clone()) }
+    Doors { doors: instances.filter_map(door).collect(), root: layout.roots() }
 }

@@ -18,7 +18,7 @@ use crate::hand::protocol::{Answer, Lease, LeaseEnd, Rights, Task};
 use crate::hand::{HOST_UID, SHARED_DIR, STATE_DIR};
 use crate::witness::protocol::{Seen, Tell};
 use crate::world::HOST_MEMORY_BYTES;
-use agents::commons::Keys;
+use agents::commons::{Apart, Keys};
 use anyhow::{Context, Result, bail};
 use fixtures::graph::image::ImageService;
 use fixtures::name::HostName;
@@ -44,7 +44,7 @@ pub(super) async fn provision(shared: &Arc<Shared>) -> Result<()> {
     let (hand, rights) = raise_hand(shared, LeaseEnd::HealAndRemove).await?;
     shared.going_on()?;
     state_volumes(shared, &hand, &rights).await?;
-    let built = Arc::new(networks(shared, hand, rights).await?);
+    let built = Arc::new(networks(shared, hand, rights, None).await?);
     shared.set_built(Arc::clone(&built));
     let layout = &built.layout;
     let configs = layout.host_configs();
@@ -128,8 +128,8 @@ pub(super) async fn raise_hand(shared: &Arc<Shared>, then: LeaseEnd) -> Result<(
 }
 
 /// Makes a bridge for each zone with forwarding between them and no way out; where the hand may write no rules, one
-/// internal bridge for all.
-pub(super) async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -> Result<Built> {
+/// internal bridge for all. `apart` is the region that has a root of its own.
+pub(super) async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights, apart: Option<Apart>) -> Result<Built> {
     let subnets = shared.topology.zones().count() + 1;
     let most = shared.topology.zones().map(|(_, zone)| hosts_in(shared, zone.name.as_str())).max().unwrap_or(0);
     let routed = rights.links.is_ok();
@@ -151,7 +151,7 @@ pub(super) async fn networks(shared: &Arc<Shared>, hand: Hand, rights: Rights) -
                     let bridges = (0..subnets).map(|subnet| shared.names.bridge(subnet)).collect();
                     shapes = link(shared, &hand, bridges).await?;
                 }
-                let layout = shared.layout(block, keys.clone());
+                let layout = Layout { apart, ..shared.layout(block, keys.clone()) };
                 match &shapes {
                     Ok(_) => drop(hand.ask(Task::Latencies { rules: base_latencies(&layout) }).await?),
                     Err(why) => {
@@ -406,6 +406,7 @@ impl Shared {
             seed: self.seed,
             block,
             keys,
+            apart: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::hand::{GATES_DIR, SHARED_DIR, STATE_DIR};
 use crate::witness::NOTES_PORT;
 use crate::witness::protocol::{Entry, Probed, Watch};
 use crate::world::draw::{self, Corner, Drawn};
-use agents::commons::Keys;
+use agents::commons::{Apart, Keys};
 use agents::config::{HostConfig, InstanceConfig, Process, Region, nanos};
 use fixtures::graph::Graph;
 use fixtures::name::{HostName, ZoneName};
@@ -67,9 +67,18 @@ pub struct Layout {
     pub block: Block,
     /// The run's root, where its graph has identities.
     pub keys: Option<Keys>,
+    /// The region that has a root of its own, where one is built out of another.
+    pub apart: Option<Apart>,
 }
 
 impl Layout {
+    /// Every root of the run, for who asks from outside.
+    pub fn roots(&self) -> Option<String> {
+        let apart = self.apart.iter().filter_map(|apart| apart.keys.as_ref());
+        let roots: Vec<&str> = self.keys.iter().chain(apart).map(|keys| keys.root.as_str()).collect();
+        (!roots.is_empty()).then(|| roots.concat())
+    }
+
     /// Zones in the order of their subnets.
     pub fn zones(&self) -> Vec<ZoneName> {
         self.topology.zones().map(|(_, zone)| zone.name.clone()).collect()
@@ -156,7 +165,8 @@ impl Layout {
     ) -> Vec<HostConfig> {
         let addresses = self.instance_addresses();
         let region = Region::new(&self.topology, &self.graph, &self.placement, &addresses);
-        let region = region.with_keys(self.keys.clone()).counting(self.gathered.counts_arrivals);
+        let region = region.with_keys(self.keys.clone()).with_apart(self.apart.clone());
+        let region = region.counting(self.gathered.counts_arrivals);
         let drawn = draw::hosts(self.seed, &self.topology, &self.graph, &self.placement);
         let config = |(host, drawn): (&Host, Drawn)| {
             let instances = host.instances.iter().zip(&drawn.instances);
@@ -221,7 +231,7 @@ impl Layout {
             timeout: self.traffic.timeout,
             calm_ns: nanos(draw::calm(self.placement.instances.len(), self.gathered)),
             keen_ns: nanos(draw::KEEN),
-            root: self.keys.as_ref().map(|keys| keys.root.clone()),
+            root: self.roots(),
             canaries: draw::canary_hosts(&self.graph, &self.placement)
                 .into_values()
                 .map(|host| self.canary_at(&self.placement.hosts[host]))

@@ -3,7 +3,7 @@
 
 use super::built::Built;
 use super::subnet::Block;
-use agents::commons::Keys;
+use agents::commons::{Apart, Keys};
 use fixtures::name::HostName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -51,6 +51,9 @@ pub struct Made {
     pub block: Block,
     /// Its root, where its graph has identities.
     pub keys: Option<Keys>,
+    /// The region that has a root of its own, where one is built out of another: whoever takes the build up signs alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// Whether each zone has a bridge of its own.
     pub routed: bool,
     /// Containers of hosts, by their ids.
@@ -70,6 +73,7 @@ impl Built {
         Made {
             block: layout.block.clone(),
             keys: layout.keys.clone(),
+            apart: layout.apart.clone(),
             routed: self.routed,
             hosts: all.iter().filter_map(|host| id(&host.name)).collect(),
             addresses: all.iter().map(|host| (host.name.clone(), layout.address(host).to_string())).collect(),

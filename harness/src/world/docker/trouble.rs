@@ -98,5 +98,5 @@ fn process(layout: &Layout, instance: &InstanceConfig, trouble: &Trouble, blank:
         _ => instance.commons.lifetimes.keys().next()?.clone(),
     };
     let secure = instance.commons.proves.first().cloned();
-    Some(TroubleProbe { name, secure, root: layout.keys.as_ref().map(|keys| keys.root.clone()), ..blank })
+    Some(TroubleProbe { name, secure, root: layout.roots(), ..blank })
 }

@@ -343,6 +343,7 @@ impl<'a> BuildWorld<'a> {
         let estate = self.parts.estate;
         let told = Told { estate, by_hand: self.parts.by_hand, inward: self.inward, records: &self.records };
         let region = Region::new(&estate.topology, &estate.graph, &estate.placement, &self.addresses);
+        let region = region.with_apart(told.apart());
         let mut last = 0;
         self.version += 1;
         for index in (0..estate.placement.instances.len()).filter(|&index| wanted(index)) {

@@ -1,5 +1,5 @@
 //! Owns what hosts of a simulated region share: trouble with names, grants and clocks, as their processes feel it, and
-//! whether two ends of a connection trust each other. Refuses to know keys: validity alone decides here.
+//! whether two ends of a connection trust each other. Refuses to know keys: whose a certificate is and from when to when decides.
 
 use super::calls::{Call, Caller, Key};
 use super::engine::Engine;
@@ -69,7 +69,7 @@ impl Engine {
             }
             Caller::Process { process, .. } => {
                 let actor = self.processes[process as usize].mind.as_mut()?.actor();
-                (actor.accepts(now, server), actor.certificate(now))
+                (actor.believes(now, server), actor.shows(now, server))
             }
         };
         // Whoever asks for something to show has nothing to show.
@@ -77,6 +77,15 @@ impl Engine {
         let mind = self.processes[to as usize].mind.as_mut()?;
         let trusted = shown.is_none_or(|shown| mind.actor().accepts(now, shown));
         (!trusts || !trusted).then_some(Outcome::Untrusted)
+    }
+
+    /// Whether whoever asks over TLS has shown who it is. A kept connection is as good as whoever has it.
+    pub(super) fn is_proven(&mut self, caller: Caller, to: u32) -> bool {
+        let Caller::Process { process, .. } = caller else { return false };
+        let now = self.now;
+        let server = self.processes[to as usize].mind.as_mut().and_then(|mind| mind.actor().certificate(now));
+        let caller = self.processes[process as usize].mind.as_mut();
+        caller.zip(server).is_some_and(|(mind, server)| mind.actor().shows(now, server).is_some())
     }
 
     /// How many processes of these hosts feel trouble that is about these services.

@@ -315,10 +315,11 @@ impl Engine {
         call.taken_in = Some(process.life);
         let Some(ask) = call.ask.take() else { return };
         let (id, remaining) = (RequestId(key.number()), Some(call.remaining));
-        let (host, caller) = (process.host, call.caller);
-        let handshake = call.conn.is_none() && call.secure;
+        let (host, caller, secure) = (process.host, call.caller, call.secure);
+        let handshake = call.conn.is_none() && secure;
+        let proven = secure && !matches!(ask, Ask::Need { .. }) && self.is_proven(caller, to);
         let delay = if handshake { self.shake_hands(caller, host) } else { self.work(host, self.costs.message_ns) };
-        self.give(to, Given::Request { id, ask, remaining }, delay);
+        self.give(to, Given::Request { id, ask, remaining, proven }, delay);
     }
 
     /// Both ends of a new connection show and believe certificates, one after the other, and the request is read; returns

@@ -89,6 +89,7 @@ pub(super) fn build(parts: &Parts<'_>, alter: Option<&dyn Alter>) -> Built {
     let Parts { topology, graph, placement, traffic, seed, .. } = parts;
     let addresses = addresses(placement);
     let region = Region::new(topology, graph, placement, &addresses).counting(parts.gathered.counts_arrivals);
+    let region = region.with_apart(alter.and_then(Alter::apart));
     let zones: BTreeMap<&ZoneName, u16> = topology.zones().map(|(_, zone)| &zone.name).zip(0..).collect();
     let mut roles: BTreeMap<(&ZoneName, &ServiceName), Arc<Role>> = BTreeMap::new();
     let (mut hosts, mut processes) = (Vec::new(), Vec::new());

@@ -179,8 +179,10 @@ fn hop(run: &Run<'_>, here: usize, at_ns: u64) -> Hop {
         Some(span) if span.life == Life::Serving && !span.missing.is_empty() => {
             lacking(run, here, at_ns, &span.missing)
         }
-        Some(span) if span.life == Life::Serving => of_state(run, here, at_ns),
-        _ => unstarted::unstarted(run, here, at_ns)
+        Some(span) if span.life == Life::Serving => {
+            unstarted::unstarted(run, here, at_ns, true).unwrap_or_else(|| of_state(run, here, at_ns))
+        }
+        _ => unstarted::unstarted(run, here, at_ns, false)
             .or_else(|| reported_need(run, here, at_ns))
             .or_else(|| declared_need(run, here, at_ns))
             .or_else(|| given_up(run, here, at_ns))

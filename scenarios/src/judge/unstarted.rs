@@ -6,15 +6,17 @@ use super::{NOT_STARTED, Run, a4};
 use crate::event::{Detail, EventId};
 use fixtures::graph::image::RestartPolicy;
 
-/// A walk's step at an instance that nothing starts: whatever it would wait for.
-pub(super) fn unstarted(run: &Run<'_>, here: usize, at_ns: u64) -> Option<Hop> {
+/// A walk's step at an instance that nothing starts: whatever it would wait for. Where somebody `answers` for it (the escort of a
+/// container that is not ours does, also while that is down), only who is known to have been left is.
+pub(super) fn unstarted(run: &Run<'_>, here: usize, at_ns: u64, answers: bool) -> Option<Hop> {
     let host = run.host_name(here);
     let mut spells = run.timeline.dark.get(host).into_iter().flatten();
     let lost = spells.rfind(|spell| spell.from_ns <= at_ns)?;
     let image = run.service_of(here)?.image.as_ref();
     let left = left_by_engine(run, host.as_str(), lost.from_ns, at_ns);
     // Whoever ended since then was started.
-    let stays = image.is_some_and(|image| image.restart == RestartPolicy::No)
+    let stays = !answers
+        && image.is_some_and(|image| image.restart == RestartPolicy::No)
         && a4::end(run, here, lost.from_ns, at_ns).is_none();
     if left.is_none() && !stays {
         return None;

@@ -67,6 +67,21 @@ pub struct Software {
     duty: Option<DutyConfig>,
 }
 
+/// A host's own part in what is common: what is software is named, and the rest is the host's, whom it believes above all.
+fn hosts_own(commons: &Commons) -> Commons {
+    Commons {
+        directory: None,
+        lifetimes: BTreeMap::new(),
+        renew_at_ppm: 0,
+        grants: None,
+        meter: None,
+        board: None,
+        scaler: None,
+        duty: None,
+        ..commons.clone()
+    }
+}
+
 impl Software {
     /// Takes a configuration apart: the host's own part, which needs software of the kind `package` for as long as it takes, and
     /// the software, which needs it no more. `None` where the instance does not need any.
@@ -81,18 +96,7 @@ impl Software {
         if asked.is_empty() {
             return None;
         }
-        // What is software is named, and the rest is the host's: whom it believes above all.
-        let host = Commons {
-            directory: None,
-            lifetimes: BTreeMap::new(),
-            renew_at_ppm: 0,
-            grants: None,
-            meter: None,
-            board: None,
-            scaler: None,
-            duty: None,
-            ..config.commons.clone()
-        };
+        let host = hosts_own(&config.commons);
         let Commons { directory, lifetimes, renew_at_ppm, grants: granted, meter, board, scaler, duty, .. } =
             config.commons;
         let software = Self {

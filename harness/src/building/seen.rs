@@ -7,14 +7,11 @@ use crate::controller::Nanos;
 use agents::config::nanos;
 use fixtures::name::{InstanceName, ZoneName};
 use fixtures::regional::estate::Estate;
-use scenarios::build::judge;
+use scenarios::build::judge::{self, WINDOWS_IN_A_ROW};
 use scenarios::build::observed::{Building, Delivery};
 use scenarios::event::{Detail, Place};
 use scenarios::seed::Seeds;
 use std::collections::{BTreeMap, VecDeque};
-
-/// Customers are harmed where so many windows in a row fall short.
-const HARMED_WINDOWS: u32 = 3;
 
 /// Whether customers of the bootstrap region get too little, again and again; and whether anybody was given what is no software
 /// of this region.
@@ -36,8 +33,8 @@ impl Harm {
         let answered = ok + degraded;
         let count = self.harmed.entry(zone.clone()).or_default();
         *count = if judge::falls_short(answered, *sent) { *count + 1 } else { 0 };
-        let text = format!("{answered} of {sent} requests were answered in {HARMED_WINDOWS} windows in a row");
-        (*count == HARMED_WINDOWS).then_some(Input::Harm { zone, text })
+        let text = format!("{answered} of {sent} requests were answered in {WINDOWS_IN_A_ROW} windows in a row");
+        (*count == WINDOWS_IN_A_ROW).then_some(Input::Harm { zone, text })
     }
 }
 

@@ -76,13 +76,23 @@ pub fn catalogue() -> &'static [Entry] {
 /// The share of requests that customers must get answers to, in percent.
 const AVAILABILITY_PERCENT: u64 = 99;
 /// Windows of customers in a row that must fall short: one alone may be a change of leaders, or a machine that paused.
-const WINDOWS_IN_A_ROW: usize = 3;
+pub const WINDOWS_IN_A_ROW: u32 = 3;
 /// Events kept as evidence of one thing.
 const EVIDENCE_MAX: usize = 8;
 
 /// Whether too few requests were answered.
 pub fn falls_short(answered: u64, sent: u64) -> bool {
     answered * 100 < sent * AVAILABILITY_PERCENT
+}
+
+/// Whether customers got too little in a window.
+fn is_short(window: &Event) -> bool {
+    matches!(&window.detail, Detail::Canary { sent, ok, degraded, .. } if falls_short(ok + degraded, *sent))
+}
+
+/// The first windows in a row that fall short.
+fn in_a_row<'a, 'e>(windows: &'a [&'e Event]) -> Option<&'a [&'e Event]> {
+    windows.windows(WINDOWS_IN_A_ROW as usize).find(|run| run.iter().all(|window| is_short(window)))
 }
 
 /// Judges a build on its events.

@@ -8,7 +8,7 @@
 //!
 //! *Horizon*: a build that began. *Inconclusive*: no window of its canaries.
 
-use super::{Build, Entry, Found, Outcome, WINDOWS_IN_A_ROW, falls_short};
+use super::{Build, Entry, Found, Outcome, in_a_row, is_short};
 use crate::build::observed::{Building, StepState};
 use crate::event::{Detail, Event, EventId};
 use crate::verdict::Verdict;
@@ -26,27 +26,25 @@ fn judge(build: &Build<'_>) -> Outcome {
     // Before the first phase the region comes up itself.
     let began = build.seen().find(|(_, seen)| matches!(seen, Building::Phase { .. }));
     let began = began.map_or(u64::MAX, |(event, _)| event.t_ns);
-    let mut zones: BTreeMap<&ZoneName, Vec<(&Event, bool)>> = BTreeMap::new();
+    let mut zones: BTreeMap<&ZoneName, Vec<&Event>> = BTreeMap::new();
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
     for event in build.events.iter().filter(|event| event.t_ns >= began) {
-        let Detail::Canary { control: false, sent, ok, degraded, failed: causes, .. } = &event.detail else { continue };
+        let Detail::Canary { control: false, failed: causes, .. } = &event.detail else { continue };
         let Some(zone) = event.place.zone.as_ref().filter(|zone| build.case.estate.bootstrap.zones.contains(zone))
         else {
             continue;
         };
-        let short = falls_short(ok + degraded, *sent);
-        zones.entry(zone).or_default().push((event, short));
-        for (cause, number) in causes.iter().filter(|_| short) {
+        zones.entry(zone).or_default().push(event);
+        for (cause, number) in causes.iter().filter(|_| is_short(event)) {
             *failed.entry(cause.as_str()).or_default() += number;
         }
     }
     let windows: usize = zones.values().map(Vec::len).sum();
-    let in_a_row = |windows: &Vec<(&Event, bool)>| -> Option<(u64, Vec<EventId>)> {
-        let run = windows.windows(WINDOWS_IN_A_ROW).find(|run| run.iter().all(|(_, short)| *short))?;
-        Some((run[0].0.t_ns, run.iter().map(|(event, _)| event.id).collect()))
-    };
-    let harmed: Vec<(&ZoneName, u64, Vec<EventId>)> =
-        zones.iter().filter_map(|(zone, windows)| in_a_row(windows).map(|(at, ids)| (*zone, at, ids))).collect();
+    let first = |run: &[&Event]| (run[0].t_ns, run.iter().map(|event| event.id).collect::<Vec<EventId>>());
+    let harmed: Vec<(&ZoneName, u64, Vec<EventId>)> = zones
+        .iter()
+        .filter_map(|(zone, windows)| in_a_row(windows).map(first).map(|(at, ids)| (*zone, at, ids)))
+        .collect();
     let evidence: Vec<EventId> = harmed.iter().flat_map(|(_, _, ids)| ids.iter().copied()).collect();
     let names = harmed.iter().map(|(zone, ..)| zone.to_string()).collect::<Vec<_>>().join(", ");
     let (verdict, reason) = match (windows, harmed.is_empty()) {

@@ -9,7 +9,7 @@
 //!
 //! *Horizon*: a build that gets as far as its game day.
 
-use super::{Build, Entry, Found, Outcome, WINDOWS_IN_A_ROW, count, falls_short};
+use super::{Build, Entry, Found, Outcome, count, in_a_row};
 use crate::build::observed::{Building, StepState};
 use crate::build::plan::BuildPhase;
 use crate::event::{Detail, Event, EventId};
@@ -76,12 +76,6 @@ fn dark(build: &Build<'_>, what: &str) -> Option<(u64, u64)> {
 fn between(build: &Build<'_>, from: &str, to: &str) -> Option<(u64, u64)> {
     let (from, _) = build.step(from, StepState::Begun)?;
     Some((from, build.step(to, StepState::Done).map_or(u64::MAX, |(at, _)| at)))
-}
-
-/// The first windows in a row that fall short.
-fn in_a_row<'a>(windows: &'a [&'a Event]) -> Option<&'a [&'a Event]> {
-    let is_short = |event: &Event| matches!(&event.detail, Detail::Canary { sent, ok, degraded, .. } if falls_short(ok + degraded, *sent));
-    windows.windows(WINDOWS_IN_A_ROW).find(|run| run.iter().all(|event| is_short(event)))
 }
 
 /// Whom the most customers missed, and which zone was dark meanwhile.
